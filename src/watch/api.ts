@@ -1,0 +1,49 @@
+import type { CanonicalPath } from "../base/path.ts";
+import type { PublicState, WatchEvent, WatchMode } from "./events.ts";
+
+/** What the upper floors ask of the watch engine. `ShareWatcher` (share-watcher.ts) implements it. */
+
+export interface Interest {
+  readonly path: CanonicalPath;
+  readonly recursive: boolean;
+}
+
+export interface WatchHandle {
+  readonly interest: Interest;
+  readonly state: PublicState | "starting";
+  readonly mode: WatchMode;
+  /**
+   * Resolves when first live: the server holds our request and the first picture is taken, so a
+   * listing taken from now on cannot miss a change. Rejects with SourceError for what cannot heal
+   * by itself at the first try (`gone`, `denied`, `not-a-directory`, `credentials`, `bad-path`);
+   * the watch keeps retrying in the background nevertheless, slowly, until closed.
+   */
+  readonly live: Promise<void>;
+  /** Ends the interest. What is queued is not told any more. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Events of one interest, in order per directory. Must not throw; must not block. */
+export type WatchSink = (event: WatchEvent) => void;
+
+/** Serves any number of interests on one share with as few handles as its cover policy allows. */
+export interface ShareWatch {
+  watch(interest: Interest, sink: WatchSink, options?: WatchOverrides): WatchHandle;
+  close(): Promise<void>;
+}
+
+export type CoverPolicy = "auto" | "directory" | "tree";
+
+/** Per interest overrides of the share's options. */
+export interface WatchOverrides {
+  /** CompletionFilter bits (MS-SMB2 2.2.35). */
+  readonly filter?: number;
+  readonly stat?: boolean;
+  readonly settleMs?: number;
+  readonly rescanMinutes?: number;
+  /**
+   * A picture left by an earlier owner. The first scan is compared with it and the differences are
+   * told (`via: "rescan"`), instead of a `resync`.
+   */
+  readonly checkpoint?: Uint8Array;
+}

@@ -1,0 +1,76 @@
+import type { CanonicalPath } from "../base/path.ts";
+
+/** The vocabulary of what a watch tells (contract section 3). Names are as the server wrote them. */
+
+export type ChangeAction = "added" | "removed" | "modified" | "renamed";
+
+export interface Change {
+  readonly action: ChangeAction;
+  /** Name of the entry inside the directory the event is about; no separators. */
+  readonly name: string;
+  /** With `renamed` only. */
+  readonly oldName?: string;
+  /** An alternate data stream of `name` changed, not its main content. */
+  readonly stream?: true;
+  /** Full canonical path this entry went to; with `removed`, proven by file id. */
+  readonly movedTo?: CanonicalPath;
+  /** Full canonical path this entry came from; with `added`, proven by file id. */
+  readonly movedFrom?: CanonicalPath;
+  readonly type?: "file" | "directory";
+  /** Bytes. */
+  readonly size?: number;
+  /** Last write, RFC 3339 UTC with milliseconds. */
+  readonly modified?: string;
+  /** Decimal 64-bit file id. */
+  readonly fileId?: string;
+  /** Told after the file had been quiet for `settleMs`. */
+  readonly settled?: true;
+}
+
+export type Via = "notify" | "rescan" | "poll";
+
+export type ResyncReason =
+  | "overflow"
+  | "reconnect"
+  | "takeover"
+  | "server-cleanup"
+  | "silent"
+  | "outbox-full"
+  | "slow-consumer"
+  | "retention"
+  | "too-large";
+
+export type ResyncScope = "self" | "subtree";
+
+/** What consumers see of a watch's state. */
+export type PublicState = "live" | "degraded" | "gone" | "denied" | "unreachable";
+
+/** Whether the server tells us, or we have to look. */
+export type WatchMode = "notify" | "poll";
+
+export interface ChangesEvent {
+  readonly type: "changes";
+  /** The directory whose entries changed, canonical, in the server's spelling. */
+  readonly path: CanonicalPath;
+  readonly via: Via;
+  readonly changes: readonly Change[];
+}
+
+/** "Your picture of this scope may be stale, list it again." */
+export interface ResyncEvent {
+  readonly type: "resync";
+  readonly path: CanonicalPath;
+  readonly scope: ResyncScope;
+  readonly reason: ResyncReason;
+}
+
+export interface StateEvent {
+  readonly type: "state";
+  readonly path: CanonicalPath;
+  readonly state: PublicState;
+  readonly mode: WatchMode;
+  /** One clause for people; absent when live. */
+  readonly error?: string;
+}
+
+export type WatchEvent = ChangesEvent | ResyncEvent | StateEvent;

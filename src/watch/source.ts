@@ -1,0 +1,130 @@
+import { Smb2NatsError } from "../base/errors.ts";
+import type { CanonicalPath } from "../base/path.ts";
+
+/**
+ * All that the watch engine knows of a file server. Declared here, implemented over SMB in
+ * `src/share`, over memory in unit tests. Every method honours its signal and has its own deadline.
+ */
+export interface DirectorySource {
+  /** Opens a directory for watching. @throws SourceError */
+  open(path: CanonicalPath, options: { readonly signal?: AbortSignal | undefined }): Promise<WatchedDirectory>;
+  /** Lists the entries of one directory, page by page, without `.` and `..`. @throws SourceError */
+  list(
+    path: CanonicalPath,
+    options: { readonly signal?: AbortSignal | undefined },
+  ): AsyncIterable<readonly DirectoryEntry[]>;
+  /** Looks at one entry by path without following it. @throws SourceError */
+  stat(path: CanonicalPath, options: { readonly signal?: AbortSignal | undefined }): Promise<EntryInfo>;
+  /**
+   * Waits until the server may be asked again after `unreachable`; the source owns reconnecting and
+   * its backoff, so a thousand watches do not each dial. Resolves when connected. @throws SourceError
+   * for what will not heal by itself (`credentials`).
+   */
+  reachable(options: { readonly signal?: AbortSignal | undefined }): Promise<void>;
+  /** What the server is like, known once connected. */
+  readonly traits: SourceTraits;
+}
+
+export interface SourceTraits {
+  /** Recursive notifications report everything (Windows), or miss sub-directory writes (Samba, others). */
+  readonly fullRecursion: boolean;
+  /** How many CHANGE_NOTIFY requests to keep stacked on one handle: 1 or 2. */
+  readonly notifyDepth: number;
+}
+
+export interface EntryInfo {
+  readonly type: "file" | "directory";
+  /** 64-bit file id; `undefined` where the server gives none. Inode numbers get reused: compare `created` too. */
+  readonly fileId: bigint | undefined;
+  /** FILETIME, 100 ns since 1601. */
+  readonly created: bigint;
+  /** FILETIME of the last write. */
+  readonly modified: bigint;
+  /** FILETIME of the last change of content or metadata. */
+  readonly changed: bigint;
+  /** Bytes. */
+  readonly size: number;
+  /** FILE_ATTRIBUTE_* bits (MS-FSCC 2.6). */
+  readonly attributes: number;
+}
+
+export interface DirectoryEntry extends EntryInfo {
+  readonly name: string;
+}
+
+/** One open handle on a directory. */
+export interface WatchedDirectory {
+  readonly path: CanonicalPath;
+  /** Identity of the directory this handle holds, whatever its path means by now. */
+  readonly info: EntryInfo;
+  /**
+   * Sends one CHANGE_NOTIFY. Several may be stacked; they are served first in, first out. The first
+   * call on a handle fixes `recursive` and `filter` (MS-SMB2 3.3.1.3). Never throws: failures are outcomes.
+   */
+  arm(options: { readonly recursive: boolean; readonly filter: number }): ArmedNotify;
+  /** Closes the handle; what is armed ends with `cancelled`. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface ArmedNotify {
+  /**
+   * Resolves `true` once the server is known to hold or to have answered the request: from then on no
+   * change can be missed. Resolves `false` when it failed; `outcome` says how. Never rejects.
+   */
+  readonly accepted: Promise<boolean>;
+  /** Exactly one outcome. Never rejects. */
+  readonly outcome: Promise<NotifyOutcome>;
+  /** Asks the server to give the request up; `outcome` tells what became of it. */
+  cancel(): void;
+}
+
+export type NotifyOutcome =
+  | { readonly type: "records"; readonly records: readonly NotifyRecord[] }
+  /** The server lost track (STATUS_NOTIFY_ENUM_DIR, or success with no records): list again. */
+  | { readonly type: "overflow" }
+  /** The server dropped handle, tree or session (STATUS_NOTIFY_CLEANUP and its kin). */
+  | { readonly type: "cleanup" }
+  | { readonly type: "cancelled" }
+  | { readonly type: "failed"; readonly error: SourceError };
+
+/** One FILE_NOTIFY_INFORMATION (MS-FSCC 2.7.1). */
+export interface NotifyRecord {
+  /** FILE_ACTION_*: 1 added, 2 removed, 3 modified, 4 old name, 5 new name, 6-8 streams; others unknown. */
+  readonly action: number;
+  /** Relative to the watched directory, `/`-separated. */
+  readonly name: string;
+}
+
+/**
+ * - `gone`: the path does not exist (now).
+ * - `denied`: the account may not.
+ * - `not-a-directory`
+ * - `unsupported`: the server cannot notify.
+ * - `busy`: the server is short of something; try later, with less.
+ * - `unreachable`: connection, session or share is away.
+ * - `credentials`: login refused; do not try again by yourself (lock-out).
+ * - `bad-path`: the server refuses the name.
+ */
+export type SourceFailure =
+  | "gone"
+  | "denied"
+  | "not-a-directory"
+  | "unsupported"
+  | "busy"
+  | "unreachable"
+  | "credentials"
+  | "bad-path";
+
+const RETRYABLE: ReadonlySet<SourceFailure> = new Set(["gone", "busy", "unreachable"]);
+
+/** The server, or the way to it, said no. */
+export class SourceError extends Smb2NatsError {
+  readonly failure: SourceFailure;
+  constructor(failure: SourceFailure, message: string, cause?: unknown) {
+    super(`SOURCE_${failure.toUpperCase().replaceAll("-", "_")}`, failure === "unreachable" ? "hung-up" : "refused", message, {
+      retryable: RETRYABLE.has(failure),
+      cause,
+    });
+    this.failure = failure;
+  }
+}
