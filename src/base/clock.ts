@@ -35,7 +35,7 @@ export class ManualClock implements Clock {
   #timers: { due: number; order: number; fn: () => void }[] = [];
   #order = 0;
 
-  constructor(start = 0, epoch = Date.UTC(2026, 0, 1)) {
+  constructor(start: number = 0, epoch: number = Date.UTC(2026, 0, 1)) {
     this.#now = start;
     this.#epoch = epoch;
   }

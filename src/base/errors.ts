@@ -10,14 +10,7 @@
  * - `misuse`:     the caller's input is wrong; repeating it cannot help.
  * - `aborted`:    the caller's own AbortSignal fired.
  */
-export type Conclusion =
-  | "refused"
-  | "silent"
-  | "never-sent"
-  | "hung-up"
-  | "malformed"
-  | "misuse"
-  | "aborted";
+export type Conclusion = "refused" | "silent" | "never-sent" | "hung-up" | "malformed" | "misuse" | "aborted";
 
 /** Root of every error this package throws on purpose. */
 export class Smb2NatsError extends Error {

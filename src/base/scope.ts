@@ -18,9 +18,7 @@ export class Scope {
       this.#closers.push(closer);
       return;
     }
-    this.#closing = Promise.allSettled([this.#closing, Promise.resolve().then(closer)]).then(
-      rethrow,
-    );
+    this.#closing = Promise.allSettled([this.#closing, Promise.resolve().then(closer)]).then(rethrow);
   }
 
   /** Registers `resource.close()` and hands the resource back. */

@@ -7,7 +7,10 @@ import type { CanonicalPath } from "../base/path.ts";
  */
 export interface DirectorySource {
   /** Opens a directory for watching. @throws SourceError */
-  open(path: CanonicalPath, options: { readonly signal?: AbortSignal | undefined }): Promise<WatchedDirectory>;
+  open(
+    path: CanonicalPath,
+    options: { readonly signal?: AbortSignal | undefined },
+  ): Promise<WatchedDirectory>;
   /** Lists the entries of one directory, page by page, without `.` and `..`. @throws SourceError */
   list(
     path: CanonicalPath,
@@ -121,10 +124,15 @@ const RETRYABLE: ReadonlySet<SourceFailure> = new Set(["gone", "busy", "unreacha
 export class SourceError extends Smb2NatsError {
   readonly failure: SourceFailure;
   constructor(failure: SourceFailure, message: string, cause?: unknown) {
-    super(`SOURCE_${failure.toUpperCase().replaceAll("-", "_")}`, failure === "unreachable" ? "hung-up" : "refused", message, {
-      retryable: RETRYABLE.has(failure),
-      cause,
-    });
+    super(
+      `SOURCE_${failure.toUpperCase().replaceAll("-", "_")}`,
+      failure === "unreachable" ? "hung-up" : "refused",
+      message,
+      {
+        retryable: RETRYABLE.has(failure),
+        cause,
+      },
+    );
     this.failure = failure;
   }
 }

@@ -1,0 +1,114 @@
+import type { CanonicalPath } from "../base/path.ts";
+import type { EventMessage } from "../broker/message.ts";
+import type { PublicState, WatchMode } from "../watch/events.ts";
+
+/**
+ * The consumer's side of the fleet: what a gateway and the watch client need. Implemented by
+ * `FleetMember` over NATS; it holds one lease, mirrors the bucket, writes refs, follows claims.
+ */
+export interface FleetClient {
+  readonly leaseId: string;
+  /** Registers interest. Refs are counted inside: the KV ref is written once per target, and removed a linger after the last release. */
+  acquire(target: WatchTarget): WatchRef;
+  /**
+   * All messages of a connection from now on, in order per directory, gap-free: what a reconnect or a slow consumer
+   * made us miss is replayed from the stream first, or told as a gap.
+   */
+  follow(connection: string, listener: FeedListener): FeedSubscription;
+  /**
+   * What was stored for a scope after `since`, oldest first, ending at the present.
+   * @throws FleetError `RETENTION` when the stream no longer holds it, or the cursor is of another stream.
+   */
+  replay(
+    target: WatchTarget,
+    since: Cursor,
+    options: { readonly signal?: AbortSignal | undefined },
+  ): AsyncIterable<FeedMessage>;
+  /** Lists a directory through a worker. @throws FleetError with the contract's code. */
+  list(request: ListRequest, options?: { readonly signal?: AbortSignal | undefined }): Promise<Listing>;
+  close(): Promise<void>;
+}
+
+export interface WatchTarget {
+  readonly connection: string;
+  readonly path: CanonicalPath;
+  readonly recursive: boolean;
+}
+
+export interface WatchRef {
+  readonly target: WatchTarget;
+  /**
+   * Resolves once the claim that serves this target says `live`; rejects with FleetError (`not_found`, `denied`,
+   * `not_a_directory`, `unreachable`, …) when it says it cannot. A ref stays registered either way until released.
+   */
+  readonly ready: Promise<void>;
+  readonly state: RefState;
+  /** Called on every change of `state`. Returns the unsubscribe function. */
+  onState(listener: (state: RefState) => void): () => void;
+  release(): void;
+}
+
+export interface RefState {
+  readonly state: PublicState | "starting" | "unclaimed";
+  readonly mode: WatchMode;
+  readonly error?: string;
+  /** Contract code of the failure, where there is one. */
+  readonly code?: FleetErrorCode;
+}
+
+export type FleetErrorCode =
+  | "bad_path"
+  | "unknown_connection"
+  | "denied"
+  | "not_found"
+  | "not_a_directory"
+  | "unreachable"
+  | "limit"
+  | "internal";
+
+/** Opaque to callers: `<stream nonce>:<stream sequence>`. */
+export type Cursor = string;
+
+export interface FeedMessage {
+  readonly cursor: Cursor;
+  readonly subject: string;
+  readonly message: EventMessage;
+}
+
+export interface FeedListener {
+  onMessage(message: FeedMessage): void;
+  /** Messages of this connection were lost for good: everyone must list again. */
+  onGap(reason: "slow-consumer" | "retention"): void;
+}
+
+export interface FeedSubscription {
+  /** Resolves when the subscription is known to the server. */
+  readonly ready: Promise<void>;
+  /** Cursor of the newest message seen, or of the stream's end when none was. */
+  readonly cursor: Cursor | undefined;
+  close(): void;
+}
+
+export interface ListRequest {
+  readonly connection: string;
+  readonly path: CanonicalPath;
+  /** Name to continue after. */
+  readonly after?: string;
+  /** Default 1,000; at most 5,000. */
+  readonly limit?: number;
+}
+
+export interface ListedEntry {
+  readonly name: string;
+  readonly type: "file" | "directory";
+  /** Bytes. */
+  readonly size: number;
+  /** RFC 3339 UTC. */
+  readonly modified: string;
+  readonly fileId?: string;
+}
+
+export interface Listing {
+  readonly entries: readonly ListedEntry[];
+  readonly next?: string;
+}

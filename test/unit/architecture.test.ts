@@ -1,0 +1,146 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { builtinModules } from "node:module";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import { describe, expect, it } from "vitest";
+
+/** docs/architecture.md draws this table: a floor may import the floors named, and nothing above. */
+const FLOORS: Record<string, { floors: string[]; packages: string[] | "any"; node: boolean }> = {
+  base: { floors: [], packages: [], node: true },
+  codec: { floors: ["base"], packages: [], node: false },
+  crypto: { floors: ["base"], packages: [], node: true },
+  auth: { floors: ["base", "crypto"], packages: ["koffi"], node: true },
+  smb: { floors: ["base", "codec", "crypto", "auth"], packages: [], node: true },
+  watch: { floors: ["base"], packages: [], node: true },
+  share: { floors: ["base", "codec", "auth", "smb", "watch"], packages: [], node: true },
+  broker: { floors: ["base", "watch"], packages: ["@nats-io/"], node: true },
+  fleet: { floors: ["base", "watch", "broker"], packages: ["zod"], node: true },
+  ops: {
+    floors: ["base"],
+    packages: ["convict", "pino", "pino-pretty", "prom-client", "yaml"],
+    node: true,
+  },
+  worker: {
+    floors: ["base", "auth", "smb", "watch", "share", "broker", "fleet", "ops"],
+    packages: [],
+    node: true,
+  },
+  gateway: {
+    floors: ["base", "watch", "broker", "fleet", "ops"],
+    packages: ["ws", "jose", "zod"],
+    node: true,
+  },
+  client: { floors: ["base", "watch", "broker", "fleet"], packages: [], node: true },
+  cli: {
+    floors: [
+      "base",
+      "auth",
+      "smb",
+      "watch",
+      "share",
+      "broker",
+      "fleet",
+      "ops",
+      "worker",
+      "gateway",
+      "client",
+    ],
+    packages: "any",
+    node: true,
+  },
+};
+
+/** Words that a floor must not contain even without an import. */
+const FORBIDDEN: Record<string, RegExp[]> = {
+  codec: [/\basync\b/, /\bprocess\./, /Math\.random/, /Date\.now/, /performance\./],
+  smb: [/\bprocess\.env/],
+  watch: [/Date\.now/, /performance\.now/, /\bsetTimeout\(/, /\bsetInterval\(/],
+  worker: [/\bprocess\./],
+  gateway: [/\bprocess\./],
+};
+
+const SRC = resolve(import.meta.dirname, "../../src");
+
+function files(dir: string): string[] {
+  return readdirSync(dir, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(dir, entry.name);
+    if (entry.isDirectory()) return files(path);
+    return entry.name.endsWith(".ts") ? [path] : [];
+  });
+}
+
+/** Comments may mention what the code may not do. */
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|[^:"'`])\/\/.*$/gm, "$1");
+}
+
+function importsOf(text: string): string[] {
+  return [...text.matchAll(/(?:from|import)\s*\(?\s*["']([^"']+)["']/g)].map((match) => match[1] as string);
+}
+
+const sources = files(SRC).map((path) => {
+  const text = readFileSync(path, "utf8");
+  const name = relative(SRC, path).split(sep).join("/");
+  return { path, name, floor: name.includes("/") ? (name.split("/")[0] as string) : "", text };
+});
+
+describe("architecture", () => {
+  it("finds the sources", () => {
+    expect(sources.length).toBeGreaterThan(5);
+  });
+
+  it("imports run downward only", () => {
+    const wrong: string[] = [];
+    for (const { path, name, floor, text } of sources) {
+      if (floor === "") continue; // src/index.ts, the package's door, may see every floor
+      const rule = FLOORS[floor];
+      if (rule === undefined) {
+        wrong.push(`${name}: floor "${floor}" is not in the table`);
+        continue;
+      }
+      for (const target of importsOf(withoutComments(text))) {
+        if (target.startsWith(".")) {
+          const to = relative(SRC, resolve(dirname(path), target)).split(sep);
+          const other = to.length > 1 ? (to[0] as string) : "(root)";
+          if (other !== floor && !rule.floors.includes(other)) wrong.push(`${name} imports ${target}`);
+        } else if (target.startsWith("node:") || builtinModules.includes(target)) {
+          if (!rule.node) wrong.push(`${name} imports ${target}`);
+        } else if (rule.packages !== "any" && !rule.packages.some((name) => target.startsWith(name))) {
+          wrong.push(`${name} imports ${target}`);
+        }
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it("floors do not use what they must not know", () => {
+    const wrong = sources.flatMap(({ name, floor, text }) =>
+      (FORBIDDEN[floor] ?? [])
+        .filter((pattern) => pattern.test(withoutComments(text)))
+        .map((pattern) => `${name}: ${pattern}`),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it("no source file is over 350 lines", () => {
+    const long = sources
+      .map(({ name, text }) => ({ name, lines: text.split("\n").length - 1 }))
+      .filter(({ lines }) => lines > 350);
+    expect(long).toEqual([]);
+  });
+
+  it("every floor has a README of at most ten lines", () => {
+    const floors = new Set(sources.map(({ floor }) => floor).filter((floor) => floor !== ""));
+    const wrong = [...floors].filter((floor) => {
+      try {
+        return (
+          readFileSync(join(SRC, floor, "README.md"), "utf8")
+            .trimEnd()
+            .split("\n").length > 12
+        );
+      } catch {
+        return true;
+      }
+    });
+    expect(wrong).toEqual([]);
+  });
+});

@@ -1,0 +1,18 @@
+import { defineConfig, type ViteUserConfig } from "vitest/config";
+
+/** `unit` passes with no server installed; `integration` and `e2e` start real ones through scripts/lab. */
+const config: ViteUserConfig = defineConfig({
+  test: {
+    // Shared, noisy machines: generous limits on waits, none of them the thing under test.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    teardownTimeout: 20_000,
+    projects: [
+      { extends: true, test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 20_000 } },
+      { extends: true, test: { name: "integration", include: ["test/integration/**/*.test.ts"] } },
+      { extends: true, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], fileParallelism: false } },
+    ],
+  },
+});
+
+export default config;
