@@ -1,0 +1,51 @@
+// npm test: sets the machine up, builds, runs the suites, and closes with one countable line.
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { find, root, run, setup } from "./setup.mjs";
+
+const PROJECTS = ["unit", "integration", "e2e"];
+const args = process.argv.slice(2);
+const projects = args.filter((arg) => PROJECTS.includes(arg));
+const rest = args.filter((arg) => !PROJECTS.includes(arg));
+const wanted = projects.length === 0 ? PROJECTS : projects;
+const unitOnly = wanted.every((project) => project === "unit");
+setup(unitOnly ? [] : ["smbd", "smbclient", "nats-server", "chromium"]);
+run(process.execPath, [join(root, "scripts", "build.mjs")], { cwd: root });
+
+const artifacts = join(root, "artifacts");
+mkdirSync(artifacts, { recursive: true });
+const report = join(artifacts, `vitest-${process.pid}.json`);
+const result = spawnSync(
+  join(root, "node_modules", ".bin", "vitest"),
+  [
+    "run",
+    ...wanted.flatMap((project) => ["--project", project]),
+    "--reporter=default",
+    "--reporter=json",
+    `--outputFile.json=${report}`,
+    ...rest,
+  ],
+  { cwd: root, stdio: "inherit", env: { ...process.env, CHROMIUM_BIN: find("chromium") ?? "" } },
+);
+let line;
+try {
+  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(
+    readFileSync(report, "utf8"),
+  );
+  for (const file of testResults) {
+    for (const test of file.assertionResults) {
+      if (test.status === "pending" || test.status === "skipped") console.log(`skipped: ${test.fullName}`);
+    }
+  }
+  // A file that failed to load has no tests of its own to count.
+  const broken = testResults.filter((file) => file.status === "failed" && file.assertionResults.length === 0);
+  for (const file of broken) console.log(`failed to load: ${file.name}`);
+  line = `${numPassedTests} passed, ${numFailedTests + broken.length} failed, ${numPendingTests + numTodoTests} skipped`;
+} catch (error) {
+  line = `0 passed, 1 failed, 0 skipped`;
+  console.error(`no test report: ${error.message}`);
+}
+rmSync(report, { force: true });
+console.log(line);
+process.exit(result.status ?? 1);
