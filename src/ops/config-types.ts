@@ -1,0 +1,162 @@
+/** The configuration as the rest of the program sees it: complete, checked, frozen. Files, not secrets. */
+export interface Config {
+  readonly account: AccountConfig;
+  readonly nats: NatsConfig;
+  /** By name. */
+  readonly connections: Readonly<Record<string, ConnectionConfig>>;
+  readonly watches: readonly PinnedWatch[];
+  readonly worker: WorkerConfig;
+  readonly gateway: GatewayConfig;
+  readonly http: ListenConfig;
+  readonly log: LogConfig;
+}
+
+/** For shares named on the command line, and for connections that name no account of their own. */
+export interface AccountConfig {
+  readonly username: string | undefined;
+  readonly domain: string | undefined;
+  readonly passwordFile: string | undefined;
+}
+
+export interface NatsConfig {
+  readonly servers: readonly string[];
+  readonly tls: TlsFiles;
+  readonly credsFile: string | undefined;
+  readonly nkeySeedFile: string | undefined;
+  readonly tokenFile: string | undefined;
+  readonly user: string | undefined;
+  readonly passwordFile: string | undefined;
+  readonly inboxPrefix: string | undefined;
+  readonly connectTimeoutMs: number;
+  readonly replicas: number;
+  readonly storage: "file" | "memory";
+  readonly stream: StreamConfig;
+}
+
+export interface TlsFiles {
+  readonly caFile: string | undefined;
+  readonly certFile: string | undefined;
+  readonly keyFile: string | undefined;
+}
+
+export interface StreamConfig {
+  readonly maxAgeHours: number;
+  readonly maxBytes: number;
+  readonly maxMessagesPerSubject: number;
+  readonly duplicateWindowSeconds: number;
+}
+
+export type Dialect = "2.0.2" | "2.1" | "3.0" | "3.0.2" | "3.1.1";
+export type NotifyFilter =
+  | "names"
+  | "file-names"
+  | "directory-names"
+  | "attributes"
+  | "size"
+  | "last-write"
+  | "last-access"
+  | "creation"
+  | "ea"
+  | "security"
+  | "stream-names"
+  | "stream-size"
+  | "stream-write";
+
+export interface ConnectionConfig {
+  /** Host only; a port in the file's `server` has moved to `port`. */
+  readonly server: string;
+  readonly port: number;
+  readonly share: string;
+  /** Canonical. */
+  readonly root: string;
+  readonly username: string | undefined;
+  readonly domain: string | undefined;
+  readonly passwordFile: string | undefined;
+  readonly signing: "required" | "if-offered";
+  readonly encryption: "off" | "auto" | "required";
+  readonly minDialect: Dialect;
+  readonly auth: "ntlm" | "kerberos" | "negotiate";
+  readonly cover: "auto" | "directory" | "tree";
+  readonly caseSensitive: boolean;
+  readonly notify: readonly NotifyFilter[];
+  readonly stat: boolean;
+  readonly settleMs: number;
+  readonly rescanMinutes: number;
+  readonly pollSeconds: number;
+  readonly maxEntries: number;
+  readonly maxHandles: number;
+}
+
+export interface PinnedWatch {
+  readonly connection: string;
+  /** Canonical. */
+  readonly path: string;
+  readonly recursive: boolean;
+}
+
+export interface WorkerConfig {
+  readonly leaseTtlMs: number;
+  /** Watches. */
+  readonly capacity: number;
+  readonly maxInFlight: number;
+  readonly outbox: { readonly maxMessages: number; readonly maxBytes: number };
+  readonly drainSeconds: number;
+}
+
+export interface ListenConfig {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface GatewayConfig extends ListenConfig {
+  readonly auth: GatewayAuthConfig;
+  readonly allowedOrigins: readonly string[];
+  readonly trustedProxies: readonly string[];
+  readonly lingerSeconds: number;
+  readonly limits: GatewayLimits;
+  readonly drainSeconds: number;
+}
+
+export type JwtAlgorithm =
+  | "RS256"
+  | "RS384"
+  | "RS512"
+  | "PS256"
+  | "PS384"
+  | "PS512"
+  | "ES256"
+  | "ES384"
+  | "ES512"
+  | "EdDSA"
+  | "HS256"
+  | "HS384"
+  | "HS512";
+
+export interface GatewayAuthConfig {
+  readonly mode: "none" | "jwt" | "tokens";
+  readonly allowAnonymous: boolean;
+  readonly jwksUrl: string | undefined;
+  readonly publicKeyFile: string | undefined;
+  readonly secretFile: string | undefined;
+  readonly tokensFile: string | undefined;
+  readonly issuer: string | undefined;
+  readonly audience: string | undefined;
+  /** Empty: those that fit the kind of key. */
+  readonly algorithms: readonly JwtAlgorithm[];
+}
+
+export interface GatewayLimits {
+  readonly connections: number;
+  readonly connectionsPerAddress: number;
+  readonly subscriptionsPerSocket: number;
+  readonly messageBytes: number;
+  readonly messagesPerSecond: number;
+  readonly bufferBytes: number;
+}
+
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
+
+export interface LogConfig {
+  readonly level: LogLevel;
+  readonly format: "auto" | "json" | "pretty";
+}
