@@ -1,0 +1,53 @@
+import { type Conclusion, Smb2NatsError } from "../base/errors.ts";
+import type { FleetErrorCode } from "./port.ts";
+
+/** Why the fleet cannot do what was asked: a code of the contract, or `retention` (replay only). */
+export type FleetFailure = FleetErrorCode | "retention";
+
+const RETRYABLE: ReadonlySet<FleetFailure> = new Set(["unreachable", "internal", "limit"]);
+const MISUSE: ReadonlySet<FleetFailure> = new Set(["bad_path"]);
+
+/**
+ * The fleet, or the share behind it, said no. `code` is `FLEET_` and the failure in upper case;
+ * `failure` is the contract's own word, fit to be sent on to a client.
+ */
+export class FleetError extends Smb2NatsError {
+  readonly failure: FleetFailure;
+  constructor(failure: FleetFailure, message: string, cause?: unknown) {
+    const conclusion: Conclusion = MISUSE.has(failure) ? "misuse" : "refused";
+    super(`FLEET_${failure.toUpperCase()}`, conclusion, message, {
+      retryable: RETRYABLE.has(failure),
+      ...(cause === undefined ? {} : { cause }),
+    });
+    this.failure = failure;
+  }
+}
+
+/** A value in the bucket that is not what its key promises. Never crashes anyone: the entry is ignored. */
+export class BadRecordError extends Smb2NatsError {
+  constructor(kind: "lease" | "ref" | "claim", reason: string) {
+    super("BAD_RECORD", "malformed", `bad ${kind} value: ${reason}`);
+  }
+}
+
+/** Our lease is lost: others may hold what we held. */
+export class LeaseLostError extends Smb2NatsError {
+  constructor(leaseId: string) {
+    super("LEASE_LOST", "refused", `lease ${leaseId} is lost`, { retryable: true });
+  }
+}
+
+const CODES: ReadonlySet<string> = new Set<FleetErrorCode>([
+  "bad_path",
+  "unknown_connection",
+  "denied",
+  "not_found",
+  "not_a_directory",
+  "unreachable",
+  "limit",
+  "internal",
+]);
+
+export function isFleetErrorCode(value: unknown): value is FleetErrorCode {
+  return typeof value === "string" && CODES.has(value);
+}
