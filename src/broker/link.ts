@@ -1,0 +1,235 @@
+import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
+import {
+  connect,
+  headers as createHeaders,
+  type Msg,
+  type MsgHdrs,
+  type NatsConnection,
+} from "@nats-io/transport-node";
+import { Backoff, ignoreRejection, sleep, waitFor } from "../base/async.ts";
+import { AbortedError, describeError } from "../base/errors.ts";
+import { type ConnectOptions, natsOptions } from "./connect-options.ts";
+import { BrokerError } from "./errors.ts";
+import { connectionFacts } from "./facts.ts";
+import { toBrokerError } from "./nats-errors.ts";
+import type { BrokerLink, CoreMessage, CoreSubscription, LinkStatus, RequestOptions } from "./port.ts";
+
+export const DEFAULT_REQUEST_TIMEOUT_MS: number = 2_000;
+
+/** The connection, and for this floor alone the client's own objects. */
+export class NatsLink implements BrokerLink {
+  readonly nc: NatsConnection;
+  readonly js: JetStreamClient;
+  readonly jsm: JetStreamManager;
+  readonly inboxPrefix: string;
+  readonly requestTimeoutMs: number;
+  readonly #listeners = new Set<(status: LinkStatus) => void>();
+  readonly #statusLoop: Promise<void>;
+  #connected = true;
+  #closing: Promise<void> | undefined;
+
+  private constructor(nc: NatsConnection, jsm: JetStreamManager, options: ConnectOptions) {
+    this.nc = nc;
+    this.jsm = jsm;
+    this.js = jetstream(nc, jsOptions(options));
+    this.inboxPrefix = options.inboxPrefix ?? "_INBOX";
+    this.requestTimeoutMs = options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS;
+    this.#statusLoop = this.#followStatus();
+    this.#tell({ type: "connected", ...this.server, server: nc.getServer(), again: false });
+  }
+
+  /**
+   * Dials until the first connection stands.
+   * @throws BrokerError `BROKER_DENIED` at once, `BROKER_UNAVAILABLE` after `firstConnectMs`; AbortedError
+   */
+  static async connect(options: ConnectOptions): Promise<NatsLink> {
+    const nc = await dial(options);
+    try {
+      const jsm = await jetstreamManager(nc, { ...jsOptions(options), checkAPI: false });
+      return new NatsLink(nc, jsm, options);
+    } catch (error) {
+      await nc.close();
+      throw toBrokerError(error, "connect to NATS");
+    }
+  }
+
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  get server(): { readonly name: string; readonly version: string; readonly maxPayload: number } {
+    const info = this.nc.info;
+    return {
+      name: info?.server_name ?? "",
+      version: info?.version ?? "",
+      maxPayload: info?.max_payload ?? 1_048_576,
+    };
+  }
+
+  onStatus(listener: (status: LinkStatus) => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  publish(subject: string, data?: Uint8Array, headers?: Readonly<Record<string, string>>): void {
+    if (!this.#connected) throw new BrokerError("BROKER_UNAVAILABLE", `publish to ${subject}: not connected`);
+    try {
+      this.nc.publish(subject, data, headers === undefined ? {} : { headers: toNatsHeaders(headers) });
+    } catch (error) {
+      throw toBrokerError(error, `publish to ${subject}`);
+    }
+  }
+
+  async request(subject: string, data: Uint8Array, options: RequestOptions = {}): Promise<CoreMessage> {
+    const { timeoutMs = this.requestTimeoutMs, headers, signal } = options;
+    try {
+      const answer = this.nc.request(subject, data, {
+        timeout: timeoutMs,
+        ...(headers === undefined ? {} : { headers: toNatsHeaders(headers) }),
+      });
+      return toCoreMessage(await waitFor(answer, { signal }));
+    } catch (error) {
+      throw toBrokerError(error, `request to ${subject}`);
+    }
+  }
+
+  subscribe(
+    subject: string,
+    listener: (message: CoreMessage) => void,
+    options: { readonly queue?: string } = {},
+  ): CoreSubscription {
+    let refused: unknown;
+    let open = true;
+    const subscription = this.nc.subscribe(subject, {
+      ...options,
+      callback: (error, message) => {
+        if (error !== null) refused = error;
+        else if (open) listener(toCoreMessage(message));
+      },
+    });
+    const ready = this.roundTrip().then(() => {
+      if (refused !== undefined) throw toBrokerError(refused, `subscribe to ${subject}`);
+    });
+    ignoreRejection(ready);
+    return {
+      ready,
+      close() {
+        open = false;
+        if (!subscription.isClosed()) subscription.unsubscribe();
+      },
+    };
+  }
+
+  async roundTrip(
+    options: { readonly signal?: AbortSignal | undefined; readonly deadlineMs?: number } = {},
+  ): Promise<void> {
+    const { signal, deadlineMs = this.requestTimeoutMs } = options;
+    try {
+      await waitFor(this.nc.flush(), { signal, deadlineMs, what: "round trip to NATS" });
+    } catch (error) {
+      throw toBrokerError(error, "round trip to NATS");
+    }
+  }
+
+  /** Sends what is buffered, lets subscriptions finish, and closes; within 2 s, whatever the server does. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#connected && !this.nc.isClosed()) {
+      await waitFor(this.nc.drain(), { deadlineMs: 2_000, what: "drain" }).catch(() => undefined);
+    }
+    await this.nc.close();
+    await this.#statusLoop;
+  }
+
+  async #followStatus(): Promise<void> {
+    for await (const status of this.nc.status()) {
+      switch (status.type) {
+        case "disconnect":
+        case "staleConnection":
+          if (!this.#connected) break;
+          this.#connected = false;
+          this.#tell({ type: "disconnected", server: this.nc.getServer() });
+          break;
+        case "reconnect":
+          this.#connected = true;
+          this.#tell({ type: "connected", ...this.server, server: status.server, again: true });
+          break;
+        case "error": {
+          const error = toBrokerError(status.error, "NATS");
+          this.#tell({ type: "error", code: error.code, message: error.message });
+          break;
+        }
+        case "close":
+          break;
+      }
+    }
+    const reason = await this.nc.closed();
+    this.#connected = false;
+    this.#tell({ type: "closed", ...(reason instanceof Error ? { message: describeError(reason) } : {}) });
+  }
+
+  #tell(status: LinkStatus): void {
+    connectionFacts.publish(status);
+    for (const listener of [...this.#listeners]) listener(status);
+  }
+}
+
+async function dial(options: ConnectOptions): Promise<NatsConnection> {
+  const { signal, firstConnectMs } = options;
+  const settings = natsOptions(options);
+  const backoff = new Backoff({ initialMs: 200, maxMs: 2_000 });
+  const deadline =
+    firstConnectMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + firstConnectMs;
+  for (;;) {
+    const attempt = connect(settings);
+    try {
+      return await waitFor(attempt, { signal });
+    } catch (error) {
+      if (error instanceof AbortedError) {
+        // The dial cannot be called back; hang up on it when it comes through.
+        attempt.then((late) => late.close()).catch(() => undefined);
+        throw error;
+      }
+      const failure = toBrokerError(error, `connect to ${options.servers.join(", ")}`);
+      const wait = backoff.next();
+      if (failure.code === "BROKER_DENIED" || performance.now() + wait > deadline) throw failure;
+      connectionFacts.publish({ type: "error", code: failure.code, message: failure.message });
+      await sleep(wait, { signal });
+    }
+  }
+}
+
+function jsOptions(options: ConnectOptions): { timeout: number; domain?: string } {
+  return {
+    timeout: options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS,
+    ...(options.domain === undefined ? {} : { domain: options.domain }),
+  };
+}
+
+export function toNatsHeaders(values: Readonly<Record<string, string>>): MsgHdrs {
+  const headers = createHeaders();
+  for (const [name, value] of Object.entries(values)) headers.set(name, value);
+  return headers;
+}
+
+function toCoreMessage(message: Msg): CoreMessage {
+  return {
+    subject: message.subject,
+    reply: message.reply === "" ? undefined : message.reply,
+    data: message.data,
+    header: (name) => (message.headers?.has(name) === true ? message.headers.get(name) : undefined),
+    respond(data, headers) {
+      try {
+        return message.respond(data, headers === undefined ? {} : { headers: toNatsHeaders(headers) });
+      } catch {
+        return false; // closed meanwhile; the asker hears of it by its own deadline
+      }
+    },
+  };
+}
