@@ -1,0 +1,56 @@
+import { readSecretFile, type Secret } from "../ops/secrets.ts";
+import type { Context, Invocation } from "./command.ts";
+import { UsageError } from "./exit-codes.ts";
+import { promptSecret } from "./prompt.ts";
+
+/** Who logs in to a share named on the command line. */
+export interface Credentials {
+  /** Absent: an anonymous session. */
+  readonly username: string | undefined;
+  readonly domain: string | undefined;
+  readonly password: Secret | undefined;
+}
+
+/**
+ * Options win over the environment. The password comes from the file `SMB2NATS_PASSWORD_FILE` names, else
+ * from a prompt; there is no other way in.
+ * @throws UsageError, SecretError, InterruptedError
+ */
+export async function resolveCredentials(
+  invocation: Pick<Invocation, "text">,
+  context: Pick<Context, "env" | "stdin" | "stderr" | "out">,
+  where: string,
+): Promise<Credentials> {
+  const { env } = context;
+  const given = nonEmpty(invocation.text("username")) ?? nonEmpty(env["SMB2NATS_USERNAME"]);
+  const account = given === undefined ? undefined : splitAccount(given);
+  const domain = nonEmpty(invocation.text("domain")) ?? account?.domain ?? nonEmpty(env["SMB2NATS_DOMAIN"]);
+  const username = account?.username;
+  if (username === undefined) return { username, domain, password: undefined };
+  const file = nonEmpty(env["SMB2NATS_PASSWORD_FILE"]);
+  if (file !== undefined) {
+    const { secret, warning } = await readSecretFile(file);
+    if (warning !== undefined) context.out.say(`warning: ${file} ${warning}`);
+    return { username, domain, password: secret };
+  }
+  if (context.stdin.isTTY !== true) {
+    throw new UsageError(
+      `no password for ${username}: name a file with it in SMB2NATS_PASSWORD_FILE, or run on a terminal to be asked`,
+    );
+  }
+  const password = await promptSecret(`Password of ${username} at ${where}: `, context.stdin, (text) =>
+    context.stderr.write(text),
+  );
+  return { username, domain, password };
+}
+
+/** `CORP\ann` is account and domain; `ann@corp.example.org` goes to the server as it is. */
+function splitAccount(text: string): { readonly username: string; readonly domain: string | undefined } {
+  const cut = text.indexOf("\\");
+  if (cut <= 0) return { username: text, domain: undefined };
+  return { username: text.slice(cut + 1), domain: text.slice(0, cut) };
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === "" ? undefined : text;
+}

@@ -1,0 +1,95 @@
+import { styleText } from "node:util";
+
+type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
+
+/** The streams and settings of one run, so that tests can be the terminal. */
+export interface Terminal {
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export interface OutputStream {
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+  write(text: string): boolean;
+  on(event: "error", listener: (error: NodeJS.ErrnoException) => void): unknown;
+}
+
+/** Data goes to stdout, talk to stderr; colour only where a person looks and has not said no. */
+export class Output {
+  readonly #stdout: OutputStream;
+  readonly #stderr: OutputStream;
+  readonly #colourOut: boolean;
+  readonly #colourErr: boolean;
+  /** Aborts when the reader of stdout has gone (`smb2nats tail … | head`). */
+  readonly gone: AbortSignal;
+
+  constructor({ stdout, stderr, env }: Terminal) {
+    this.#stdout = stdout;
+    this.#stderr = stderr;
+    const refused = (env["NO_COLOR"] ?? "") !== "" || env["TERM"] === "dumb";
+    this.#colourOut = stdout.isTTY === true && !refused;
+    this.#colourErr = stderr.isTTY === true && !refused;
+    const gone = new AbortController();
+    this.gone = gone.signal;
+    stdout.on("error", (error) => {
+      if (error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED") gone.abort(error);
+      else throw error;
+    });
+    // Nobody is left to be told.
+    stderr.on("error", () => undefined);
+  }
+
+  get interactive(): boolean {
+    return this.#stdout.isTTY === true;
+  }
+
+  /** One line of the answer. */
+  data(line = ""): void {
+    if (!this.gone.aborted) this.#stdout.write(`${line}\n`);
+  }
+
+  /** One line of JSON. */
+  json(value: unknown): void {
+    this.data(JSON.stringify(value));
+  }
+
+  /** One line to the person. */
+  say(line: string): void {
+    this.#stderr.write(`${line}\n`);
+  }
+
+  /** For text that goes to `data`. */
+  style(style: Style, text: string): string {
+    return this.#colourOut ? styleText(style, text, { validateStream: false }) : text;
+  }
+
+  error(line: string): void {
+    const mark = this.#colourErr ? styleText("red", "error:", { validateStream: false }) : "error:";
+    this.#stderr.write(`${mark} ${line}\n`);
+  }
+
+  /** Columns as wide as their widest cell; the last one is not padded. */
+  table(rows: readonly (readonly string[])[]): void {
+    const widths: number[] = [];
+    for (const row of rows) {
+      row.forEach((cell, i) => {
+        widths[i] = Math.max(widths[i] ?? 0, cell.length);
+      });
+    }
+    for (const row of rows) {
+      this.data(row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0))).join("  "));
+    }
+  }
+}
+
+/**
+ * Text from a server, fit for a terminal: file names may hold escape sequences, which must not reach it.
+ */
+export function printable(text: string): string {
+  return text.replaceAll(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`,
+  );
+}
