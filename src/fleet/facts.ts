@@ -7,16 +7,24 @@ export type LeaseFact =
   | { readonly type: "acquired"; readonly kind: LeaseKind; readonly lease: string }
   | { readonly type: "renewed"; readonly kind: LeaseKind; readonly lease: string; readonly seconds: number }
   /** One attempt; it is tried again. */
-  | { readonly type: "renewal-failed"; readonly kind: LeaseKind; readonly lease: string; readonly code: string }
+  | {
+      readonly type: "renewal-failed";
+      readonly kind: LeaseKind;
+      readonly lease: string;
+      readonly code: string;
+    }
   /** The bucket no longer has it: someone revoked it. A new one follows. */
   | { readonly type: "lost"; readonly kind: LeaseKind; readonly lease: string }
   | { readonly type: "released"; readonly kind: LeaseKind; readonly lease: string }
   /** We found a peer silent for too long and deleted its lease. */
   | { readonly type: "revoked"; readonly lease: string };
 
+/** `refs`: how many this holder has stored now. */
 export type RefFact =
-  | { readonly type: "written" | "removed"; readonly connection: string; readonly refs: number }
-  | { readonly type: "failed"; readonly connection: string; readonly code: string };
+  | { readonly type: "written"; readonly connection: string; readonly refs: number }
+  | { readonly type: "removed"; readonly refs: number }
+  /** One attempt; it is tried again. */
+  | { readonly type: "failed"; readonly code: string };
 
 export type SweepFact = { readonly type: "swept"; readonly refs: number; readonly claims: number };
 

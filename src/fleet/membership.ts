@@ -59,7 +59,7 @@ export class Membership {
       onStored: (key, revision) => this.#mirror.expectEcho(key, revision),
       onChange: (change) => this.#leaseChanged(change),
     });
-    this.view.onBatch((batch) => this.#observe(batch));
+    this.view.onChange(({ batch }) => this.#observe(batch));
   }
 
   /** Resolves when the bucket is read, the lease is held and has come back through the mirror. @throws BrokerError, DeadlineError */
@@ -72,7 +72,7 @@ export class Membership {
       const { leaseId } = this.lease;
       if (leaseId !== undefined && this.view.leases.has(leaseId)) echoed.resolve();
     };
-    const unsubscribe = this.view.onBatch(seen);
+    const unsubscribe = this.view.onChange(seen);
     try {
       seen();
       await waitFor(echoed.promise, wait);

@@ -33,6 +33,15 @@ export interface ClaimEntry {
   readonly record: ClaimRecord;
 }
 
+/** What a batch changed. A mere renewal changes nothing here. */
+export interface ViewChange {
+  readonly batch: MirrorBatch;
+  /** Leases came, went, or say something else. */
+  readonly leases: boolean;
+  readonly refs: boolean;
+  readonly claims: boolean;
+}
+
 export interface FleetViewOptions {
   /** What is configured here about case; asked first. Leases of workers tell about the rest. */
   readonly caseSensitive?: (connection: string) => boolean | undefined;
@@ -47,7 +56,8 @@ export class FleetView {
   readonly #claims = new Map<string, ClaimEntry>();
   readonly #claimKeys = new Map<WatchKey, string>();
   #sensitive: ReadonlySet<string> = new Set();
-  readonly #listeners = new Set<(batch: MirrorBatch) => void>();
+  readonly #listeners = new Set<(change: ViewChange) => void>();
+  #changed = { leases: false, refs: false, claims: false };
   readonly #unsubscribe: () => void;
 
   constructor(mirror: KvMirror, options: FleetViewOptions = {}) {
@@ -112,7 +122,7 @@ export class FleetView {
   }
 
   /** Called after the view has followed a batch. Must not throw. Returns the unsubscribe function. */
-  onBatch(listener: (batch: MirrorBatch) => void): () => void {
+  onChange(listener: (change: ViewChange) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -128,12 +138,14 @@ export class FleetView {
   }
 
   #apply(batch: MirrorBatch): void {
+    this.#changed = { leases: false, refs: false, claims: false };
     for (const change of batch.changes) {
       if (change.type === "put") this.#put(change.entry);
       else this.#delete(change.key);
     }
-    this.#learnCase();
-    for (const listener of this.#listeners) listener(batch);
+    if (this.#changed.leases) this.#learnCase();
+    const change: ViewChange = { batch, ...this.#changed };
+    for (const listener of [...this.#listeners]) listener(change);
   }
 
   #put(entry: KvEntry): void {
@@ -143,14 +155,18 @@ export class FleetView {
     try {
       if (parsed.type === "lease") {
         const record = decodeLease(value);
+        const before = this.#leases.get(parsed.leaseId);
+        if (before === undefined || !sameDetails(before.record, record)) this.#changed.leases = true;
         this.#leases.set(parsed.leaseId, { key, lease: parsed.leaseId, revision, record });
       } else if (parsed.type === "ref") {
         this.#refs.set(key, { key, lease: parsed.leaseId, revision, target: decodeRef(value) });
+        this.#changed.refs = true;
       } else {
         this.#unindex(key);
         const record = decodeClaim(value);
         this.#claims.set(key, { key, revision, record });
         this.#claimKeys.set(watchKey(record, this.caseSensitive), key);
+        this.#changed.claims = true;
       }
     } catch (error) {
       this.#delete(key);
@@ -160,11 +176,13 @@ export class FleetView {
 
   #delete(key: string): void {
     const parsed = parseKey(key);
-    if (parsed?.type === "lease") this.#leases.delete(parsed.leaseId);
-    else if (parsed?.type === "ref") this.#refs.delete(key);
-    else if (parsed?.type === "claim") {
+    if (parsed?.type === "lease") {
+      if (this.#leases.delete(parsed.leaseId)) this.#changed.leases = true;
+    } else if (parsed?.type === "ref") {
+      if (this.#refs.delete(key)) this.#changed.refs = true;
+    } else if (parsed?.type === "claim") {
       this.#unindex(key);
-      this.#claims.delete(key);
+      if (this.#claims.delete(key)) this.#changed.claims = true;
     }
   }
 
@@ -189,4 +207,8 @@ export class FleetView {
       this.#claimKeys.set(watchKey(record, this.caseSensitive), key);
     }
   }
+}
+
+function sameDetails(a: LeaseRecord, b: LeaseRecord): boolean {
+  return JSON.stringify({ ...a, seq: 0 }) === JSON.stringify({ ...b, seq: 0 });
 }

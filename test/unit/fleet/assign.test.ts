@@ -72,7 +72,7 @@ describe("assignWatches", () => {
     // Who gets something lacked its share; nobody gives and takes.
     for (const key of changes) expect(before.get(second.get(key)!) ?? 0).toBeLessThan(fair);
     expect(loads(second).get("new")).toBeGreaterThan(fair * 0.8);
-    expect(changes.length).toBeLessThan(fair * 1.2);
+    expect(changes.length).toBeLessThan(fair * 1.5);
     expect(moved(second, assignWatches(owned(list, second), [...old, seat("new")]))).toEqual([]);
   });
 

@@ -1,0 +1,57 @@
+import { errorCode } from "../base/errors.ts";
+import type { BrokerLink } from "../broker/port.ts";
+import { FleetError, isFleetErrorCode } from "./errors.ts";
+import type { ListedEntry, Listing, ListRequest } from "./port.ts";
+
+export const LIST_SUBJECT = "smb2nats.directory.list";
+/** Header of an error answer (NATS micro services): the contract's code. */
+export const SERVICE_ERROR_HEADER = "Nats-Service-Error";
+export const SERVICE_ERROR_CODE_HEADER = "Nats-Service-Error-Code";
+
+/** Asks any worker for one page of a directory. @throws FleetError, AbortedError */
+export async function requestList(
+  link: BrokerLink,
+  request: ListRequest,
+  options: { readonly signal?: AbortSignal | undefined; readonly timeoutMs: number },
+): Promise<Listing> {
+  const answer = await requestService(link, LIST_SUBJECT, request, options);
+  const { entries, next } = answer as { entries?: unknown; next?: unknown };
+  if (!Array.isArray(entries) || (next !== undefined && typeof next !== "string")) {
+    throw new FleetError("internal", "a worker's listing cannot be read");
+  }
+  return { entries: entries as ListedEntry[], ...(next === undefined ? {} : { next }) };
+}
+
+/** One JSON request to the micro service. @throws FleetError, AbortedError */
+export async function requestService(
+  link: BrokerLink,
+  subject: string,
+  request: unknown,
+  options: { readonly signal?: AbortSignal | undefined; readonly timeoutMs: number },
+): Promise<Record<string, unknown>> {
+  let message: Awaited<ReturnType<BrokerLink["request"]>>;
+  try {
+    message = await link.request(subject, new TextEncoder().encode(JSON.stringify(request)), options);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "ABORTED") throw error;
+    const text = code === "BROKER_NO_JETSTREAM" ? "no worker is there" : "no worker answered";
+    throw new FleetError("unreachable", text, error);
+  }
+  let body: unknown;
+  try {
+    body = JSON.parse(new TextDecoder().decode(message.data));
+  } catch {
+    body = undefined;
+  }
+  const failure = message.header(SERVICE_ERROR_HEADER);
+  if (failure !== undefined) {
+    const { error } = (body ?? {}) as { error?: { message?: unknown } };
+    const text = typeof error?.message === "string" ? error.message : "a worker refused";
+    throw new FleetError(isFleetErrorCode(failure) ? failure : "internal", text);
+  }
+  if (typeof body !== "object" || body === null) {
+    throw new FleetError("internal", "a worker's answer is not JSON");
+  }
+  return body as Record<string, unknown>;
+}

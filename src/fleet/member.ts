@@ -1,0 +1,295 @@
+import { type Deferred, deferred, ignoreRejection } from "../base/async.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
+import { AbortedError, ClosedError, errorCode } from "../base/errors.ts";
+import { canonicalPath } from "../base/path.ts";
+import type { Broker } from "../broker/port.ts";
+import { isConnectionName } from "../broker/subjects.ts";
+import { FleetError } from "./errors.ts";
+import { requestList } from "./list-client.ts";
+import { Membership } from "./membership.ts";
+import type {
+  Cursor,
+  FeedListener,
+  FeedMessage,
+  FeedSubscription,
+  FleetClient,
+  Listing,
+  ListRequest,
+  RefState,
+  WatchRef,
+  WatchTarget,
+} from "./port.ts";
+import { RefBook } from "./refs.ts";
+import { sameState, servingClaim, stateOfClaim } from "./serving.ts";
+import type { ViewChange } from "./view.ts";
+
+export interface FleetMemberOptions {
+  /** Stays the caller's: `close` does not close it. */
+  readonly broker: Broker;
+  readonly kind: "gateway" | "client";
+  /** Of the lease, ms. Default 15,000. */
+  readonly ttlMs?: number;
+  readonly graceMs?: number;
+  /** How long a ref outlives its last release, ms. Default 10,000. */
+  readonly lingerMs?: number;
+  readonly host?: string;
+  /** Program version, told in the lease. */
+  readonly version?: string;
+  readonly caseSensitive?: (connection: string) => boolean | undefined;
+  /** Wait for a listing, ms. Default 30,000. */
+  readonly listTimeoutMs?: number;
+  readonly clock?: Clock;
+}
+
+/** A consumer in the fleet: holds one lease, keeps refs, and tells how the claims that serve them are. */
+export class FleetMember implements FleetClient {
+  readonly #options: FleetMemberOptions;
+  readonly #clock: Clock;
+  readonly #membership: Membership;
+  readonly #book: RefBook;
+  readonly #refs = new Set<MemberRef>();
+  readonly #subscriptions = new Set<FeedSubscription>();
+  #lastLease = "";
+  #cancelLook: (() => void) | undefined;
+  #lookCostMs = 0;
+  #closing: Promise<void> | undefined;
+
+  /** Joins the fleet. @throws BrokerError, DeadlineError, AbortedError */
+  static async start(
+    options: FleetMemberOptions,
+    wait: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<FleetMember> {
+    const member = new FleetMember(options);
+    try {
+      await member.#membership.start(wait);
+    } catch (error) {
+      await member.close().catch(() => undefined);
+      throw error;
+    }
+    return member;
+  }
+
+  private constructor(options: FleetMemberOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    const { broker, kind, ttlMs, graceMs, host, version, caseSensitive, lingerMs } = options;
+    this.#membership = new Membership({
+      broker,
+      kind,
+      clock: this.#clock,
+      details: () => (version === undefined ? {} : { version }),
+      onLease: () => {
+        this.#lastLease = this.#membership.lease.leaseId ?? this.#lastLease;
+        this.#book.sync();
+        this.#lookSoon();
+      },
+      ...(ttlMs === undefined ? {} : { ttlMs }),
+      ...(graceMs === undefined ? {} : { graceMs }),
+      ...(host === undefined ? {} : { host }),
+      ...(caseSensitive === undefined ? {} : { caseSensitive }),
+    });
+    const { view, lease } = this.#membership;
+    this.#book = new RefBook({
+      bucket: broker.watches,
+      caseSensitive: view.caseSensitive,
+      lease: () => lease.leaseId,
+      clock: this.#clock,
+      onChange: () => this.#lookSoon(),
+      ...(lingerMs === undefined ? {} : { lingerMs }),
+    });
+    view.onChange((change) => this.#follow(change));
+  }
+
+  /** Id of the present lease, or of the last one while there is none. */
+  get leaseId(): string {
+    return this.#lastLease;
+  }
+
+  /** @throws FleetError `bad_path`, `unknown_connection` for what cannot be a target, ClosedError */
+  acquire(target: WatchTarget): WatchRef {
+    const clean = this.#check(target);
+    const ref = new MemberRef(clean, this.#book.hold(clean), () => this.#refs.delete(ref));
+    this.#refs.add(ref);
+    ref.update(this.#stateOf(clean));
+    return ref;
+  }
+
+  follow(connection: string, listener: FeedListener): FeedSubscription {
+    if (this.#closing !== undefined) throw new ClosedError("fleet member");
+    const inner = this.#options.broker.feed.follow(connection, {
+      onMessage: (message) => listener.onMessage(message),
+      onGap: (reason) => listener.onGap(reason),
+      // What we cannot read may have been any change of the connection.
+      onUnreadable: () => listener.onGap("retention"),
+    });
+    const subscription: FeedSubscription = {
+      ready: inner.ready,
+      get cursor() {
+        return inner.cursor;
+      },
+      close: () => {
+        this.#subscriptions.delete(subscription);
+        inner.close();
+      },
+    };
+    this.#subscriptions.add(subscription);
+    return subscription;
+  }
+
+  async *replay(
+    target: WatchTarget,
+    since: Cursor,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): AsyncGenerator<FeedMessage, void, undefined> {
+    const clean = this.#check(target);
+    const caseSensitive = this.#membership.view.caseSensitive(clean.connection);
+    try {
+      yield* this.#options.broker.feed.replay({ ...clean, caseSensitive }, since, options);
+    } catch (error) {
+      if (errorCode(error) !== "BROKER_RETENTION") throw error;
+      throw new FleetError("retention", "the stream no longer holds what came after this cursor", error);
+    }
+  }
+
+  async list(
+    request: ListRequest,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<Listing> {
+    if (this.#closing !== undefined) throw new ClosedError("fleet member");
+    if (this.#membership.view.knows(request.connection) === false) throw unknownConnection();
+    return requestList(this.#options.broker.link, request, {
+      signal: options.signal,
+      timeoutMs: this.#options.listTimeoutMs ?? 30_000,
+    });
+  }
+
+  /** Ends all refs and subscriptions and gives the lease back. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#cancelLook?.();
+    for (const subscription of [...this.#subscriptions]) subscription.close();
+    for (const ref of [...this.#refs]) ref.release();
+    await this.#book.close();
+    await this.#membership.close();
+  }
+
+  #check(target: WatchTarget): WatchTarget {
+    if (this.#closing !== undefined) throw new ClosedError("fleet member");
+    if (!isConnectionName(target.connection)) throw unknownConnection();
+    try {
+      return { ...target, path: canonicalPath(target.path) };
+    } catch (error) {
+      throw new FleetError("bad_path", "this path is refused", error);
+    }
+  }
+
+  #follow(change: ViewChange): void {
+    const lease = this.#membership.lease.leaseId;
+    for (const item of change.batch.changes) {
+      if (item.type === "delete" && lease !== undefined && item.key.startsWith(`ref.${lease}.`)) {
+        this.#book.forget(item.key);
+      }
+    }
+    // Leases of workers may have told something about case: keys of refs depend on it.
+    if (change.leases) this.#book.sync();
+    if (change.claims || change.leases) this.#lookSoon();
+  }
+
+  /** One look for many changes; the busier, the rarer. */
+  #lookSoon(): void {
+    if (this.#cancelLook !== undefined || this.#closing !== undefined) return;
+    this.#cancelLook = this.#clock.after(
+      Math.min(250, this.#lookCostMs * 4),
+      () => {
+        this.#cancelLook = undefined;
+        const started = this.#clock.monotonic();
+        for (const ref of [...this.#refs]) ref.update(this.#stateOf(ref.target));
+        this.#lookCostMs = this.#clock.monotonic() - started;
+      },
+      { unref: true },
+    );
+  }
+
+  #stateOf(target: WatchTarget): RefState {
+    const { view } = this.#membership;
+    if (!this.#book.isStored(target)) return { state: "unclaimed", mode: "notify" };
+    const claim = servingClaim(target, (key) => view.liveClaim(key)?.record, view.caseSensitive);
+    if (claim === undefined && view.knows(target.connection) === false) {
+      return {
+        state: "unclaimed",
+        mode: "notify",
+        code: "unknown_connection",
+        error: "no worker serves this connection",
+      };
+    }
+    return stateOfClaim(claim);
+  }
+}
+
+class MemberRef implements WatchRef {
+  readonly target: WatchTarget;
+  readonly #ready: Deferred<void> = deferred();
+  readonly #letGo: () => void;
+  readonly #listeners = new Set<(state: RefState) => void>();
+  #state: RefState = { state: "unclaimed", mode: "notify" };
+  #released = false;
+
+  constructor(target: WatchTarget, release: () => void, forget: () => void) {
+    this.target = target;
+    this.#letGo = () => {
+      forget();
+      release();
+    };
+    ignoreRejection(this.#ready.promise);
+  }
+
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  get state(): RefState {
+    return this.#state;
+  }
+
+  onState(listener: (state: RefState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  update(state: RefState): void {
+    if (this.#released || sameState(state, this.#state)) return;
+    this.#state = state;
+    if (state.state === "live" || state.state === "degraded") this.#ready.resolve();
+    else {
+      const failure = failureOf(state);
+      if (failure !== undefined) this.#ready.reject(failure);
+    }
+    for (const listener of [...this.#listeners]) listener(state);
+  }
+
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    this.#listeners.clear();
+    this.#ready.reject(new AbortedError("released"));
+    this.#letGo();
+  }
+}
+
+function failureOf({ state, code, error }: RefState): FleetError | undefined {
+  const byState = { gone: "not_found", denied: "denied", unreachable: "unreachable" } as const;
+  const failure = code ?? (state in byState ? byState[state as keyof typeof byState] : undefined);
+  return failure === undefined ? undefined : new FleetError(failure, error ?? `the watch is ${state}`);
+}
+
+function unknownConnection(): FleetError {
+  return new FleetError("unknown_connection", "no worker serves this connection");
+}
