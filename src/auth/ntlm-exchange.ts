@@ -123,7 +123,7 @@ export class NtlmV2Exchange implements NtlmExchange {
     if (this.#state !== "complete") {
       throw new AuthError("AUTH_NOT_COMPLETE", "NTLM: there is no session key before the last token");
     }
-    return this.#exportedSessionKey.slice();
+    return Uint8Array.from(this.#exportedSessionKey);
   }
 
   close(): void {
@@ -225,7 +225,7 @@ export class NtlmV2Exchange implements NtlmExchange {
         : new Uint8Array(24);
     wipe(responseKey);
 
-    this.#exportedSessionKey = this.#keyExchange ? this.#random(16) : keyExchangeKey.slice();
+    this.#exportedSessionKey = this.#keyExchange ? this.#random(16) : Uint8Array.from(keyExchangeKey);
     const encryptedRandomSessionKey = this.#keyExchange
       ? rc4(keyExchangeKey, this.#exportedSessionKey)
       : new Uint8Array(0);

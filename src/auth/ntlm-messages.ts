@@ -52,7 +52,7 @@ export interface AuthenticateMessage {
   readonly mic: Uint8Array;
 }
 
-const SIGNATURE = Buffer.from("NTLMSSP\0", "latin1");
+const SIGNATURE = new TextEncoder().encode("NTLMSSP\0");
 const NTLMSSP_REVISION_W2K3 = 15;
 const NEGOTIATE_LENGTH = 40;
 const CHALLENGE_LENGTH = 56;
@@ -146,7 +146,7 @@ export function decodeAuthenticate(bytes: Uint8Array): AuthenticateMessage {
 
 /** UTF-16LE without terminator, unit by unit as the string has them. */
 export function utf16(text: string): Uint8Array {
-  return Buffer.from(text, "utf16le");
+  return Uint8Array.from(Buffer.from(text, "utf16le"));
 }
 
 /** @throws AuthError `AUTH_MALFORMED_TOKEN` for half a unit */
@@ -201,7 +201,7 @@ class NtlmReader {
     this.#fixed = fixed;
     this.#name = name;
     if (bytes.length < fixed) malformed(`NTLM: ${name} has ${bytes.length} bytes of at least ${fixed}`);
-    if (!SIGNATURE.equals(bytes.subarray(0, 8))) malformed(`NTLM: ${name} has no NTLMSSP signature`);
+    if (SIGNATURE.some((byte, at) => byte !== bytes[at])) malformed(`NTLM: ${name} has no NTLMSSP signature`);
     if (this.u32(8) !== type) malformed(`NTLM: message type ${this.u32(8)} where ${name} is due`);
   }
 

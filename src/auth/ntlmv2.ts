@@ -1,5 +1,6 @@
 import { createHash, createHmac } from "node:crypto";
 import { md4 } from "../crypto/md4.ts";
+import { plain } from "../crypto/plain.ts";
 import { rc4 } from "../crypto/rc4.ts";
 import { wipe } from "../crypto/wipe.ts";
 import { AV, AV_FLAG, type AvPair, avValue, decodeAvPairs } from "./av-pairs.ts";
@@ -28,7 +29,7 @@ function md5(...data: readonly Uint8Array[]): Uint8Array {
 
 function md5Or(compute: () => Uint8Array): Uint8Array {
   try {
-    return compute();
+    return plain(compute());
   } catch (cause) {
     throw new AuthError(
       "AUTH_NTLM_UNAVAILABLE",
@@ -39,9 +40,11 @@ function md5Or(compute: () => Uint8Array): Uint8Array {
 }
 
 /**
- * Upper case as Windows compares names: unit by unit, to one unit, without locale. JavaScript knows
- * more than the Windows table does (dotless i, long s, micro sign, which upper-case into letters of
- * other pairs, and one-to-many mappings such as sharp s); those stay as they are.
+ * Upper case as Windows compares names: unit by unit, to one unit, without locale. JavaScript maps
+ * more: dotless i, long s and the micro sign upper-case into letters of other pairs, sharp s into two
+ * letters; those stay as they are. This makes every mapping that Samba 4.17's table has. Letters that
+ * came into Unicode after that table (Georgian capitals, Romanian s with comma) are mapped too, as
+ * recent Windows does.
  */
 export function upperCase(text: string): string {
   let out = "";

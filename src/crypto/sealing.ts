@@ -7,6 +7,7 @@ import {
   type KeyObject,
 } from "node:crypto";
 import { CryptoMisuseError, NonceExhaustedError, requireLength, SealError } from "./errors.ts";
+import { plain } from "./plain.ts";
 import { wipe } from "./wipe.ts";
 
 export type CipherId = "aes-128-ccm" | "aes-128-gcm" | "aes-256-ccm" | "aes-256-gcm";
@@ -84,7 +85,7 @@ class CcmSealer implements Sealer {
     ccm.setAAD(aad, { plaintextLength: plaintext.length });
     const ciphertext = ccm.update(plaintext);
     ccm.final();
-    return { ciphertext, tag: ccm.getAuthTag() };
+    return { ciphertext: plain(ciphertext), tag: plain(ccm.getAuthTag()) };
   }
 
   open(ciphertext: Uint8Array, nonce: Uint8Array, aad: Uint8Array, tag: Uint8Array): Uint8Array {
@@ -113,7 +114,7 @@ class GcmSealer implements Sealer {
     gcm.setAAD(aad);
     const ciphertext = gcm.update(plaintext);
     gcm.final();
-    return { ciphertext, tag: gcm.getAuthTag() };
+    return { ciphertext: plain(ciphertext), tag: plain(gcm.getAuthTag()) };
   }
 
   open(ciphertext: Uint8Array, nonce: Uint8Array, aad: Uint8Array, tag: Uint8Array): Uint8Array {
@@ -139,7 +140,7 @@ function verified(
     wipe(plaintext);
     throw new SealError(cipher, ciphertext.length);
   }
-  return plaintext;
+  return plain(plaintext);
 }
 
 const COUNTER_END = 2n ** 64n;

@@ -1,6 +1,7 @@
 import { createCipheriv, createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "node:crypto";
 import { AesCmac } from "./cmac.ts";
 import { requireLength } from "./errors.ts";
+import { plain } from "./plain.ts";
 
 export type SigningAlgorithm = "hmac-sha256" | "aes-cmac" | "aes-gmac";
 
@@ -56,7 +57,7 @@ class HmacSigner implements Signer {
     this.#key = createSecretKey(key);
   }
   compute(message: Uint8Array): Uint8Array {
-    return createHmac("sha256", this.#key).update(message).digest().subarray(0, 16);
+    return plain(createHmac("sha256", this.#key).update(message).digest().subarray(0, 16));
   }
 }
 
@@ -82,7 +83,7 @@ class GmacSigner implements Signer {
     const gcm = createCipheriv("aes-128-gcm", this.#key, nonce);
     gcm.setAAD(message);
     gcm.final();
-    return gcm.getAuthTag();
+    return plain(gcm.getAuthTag());
   }
 }
 

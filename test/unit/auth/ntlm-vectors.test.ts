@@ -105,7 +105,7 @@ describe("the published SMB 3.1.1 logon", () => {
     expect(response.supportedMech).toBe(MECH.NTLMSSP);
     const challenge = decodeChallenge(response.responseToken!);
     expect(challenge.targetName).toBe("SUT311");
-    expect(hex(challenge.serverChallenge)).toBe("1d1d8ba31179d008");
+    expect(hex(challenge.serverChallenge)).toBe("0d1d8ba31179d008");
     expect(challenge.version).toEqual({ major: 10, minor: 0, build: 0x2792 });
     const pairs = decodeAvPairs(challenge.targetInfo!);
     expect(pairs.map(({ id }) => id)).toEqual([2, 1, 4, 3, 7]);
@@ -138,6 +138,16 @@ describe("the published SMB 3.1.1 logon", () => {
     expect(avName(avPairs, AV.TARGET_NAME)).toBe("cifs/SUT311");
     const targetInfo = encodeAvPairs(avPairs);
     expect(hex(temp)).toContain(hex(clientChallengeBlob({ time, clientChallenge, targetInfo })));
+  });
+
+  it("its proof and session key, from the password", () => {
+    const { serverChallenge } = decodeChallenge(decodeNegTokenResp(published.challenge).responseToken!);
+    const message = decodeAuthenticate(decodeNegTokenResp(published.authenticate).responseToken!);
+    const { ntProofStr: proof, temp } = decodeNtlmV2Response(message.ntChallengeResponse);
+    const responseKey = ntowfv2(message.userName, message.domainName, "Password01!");
+    expect(hex(ntProofStr(responseKey, serverChallenge, temp))).toBe(hex(proof));
+    const key = rc4(sessionBaseKey(responseKey, proof), message.encryptedRandomSessionKey);
+    expect(hex(key)).toBe(smb311.sessionKey);
   });
 
   it("its mechListMIC in both directions", () => {

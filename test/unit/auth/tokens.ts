@@ -8,8 +8,10 @@ function securityBuffer(message: string, at: number): Uint8Array {
   return data.slice(offset, offset + view.getUint16(at + 2, true));
 }
 
+type PublishedToken = "windowsHint" | "init" | "challenge" | "authenticate" | "final";
+
 /** The SPNEGO tokens inside the published 3.1.1 exchange. */
-export const published = {
+export const published: Readonly<Record<PublishedToken, Uint8Array>> = {
   /** NEGOTIATE response: SecurityBufferOffset at 64 + 56. */
   windowsHint: securityBuffer(vectors.smb311.negotiateResponse, 120),
   /** SESSION_SETUP requests: SecurityBufferOffset at 64 + 12; responses: 64 + 4. */
