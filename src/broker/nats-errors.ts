@@ -37,7 +37,6 @@ function classify(error: unknown): BrokerErrorCode {
   if (nameOf(error) === "JetStreamNotEnabled" || error instanceof nats.NoRespondersError) {
     return "BROKER_NO_JETSTREAM";
   }
-  if (nameOf(error) === "StreamNotFoundError") return "BROKER_NO_STREAM";
   if (error instanceof nats.TimeoutError) return "BROKER_TIMEOUT";
   if (
     error instanceof nats.PermissionViolationError ||

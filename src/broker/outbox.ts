@@ -1,0 +1,254 @@
+import type { CanonicalPath } from "../base/path.ts";
+import type { Change, ChangesEvent, ResyncEvent, StateEvent } from "../watch/events.ts";
+
+/** What waits to be published. No clocks, no sockets. */
+
+export interface OutboxLimits {
+  /** Drafts, over all watches. */
+  readonly maxMessages: number;
+  readonly maxBytes: number;
+  /** Of the changes in one message. */
+  readonly maxMessageBytes: number;
+  readonly maxChanges: number;
+}
+
+interface DraftBase {
+  /** Place in the order of handing in; what replaces a draft takes its place. */
+  readonly place: number;
+  /** Estimated size, bytes. */
+  bytes: number;
+  /** Wall clock when the first part was handed in. */
+  readonly time: number;
+  /** Monotonic clock of the same moment. */
+  readonly since: number;
+  /** Stands for what was dropped, so it is outside the limits; at most one of a kind in a lane. */
+  readonly exempt: boolean;
+}
+
+export interface ChangesDraft extends DraftBase {
+  readonly event: Omit<ChangesEvent, "changes">;
+  readonly changes: Change[];
+}
+export interface ResyncDraft extends DraftBase {
+  readonly event: ResyncEvent;
+  /** On sealing, tell the other directories of the scope as well. */
+  readonly expand: boolean;
+}
+export interface StateDraft extends DraftBase {
+  readonly event: StateEvent;
+}
+export type Draft = ChangesDraft | ResyncDraft | StateDraft;
+
+/** Bytes of a message beside its changes, names and paths: the frame of the body. */
+const FRAME_BYTES = 300;
+
+/** The queue of one subject of one watch. */
+export class Lane {
+  readonly subject: string;
+  readonly drafts: Draft[] = [];
+  /** A message of this lane is on its way: one at a time keeps the order. */
+  busy = false;
+  /** Waiting in the list of lanes with something to send. */
+  listed = false;
+
+  constructor(subject: string) {
+    this.subject = subject;
+  }
+}
+
+export interface Moment {
+  readonly time: number;
+  readonly since: number;
+}
+
+/** All lanes of one watch. */
+export class WatchQueue {
+  readonly lanes = new Map<string, Lane>();
+  readonly path: CanonicalPath;
+  readonly recursive: boolean;
+  /** Inside the limits, that is without exempt drafts. */
+  messages = 0;
+  bytes = 0;
+  /** Drafts that are queued or on their way. */
+  outstanding = 0;
+  /** Queued messages were dropped and the resync that covers them is not sealed yet: it covers what comes now, too. */
+  overflowed = false;
+  #place = 0;
+
+  constructor(path: CanonicalPath, recursive: boolean) {
+    this.path = path;
+    this.recursive = recursive;
+  }
+
+  /** The place of the newest draft. */
+  get place(): number {
+    return this.#place;
+  }
+
+  lane(subject: string): Lane {
+    let lane = this.lanes.get(subject);
+    if (lane === undefined) {
+      lane = new Lane(subject);
+      this.lanes.set(subject, lane);
+    }
+    return lane;
+  }
+
+  /** Forgets a lane with nothing in it: a tree has more directories than ever change at once. */
+  release(lane: Lane): void {
+    if (lane.drafts.length === 0 && !lane.busy) this.lanes.delete(lane.subject);
+  }
+
+  /** Changes of one directory: into the last draft while they fit, never past a resync or state. */
+  addChanges(lane: Lane, event: ChangesEvent, limits: OutboxLimits, now: Moment): void {
+    let tail = lane.drafts.at(-1);
+    for (const change of event.changes) {
+      const bytes = Buffer.byteLength(JSON.stringify(change)) + 1;
+      const fits =
+        tail !== undefined &&
+        "changes" in tail &&
+        tail.event.path === event.path &&
+        tail.event.via === event.via &&
+        tail.changes.length < limits.maxChanges &&
+        tail.bytes + bytes <= limits.maxMessageBytes;
+      if (!fits) {
+        tail = {
+          ...now,
+          place: ++this.#place,
+          bytes: frameBytes(event.path),
+          exempt: false,
+          event: { type: "changes", path: event.path, via: event.via },
+          changes: [],
+        };
+        this.#append(lane, tail);
+      }
+      if (tail !== undefined && "changes" in tail) {
+        tail.changes.push(change);
+        tail.bytes += bytes;
+        this.bytes += bytes;
+      }
+    }
+  }
+
+  addResync(lane: Lane, event: ResyncEvent, now: Moment): void {
+    const tail = lane.drafts.at(-1);
+    // Nothing was told in between, so one listing serves both.
+    if (
+      tail !== undefined &&
+      tail.event.type === "resync" &&
+      tail.event.path === event.path &&
+      tail.event.scope === event.scope
+    ) {
+      return;
+    }
+    this.#append(lane, {
+      ...now,
+      place: ++this.#place,
+      bytes: frameBytes(event.path),
+      exempt: false,
+      event,
+      expand: false,
+    });
+  }
+
+  addState(lane: Lane, event: StateEvent, now: Moment): void {
+    const tail = lane.drafts.at(-1);
+    // A state that nobody has seen yet is history.
+    if (tail !== undefined && tail.event.type === "state" && tail.event.path === event.path)
+      this.takeLast(lane);
+    this.#append(lane, {
+      ...now,
+      place: ++this.#place,
+      bytes: frameBytes(event.path) + Buffer.byteLength(event.error ?? ""),
+      exempt: false,
+      event,
+    });
+  }
+
+  /** A resync in the place of what `place` stood for, unless the lane has one already. */
+  addExemptResync(lane: Lane, event: ResyncEvent, expand: boolean, place: number, now: Moment): boolean {
+    if (lane.drafts.some((draft) => draft.exempt && draft.event.type === "resync")) return false;
+    this.#append(lane, { ...now, place, bytes: 0, exempt: true, event, expand });
+    return true;
+  }
+
+  /** Takes the first draft of a lane; it stays outstanding until `done`. */
+  take(lane: Lane): Draft | undefined {
+    const draft = lane.drafts.shift();
+    if (draft !== undefined) this.#uncount(draft);
+    return draft;
+  }
+
+  takeLast(lane: Lane): void {
+    const draft = lane.drafts.pop();
+    if (draft === undefined) return;
+    this.#uncount(draft);
+    this.outstanding--;
+  }
+
+  /** Puts the two halves of a draft that was too large back to the front. */
+  split(lane: Lane, draft: ChangesDraft): void {
+    const middle = Math.ceil(draft.changes.length / 2);
+    const halves = [draft.changes.slice(0, middle), draft.changes.slice(middle)].map((changes) => ({
+      ...draft,
+      changes,
+      bytes: Math.ceil(draft.bytes / 2),
+    }));
+    lane.drafts.unshift(...halves);
+    this.messages += halves.length;
+    for (const { bytes } of halves) this.bytes += bytes;
+    this.outstanding += halves.length - 1;
+  }
+
+  /** Drops what is queued, except the newest state of each lane. Returns what went, and the first place among it. */
+  drop(): { readonly dropped: number; readonly bytes: number; readonly place: number } {
+    let dropped = 0;
+    let bytes = 0;
+    let place = this.#place;
+    for (const lane of this.lanes.values()) {
+      const state = lane.drafts.findLast((draft) => draft.event.type === "state");
+      for (const draft of lane.drafts) {
+        this.#uncount(draft);
+        this.outstanding--;
+        place = Math.min(place, draft.place);
+        if (draft === state) continue;
+        dropped++;
+        bytes += draft.bytes;
+      }
+      lane.drafts.length = 0;
+      if (state !== undefined) this.#append(lane, { ...state, exempt: true });
+    }
+    return { dropped, bytes, place };
+  }
+
+  /** Drops everything: nobody is to hear of it any more. Returns how many. */
+  clear(): number {
+    let dropped = 0;
+    for (const lane of this.lanes.values()) {
+      for (const draft of lane.drafts.splice(0)) {
+        this.#uncount(draft);
+        this.outstanding--;
+        dropped++;
+      }
+    }
+    return dropped;
+  }
+
+  #append(lane: Lane, draft: Draft): void {
+    lane.drafts.push(draft);
+    this.outstanding++;
+    if (draft.exempt) return;
+    this.messages++;
+    this.bytes += draft.bytes;
+  }
+
+  #uncount(draft: Draft): void {
+    if (draft.exempt) return;
+    this.messages--;
+    this.bytes -= draft.bytes;
+  }
+}
+
+function frameBytes(path: CanonicalPath): number {
+  return FRAME_BYTES + Buffer.byteLength(path);
+}
