@@ -1,0 +1,68 @@
+import type { Counter, Gauge, Histogram } from "prom-client";
+import type { MetricSet } from "./metric-set.ts";
+
+/** The WebSocket gateway. */
+export class GatewayMetrics {
+  readonly connections: Gauge<never>;
+  readonly opened: Counter<never>;
+  readonly closes: Counter<"code">;
+  readonly connectionSeconds: Histogram<never>;
+  readonly refusals: Counter<"reason">;
+  readonly authFailures: Counter<"reason">;
+  readonly subscriptions: Gauge<"connection">;
+  readonly requests: Counter<"action" | "outcome">;
+  readonly sent: Counter<"connection" | "type">;
+  readonly coalesced: Counter<"connection">;
+  readonly deliverySeconds: Histogram<"connection">;
+
+  constructor(set: MetricSet) {
+    this.connections = set.gauge("gateway_connections", "Open WebSocket connections.", {});
+    this.opened = set.counter("gateway_connections_total", "WebSocket connections let in.", {});
+    this.closes = set.counter("gateway_closes_total", "WebSocket connections ended, by close code.", {
+      code: "any",
+    });
+    this.connectionSeconds = set.histogram(
+      "gateway_connection_seconds",
+      "How long connections lasted.",
+      {},
+      "slow",
+    );
+    this.refusals = set.counter("gateway_refusals_total", "Handshakes not let in.", {
+      reason: [
+        "path",
+        "method",
+        "origin",
+        "host",
+        "draining",
+        "connections",
+        "address",
+        "pending",
+        "handshake",
+      ],
+    });
+    this.authFailures = set.counter("gateway_auth_failures_total", "Tokens not believed.", {
+      reason: ["missing", "invalid", "expired", "unavailable"],
+    });
+    this.subscriptions = set.gauge("gateway_subscriptions", "Subscriptions of all sockets.", {
+      connection: "any",
+    });
+    this.requests = set.counter("gateway_requests_total", "Frames from clients.", {
+      action: "any",
+      outcome: "any",
+    });
+    this.sent = set.counter("gateway_messages_sent_total", "Frames to clients.", {
+      connection: "any",
+      type: ["changes", "resync", "state"],
+    });
+    this.coalesced = set.counter(
+      "gateway_messages_coalesced_total",
+      "Messages merged into a frame still waiting.",
+      { connection: "any" },
+    );
+    this.deliverySeconds = set.histogram(
+      "gateway_delivery_seconds",
+      "From the worker's time stamp to the socket.",
+      { connection: "any" },
+    );
+  }
+}

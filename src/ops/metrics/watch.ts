@@ -1,0 +1,71 @@
+import type { Counter, Gauge, Histogram } from "prom-client";
+import type { MetricSet } from "./metric-set.ts";
+
+/** The watch engine: what is watched, what was told, what was doubted. */
+export class WatchMetrics {
+  readonly watches: Gauge<"connection" | "state" | "mode">;
+  readonly transitions: Counter<"to">;
+  readonly notifies: Counter<"outcome">;
+  readonly records: Counter<never>;
+  readonly doubts: Counter<"reason">;
+  readonly rescans: Counter<"outcome">;
+  readonly rescanSeconds: Histogram<never>;
+  readonly checks: Counter<"verdict">;
+  readonly changes: Counter<"connection" | "action" | "via">;
+  readonly resyncs: Counter<"connection" | "reason">;
+
+  constructor(set: MetricSet) {
+    this.watches = set.gauge("watches", "Covering watches of this worker.", {
+      connection: "any",
+      state: "any",
+      mode: "any",
+    });
+    this.transitions = set.counter("watch_transitions_total", "Moves of watches into a state.", {
+      to: [
+        "opening",
+        "arming",
+        "scanning",
+        "live",
+        "rescanning",
+        "polling",
+        "gone",
+        "denied",
+        "unreachable",
+        "stopped",
+      ],
+    });
+    this.notifies = set.counter("notify_responses_total", "CHANGE_NOTIFY requests that ended.", {
+      outcome: ["records", "overflow", "cleanup", "cancelled", "failed"],
+    });
+    this.records = set.counter("notify_records_total", "Records inside CHANGE_NOTIFY responses.", {});
+    this.doubts = set.counter("doubts_total", "Reasons to compare a picture with the server again.", {
+      reason: [
+        "overflow",
+        "reconnect",
+        "takeover",
+        "server-cleanup",
+        "silent",
+        "outbox-full",
+        "slow-consumer",
+        "retention",
+        "too-large",
+        "timer",
+      ],
+    });
+    this.rescans = set.counter("rescans_total", "Listings compared with the picture, first scans included.", {
+      outcome: ["finished", "failed"],
+    });
+    this.rescanSeconds = set.histogram("rescan_seconds", "Duration of one such comparison.", {}, "slow");
+    this.checks = set.counter(
+      "health_checks_total",
+      "Looks at whether a path still names the directory held.",
+      { verdict: ["same", "replaced", "gone", "unknown"] },
+    );
+    this.changes = set.counter("changes_total", "Changes told.", {
+      connection: "any",
+      action: "any",
+      via: "any",
+    });
+    this.resyncs = set.counter("resyncs_total", "Announced gaps.", { connection: "any", reason: "any" });
+  }
+}
