@@ -19,6 +19,8 @@ export interface WatchHandle {
    * the watch keeps retrying in the background nevertheless, slowly, until closed.
    */
   readonly live: Promise<void>;
+  /** A picture for a later owner (`WatchOverrides.checkpoint`); `undefined` where there is none to give. */
+  checkpoint?(): Uint8Array | undefined;
   /** Ends the interest. What is queued is not told any more. Idempotent. */
   close(): Promise<void>;
 }

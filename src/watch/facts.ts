@@ -1,0 +1,60 @@
+import { type Channel, channel } from "../base/channels.ts";
+import type { CanonicalPath } from "../base/path.ts";
+import type { ResyncReason } from "./events.ts";
+import type { NotifyOutcome, SourceFailure } from "./source.ts";
+
+/** What the watch engine states about itself; the service turns it into log lines and metrics. */
+
+export type WatcherState =
+  | "idle"
+  | "opening"
+  | "arming"
+  | "scanning"
+  | "live"
+  | "rescanning"
+  | "polling"
+  | "gone"
+  | "denied"
+  | "unreachable"
+  | "stopped";
+
+/** One move of one handle's state machine. */
+export interface TransitionFact {
+  readonly path: CanonicalPath;
+  readonly recursive: boolean;
+  readonly from: WatcherState;
+  readonly to: WatcherState;
+  /** Why, when it moved for a failure. */
+  readonly failure?: SourceFailure;
+}
+
+export interface NotifyFact {
+  readonly path: CanonicalPath;
+  readonly outcome: NotifyOutcome["type"];
+  readonly records: number;
+}
+
+/** The picture of a watch may be stale; a rescan follows. */
+export interface DoubtFact {
+  readonly path: CanonicalPath;
+  readonly reason: ResyncReason | "timer";
+}
+
+export interface ScanFact {
+  readonly path: CanonicalPath;
+  readonly phase: "started" | "progress" | "finished" | "failed";
+  readonly entries: number;
+  /** Milliseconds since the scan began. */
+  readonly elapsedMs: number;
+}
+
+export interface HealthFact {
+  readonly path: CanonicalPath;
+  readonly verdict: "same" | "replaced" | "gone" | "unknown";
+}
+
+export const transitions: Channel<TransitionFact> = channel("watch:transition");
+export const notifies: Channel<NotifyFact> = channel("watch:notify");
+export const doubts: Channel<DoubtFact> = channel("watch:doubt");
+export const scans: Channel<ScanFact> = channel("watch:scan");
+export const healths: Channel<HealthFact> = channel("watch:health");

@@ -1,0 +1,198 @@
+import type { Clock } from "../base/clock.ts";
+import { type CanonicalPath, isWithin } from "../base/path.ts";
+import type { Change, ResyncReason, ResyncScope, Via, WatchEvent } from "./events.ts";
+import type { InterestIndex } from "./interest.ts";
+import type { Picture, PictureNode } from "./picture.ts";
+import { EntryFlag, Snapshot } from "./snapshot.ts";
+
+/** What follows from a change besides telling it. */
+export interface Followers<T> {
+  /** The directory is no more, or elsewhere: let go of its handles. */
+  left(node: PictureNode<T>): void;
+  /** Somebody waits for what lies here: look again. */
+  poke(node: PictureNode<T>): void;
+  /** A directory has been told as new, or may have been replaced: watch it, then list it. */
+  entered(node: PictureNode<T>): void;
+  /** Names told as new of which nobody knows what they are. */
+  enquire(node: PictureNode<T>, names: readonly string[]): void;
+}
+
+/** A consumer may take this long to list after it was told to. */
+export const PICTURE_GRACE_MS = 30_000;
+
+/**
+ * Keeps the picture equal to what consumers have been told, and tells them. Everything that happens to
+ * the tree of directories because of a change happens here, in the order of the changes.
+ */
+export class Herald<T> {
+  readonly #picture: Picture<T>;
+  readonly #interests: InterestIndex;
+  readonly #clock: Clock;
+  readonly #followers: Followers<T>;
+  readonly #key: (path: CanonicalPath) => string;
+
+  constructor(
+    picture: Picture<T>,
+    interests: InterestIndex,
+    clock: Clock,
+    key: (path: CanonicalPath) => string,
+    followers: Followers<T>,
+  ) {
+    this.#picture = picture;
+    this.#interests = interests;
+    this.#clock = clock;
+    this.#key = key;
+    this.#followers = followers;
+  }
+
+  /** What the server said about one directory. */
+  records(path: CanonicalPath, changes: readonly Change[]): void {
+    const node = this.#picture.find(path);
+    // A directory nobody has been told of yet: its first listing will hold all this.
+    if (node === undefined) return;
+    if (this.#interests.covering(path).length === 0) {
+      for (const change of changes) this.#pass(node, change);
+      return;
+    }
+    for (const change of changes) {
+      node.apply(change);
+      this.#structure(node, change);
+    }
+    this.#tell(node, "notify", changes);
+  }
+
+  /** What a comparison found; `node.snapshot` is the new one already. */
+  differences(node: PictureNode<T>, via: Via, changes: readonly Change[]): void {
+    for (const change of changes) this.#structure(node, change);
+    this.#tell(node, via, changes);
+  }
+
+  resync(path: CanonicalPath, scope: ResyncScope, reason: ResyncReason): void {
+    const now = this.#clock.monotonic();
+    const event: WatchEvent = { type: "resync", path, scope, reason };
+    for (const active of this.#interests.covering(path)) {
+      active.deliver(event);
+      if (active.wasLive) active.pictureAt = now;
+    }
+    if (scope === "self") return;
+    const key = this.#key(path);
+    for (const active of this.#interests) {
+      const own = this.#key(active.interest.path);
+      if (own === key || !isWithin(key, own)) continue;
+      const inner: ResyncScope = active.interest.recursive ? "subtree" : "self";
+      active.deliver({ type: "resync", path: active.interest.path, scope: inner, reason });
+      if (active.wasLive) active.pictureAt = now;
+    }
+  }
+
+  /** A listing a consumer took after `since` may hold names that came and went unseen by us. */
+  gap(node: PictureNode<T>, since: number, reason: ResyncReason): void {
+    const now = this.#clock.monotonic();
+    const path = node.path;
+    for (const active of this.#interests.covering(path)) {
+      if (active.pictureAt === undefined || active.pictureAt + PICTURE_GRACE_MS < since) continue;
+      active.deliver({ type: "resync", path, scope: "self", reason });
+      active.pictureAt = now;
+    }
+  }
+
+  #tell(node: PictureNode<T>, via: Via, changes: readonly Change[]): void {
+    const path = node.path;
+    const event: WatchEvent = { type: "changes", path, via, changes };
+    for (const active of this.#interests.covering(path)) active.deliver(event);
+    this.#discover(node, changes);
+  }
+
+  /** In a directory nobody asked for, only what happens to the way towards an interest matters. */
+  #pass(node: PictureNode<T>, change: Change): void {
+    for (const name of [change.oldName, change.name]) {
+      const child = name === undefined || change.action === "modified" ? undefined : node.child(name);
+      if (child === undefined) continue;
+      if (change.action !== "added") this.#vacate(child);
+      for (const below of child.walk()) this.#followers.poke(below);
+    }
+  }
+
+  #structure(node: PictureNode<T>, change: Change): void {
+    if (change.action === "removed") {
+      const child = node.child(change.name);
+      if (child !== undefined) this.#vacate(child);
+    } else if (change.action === "renamed") {
+      const target = node.child(change.name);
+      const child = node.child(change.oldName ?? "");
+      if (target !== undefined && target !== child) this.#vacate(target);
+      if (child !== undefined) this.#move(node, child, change.name);
+    }
+  }
+
+  #move(parent: PictureNode<T>, child: PictureNode<T>, name: string): void {
+    for (const below of child.walk()) {
+      if (this.#interests.at(below.path).length > 0) {
+        // Somebody's own directory: the path is what was asked for, so it stays, empty.
+        this.#vacate(child);
+        this.#orphaned.add(parent.ensure(name));
+        return;
+      }
+    }
+    for (const below of child.walk()) this.#followers.left(below);
+    child.attach(parent, name);
+  }
+
+  /** Moved directories whose contents consumers moved along, but our picture could not. */
+  readonly #orphaned = new Set<PictureNode<T>>();
+
+  /** A directory ceased to be: for those who watch it or something below it, all its entries are gone. */
+  #vacate(node: PictureNode<T>): boolean {
+    const path = node.path;
+    const own = this.#interests.at(path);
+    if (own.length > 0 && node.snapshot !== undefined && node.snapshot.size > 0) {
+      const changes = [...node.snapshot.entries()].map(([name]): Change => ({ action: "removed", name }));
+      for (const active of own) active.deliver({ type: "changes", path, via: "rescan", changes });
+      for (const log of node.logs) for (const { name } of changes) log.set(name, false);
+    }
+    let keep = own.length > 0;
+    for (const child of [...node.children()]) if (this.#vacate(child)) keep = true;
+    if (own.length > 0) {
+      if (node.told) node.snapshot = new Snapshot();
+      this.#followers.poke(node);
+    } else {
+      this.#followers.left(node);
+      node.forget();
+    }
+    if (!keep) node.detach();
+    return keep;
+  }
+
+  #discover(node: PictureNode<T>, changes: readonly Change[]): void {
+    const fresh = new Set<string>();
+    for (const { action, name } of changes) if (action === "added" || action === "renamed") fresh.add(name);
+    if (fresh.size === 0) return;
+    const recursive = this.#interests.covering(node.path).some(({ interest }) => interest.recursive);
+    const unknown: string[] = [];
+    for (const name of fresh) {
+      const child = node.child(name);
+      if (!recursive) {
+        if (child !== undefined) for (const below of child.walk()) this.#followers.poke(below);
+        continue;
+      }
+      const mark = node.snapshot?.get(name);
+      if (mark === undefined && !node.blind) continue;
+      if (mark !== undefined && (mark.flags & EntryFlag.directory) !== 0) {
+        if ((mark.flags & EntryFlag.link) === 0) this.enter(node, name);
+      } else if (mark === undefined || (mark.flags & EntryFlag.known) === 0) unknown.push(name);
+    }
+    if (unknown.length > 0) this.#followers.enquire(node, unknown);
+  }
+
+  /** `name` turned out to be a directory. Nothing of its contents has been told yet, or it moved with them. */
+  enter(parent: PictureNode<T>, name: string): void {
+    const node = parent.ensure(name);
+    const mark = parent.snapshot?.get(name);
+    if (mark !== undefined) parent.snapshot?.set(name, { ...mark, flags: mark.flags | EntryFlag.directory });
+    if (!node.told) node.snapshot = new Snapshot();
+    if (this.#orphaned.delete(node)) this.resync(node.path, "subtree", "silent");
+    this.#followers.entered(node);
+    for (const below of node.walk())
+      if (this.#interests.at(below.path).length > 0) this.#followers.poke(below);
+  }
+}

@@ -1,0 +1,66 @@
+import type { Clock } from "../base/clock.ts";
+import type { CoverPolicy } from "./api.ts";
+
+/** Time and chance, as parameters. */
+export interface Surroundings {
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+export interface ShareWatcherOptions {
+  /** How interests become handles. Default `auto`. */
+  readonly cover?: CoverPolicy;
+  /** CompletionFilter bits (MS-SMB2 2.2.35). Default 0x1f: names, attributes, size, last write. */
+  readonly filter?: number;
+  /** Default false, as SMB is. */
+  readonly caseSensitive?: boolean;
+  /** Changes carry type, size, modified and fileId where they can be read. Default false. */
+  readonly stat?: boolean;
+  /** Files are told once they were quiet this long, ms. Default 0: at once. */
+  readonly settleMs?: number;
+  /** Lists and compares every so often, on top of notifications. Default 0: never. */
+  readonly rescanMinutes?: number;
+  /** Where the server cannot notify. Default 30. */
+  readonly pollSeconds?: number;
+  /** Names one watch may remember; beyond it a doubt ends in `resync too-large`. Default 200,000. */
+  readonly maxEntries?: number;
+  /** Handles in `directory` cover; beyond it a recursive interest falls back to a tree handle. Default 5,000. */
+  readonly maxHandles?: number;
+  /** Does the path still name the directory we hold? Default 60. */
+  readonly healthSeconds?: number;
+  /** Each subscription is armed anew this often, new before old. Default 10. */
+  readonly refreshMinutes?: number;
+  /** Health checks per second over the whole share. Default 5. */
+  readonly checksPerSecond?: number;
+  /** Directories listed at the same time. Default 4. */
+  readonly scansAtOnce?: number;
+  /** Entries read per second and listing; 0 means as fast as the server answers. Default 0. */
+  readonly scanEntriesPerSecond?: number;
+  /** Rescans of an interest that had to fall back to a tree handle, where `rescanMinutes` is 0. Default 5. */
+  readonly fallbackRescanMinutes?: number;
+}
+
+export type ResolvedOptions = Required<ShareWatcherOptions>;
+
+const DEFAULTS: ResolvedOptions = {
+  cover: "auto",
+  filter: 0x1f,
+  caseSensitive: false,
+  stat: false,
+  settleMs: 0,
+  rescanMinutes: 0,
+  pollSeconds: 30,
+  maxEntries: 200_000,
+  maxHandles: 5_000,
+  healthSeconds: 60,
+  refreshMinutes: 10,
+  checksPerSecond: 5,
+  scansAtOnce: 4,
+  scanEntriesPerSecond: 0,
+  fallbackRescanMinutes: 5,
+};
+
+export function resolveOptions(options: ShareWatcherOptions): ResolvedOptions {
+  return { ...DEFAULTS, ...options };
+}

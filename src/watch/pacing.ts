@@ -1,0 +1,75 @@
+import { type Deferred, deferred, sleep, waitFor } from "../base/async.ts";
+import type { Clock } from "../base/clock.ts";
+
+/** Lets at most `limit` holders in at a time, first come, first served. */
+export class Gate {
+  #free: number;
+  readonly #waiting = new Set<Deferred<void>>();
+
+  constructor(limit: number) {
+    this.#free = Math.max(1, limit);
+  }
+
+  /** Resolves with the function that gives the place back. @throws AbortedError */
+  async enter(signal: AbortSignal): Promise<() => void> {
+    if (this.#free > 0) {
+      this.#free--;
+    } else {
+      const turn = deferred<void>();
+      this.#waiting.add(turn);
+      try {
+        await waitFor(turn.promise, { signal });
+      } catch (error) {
+        // The place may have been handed over in the same tick as the abort.
+        if (!this.#waiting.delete(turn)) this.#leave();
+        throw error;
+      }
+    }
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      this.#leave();
+    };
+  }
+
+  #leave(): void {
+    const [next] = this.#waiting;
+    if (next === undefined) {
+      this.#free++;
+      return;
+    }
+    this.#waiting.delete(next);
+    next.resolve();
+  }
+}
+
+/** Hands out turns at a steady rate. */
+export class Pacer {
+  readonly #clock: Clock;
+  readonly #gapMs: number;
+  #next = Number.NEGATIVE_INFINITY;
+
+  constructor(clock: Clock, perSecond: number) {
+    this.#clock = clock;
+    this.#gapMs = 1_000 / perSecond;
+  }
+
+  /** @throws AbortedError */
+  async turn(signal: AbortSignal): Promise<void> {
+    const now = this.#clock.monotonic();
+    const at = Math.max(now, this.#next);
+    this.#next = at + this.#gapMs;
+    if (at > now) await sleep(at - now, { signal, clock: this.#clock });
+  }
+}
+
+/** Runs `fn` every `ms` until cancelled; `ms` of 0 means never. The first run is spread over one period. */
+export function every(clock: Clock, ms: number, firstMs: number, fn: () => void): () => void {
+  if (ms <= 0) return () => undefined;
+  let cancel = clock.after(firstMs, function tick() {
+    cancel = clock.after(ms, tick);
+    fn();
+  });
+  return () => cancel();
+}

@@ -1,0 +1,88 @@
+import { sleep, throwIfAborted } from "../base/async.ts";
+import type { Clock } from "../base/clock.ts";
+import type { CanonicalPath } from "../base/path.ts";
+import { scans } from "./facts.ts";
+import type { Gate } from "./pacing.ts";
+import { Snapshot } from "./snapshot.ts";
+import type { DirectorySource } from "./source.ts";
+
+/** Names a set of listings may still read. */
+export interface Budget {
+  left: number;
+}
+
+export interface Listing {
+  readonly snapshot: Snapshot;
+  /** Last write of each sub-directory, links left out (FILETIME). */
+  readonly directories: ReadonlyMap<string, bigint>;
+  /** The budget did not suffice; the rest was not read. */
+  readonly tooLarge: boolean;
+}
+
+export interface ScannerOptions {
+  /** 0: as fast as the server answers. */
+  readonly entriesPerSecond: number;
+}
+
+/** The event loop gets a turn at least this often while pages are packed. */
+const PAGES_PER_TURN = 8;
+const REPARSE_POINT = 0x400;
+
+/** Lists directories: page by page, abortable, a bounded number at a time. */
+export class Scanner {
+  readonly #source: DirectorySource;
+  readonly #gate: Gate;
+  readonly #clock: Clock;
+  readonly #options: ScannerOptions;
+
+  constructor(source: DirectorySource, gate: Gate, clock: Clock, options: ScannerOptions) {
+    this.#source = source;
+    this.#gate = gate;
+    this.#clock = clock;
+    this.#options = options;
+  }
+
+  /** `begun` is called when the first request is about to leave. @throws SourceError, AbortedError */
+  async list(path: CanonicalPath, budget: Budget, signal: AbortSignal, begun?: () => void): Promise<Listing> {
+    const leave = await this.#gate.enter(signal);
+    const started = this.#clock.monotonic();
+    const snapshot = new Snapshot();
+    const fact = (phase: "started" | "progress" | "finished" | "failed"): void =>
+      scans.publish({ path, phase, entries: snapshot.size, elapsedMs: this.#clock.monotonic() - started });
+    fact("started");
+    try {
+      begun?.();
+      const directories = new Map<string, bigint>();
+      let pages = 0;
+      for await (const page of this.#source.list(path, { signal })) {
+        throwIfAborted(signal);
+        for (const entry of page) {
+          if (budget.left <= 0) {
+            fact("finished");
+            return { snapshot: new Snapshot(), directories: new Map(), tooLarge: true };
+          }
+          budget.left--;
+          snapshot.put(entry);
+          if (entry.type === "directory" && (entry.attributes & REPARSE_POINT) === 0) {
+            directories.set(entry.name, entry.modified);
+          }
+        }
+        if (++pages % PAGES_PER_TURN === 0) {
+          fact("progress");
+          await new Promise<void>((resolve) => setImmediate(resolve));
+        }
+        const { entriesPerSecond } = this.#options;
+        if (entriesPerSecond > 0) {
+          await sleep((page.length / entriesPerSecond) * 1_000, { signal, clock: this.#clock });
+        }
+      }
+      fact("finished");
+      return { snapshot: snapshot.compact(), directories, tooLarge: false };
+    } catch (error) {
+      fact("failed");
+      throw error;
+    } finally {
+      leave();
+    }
+  }
+}

@@ -1,0 +1,123 @@
+import { sleep } from "../base/async.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
+import { ClosedError } from "../base/errors.ts";
+import { type CanonicalPath, pathKey } from "../base/path.ts";
+import type { Interest, ShareWatch, WatchHandle, WatchOverrides, WatchSink } from "./api.ts";
+import { adoptCheckpoint, takeCheckpoint } from "./checkpoint.ts";
+import { deliveryStage } from "./delivery.ts";
+import { Garrison } from "./garrison.ts";
+import { Inquirer } from "./inquirer.ts";
+import { ActiveInterest } from "./interest.ts";
+import {
+  type ResolvedOptions,
+  resolveOptions,
+  type ShareWatcherOptions,
+  type Surroundings,
+} from "./options.ts";
+import { Gate } from "./pacing.ts";
+import { type DirectorySource, SourceError } from "./source.ts";
+
+/** How long the first contact may take before interests are told that the server is out of reach. */
+const FIRST_CONTACT_MS = 10_000;
+/** A refused login is not repeated sooner than this: accounts get locked. */
+const REFUSED_MS = 600_000;
+
+/**
+ * Watches one share for any number of interests, with as few handles as its cover policy allows.
+ * Every change the server can tell reaches every interest that covers it, or a `resync` does.
+ */
+export class ShareWatcher implements ShareWatch {
+  readonly #source: DirectorySource;
+  readonly #options: ResolvedOptions;
+  readonly #clock: Clock;
+  readonly #garrison: Garrison;
+  readonly #inquirer: Inquirer;
+  readonly #stop = new AbortController();
+  #contact: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    source: DirectorySource,
+    options: ShareWatcherOptions = {},
+    surroundings: Partial<Surroundings> = {},
+  ) {
+    const { clock = systemClock, random = Math.random } = surroundings;
+    this.#source = source;
+    this.#options = resolveOptions(options);
+    this.#clock = clock;
+    const gate = new Gate(this.#options.scansAtOnce);
+    this.#inquirer = new Inquirer(source, new Gate(this.#options.scansAtOnce));
+    this.#garrison = new Garrison(source, this.#options, { clock, random }, gate, this.#inquirer);
+  }
+
+  /** Handles open or being opened now. */
+  get handles(): number {
+    return this.#garrison.handles;
+  }
+
+  /** @throws ClosedError */
+  watch(interest: Interest, sink: WatchSink, overrides: WatchOverrides = {}): WatchHandle {
+    if (this.#closing !== undefined) throw new ClosedError("share watch");
+    const { stat = this.#options.stat, settleMs = this.#options.settleMs } = overrides;
+    const active = new ActiveInterest(interest, sink, overrides, {
+      stage: (out) => deliveryStage(out, { stat, settleMs, clock: this.#clock, inquirer: this.#inquirer }),
+      onClose: (closed) => this.#garrison.remove(closed),
+      checkpoint: () => takeCheckpoint(this.#garrison.picture, interest, (path) => this.#key(path)),
+    });
+    if (overrides.checkpoint !== undefined) {
+      adoptCheckpoint(this.#garrison.picture, interest, overrides.checkpoint);
+    }
+    this.#garrison.add(active);
+    void this.#serve(active);
+    return active;
+  }
+
+  /** Ends all interests and closes all handles. */
+  close(): Promise<void> {
+    this.#closing ??= this.#end();
+    return this.#closing;
+  }
+
+  async #end(): Promise<void> {
+    this.#stop.abort();
+    await this.#garrison.close();
+    await this.#contact?.catch(() => undefined);
+  }
+
+  async #serve(active: ActiveInterest): Promise<void> {
+    try {
+      // Which cover is right is known only once the server has been seen.
+      if (this.#options.cover === "auto") {
+        this.#contact ??= this.#meet();
+        await this.#contact;
+      }
+    } catch {
+      return;
+    }
+    this.#garrison.serve(active);
+  }
+
+  /** Waits for the first contact, for ever. @throws AbortedError */
+  async #meet(): Promise<void> {
+    const { signal } = this.#stop;
+    for (;;) {
+      const late = this.#clock.after(FIRST_CONTACT_MS, () =>
+        this.#garrison.reportAll(new SourceError("unreachable", "no contact with the server yet")),
+      );
+      try {
+        await this.#source.reachable({ signal });
+        return;
+      } catch (error) {
+        late();
+        if (error instanceof SourceError) this.#garrison.reportAll(error);
+        await sleep(REFUSED_MS, { signal, clock: this.#clock });
+      } finally {
+        late();
+      }
+    }
+  }
+
+  #key(path: CanonicalPath): string {
+    return pathKey(path, this.#options.caseSensitive);
+  }
+}

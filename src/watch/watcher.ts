@@ -1,0 +1,468 @@
+import { Backoff, deferred, sleep, waitFor } from "../base/async.ts";
+import { describeError, Smb2NatsError } from "../base/errors.ts";
+import type { CanonicalPath } from "../base/path.ts";
+import { Coalescer, type LocatedChange } from "./coalesce.ts";
+import type { PublicState, ResyncReason, Via, WatchMode } from "./events.ts";
+import { doubts, healths, notifies, transitions, type WatcherState } from "./facts.ts";
+import type { ResolvedOptions, Surroundings } from "./options.ts";
+import { every, type Pacer } from "./pacing.ts";
+import { type DirectorySource, type NotifyOutcome, SourceError, type WatchedDirectory } from "./source.ts";
+import { Subscription } from "./subscription.ts";
+
+/*
+ * One handle on one directory, kept alive for ever.
+ *
+ *   idle         made, not started.
+ *   opening      asks for a handle.
+ *   arming       the first CHANGE_NOTIFY is on its way to the server.
+ *   scanning     armed; the first picture is being taken. What the server says meanwhile is told at
+ *                once and wins over the listing.
+ *   live         armed, pictured. The only way out without a failure is `rescanning` and back.
+ *   rescanning   armed; every doubt ends here (overflow, unknown or unusable record, a lost and
+ *                re-opened handle, the rescan timer): list, compare, tell the differences.
+ *   polling      the server cannot notify: the same comparison on a timer.
+ *   gone         the path names no directory we can hold; asked again quickly at first, then slowly.
+ *   denied       the account may not; asked again slowly.
+ *   unreachable  server or share is away (waits for the source), or short of something (backs off).
+ *   stopped      closed. Final.
+ *
+ *   idle -> opening -> arming -> scanning -> live <-> rescanning
+ *   opening, arming, scanning, live, rescanning, polling -> gone | denied | unreachable -> opening
+ *   arming -> polling        any -> stopped
+ *
+ * `live` is entered only when the server has accepted the first request and the listing that began after
+ * it is complete and no doubt arose meanwhile.
+ */
+
+export interface Doubt {
+  readonly reason: ResyncReason | "timer";
+  /** Monotonic ms of the last moment at which nothing could have been missed. */
+  readonly since: number;
+}
+
+export interface WatcherStatus {
+  readonly state: PublicState | "starting";
+  readonly mode: WatchMode;
+  readonly error?: SourceError;
+}
+
+/** What a watcher needs of its owner. */
+export interface WatcherHost {
+  /** Tells what the server said. */
+  notified(watcher: Watcher, changes: readonly LocatedChange[]): void;
+  /** Lists and compares all that this watcher answers for. @throws SourceError */
+  survey(watcher: Watcher, doubt: Doubt | undefined, via: Via, signal: AbortSignal): Promise<void>;
+  statusChanged(watcher: Watcher): void;
+}
+
+export interface WatcherSpec {
+  readonly path: CanonicalPath;
+  readonly recursive: boolean;
+  readonly filter: number;
+  readonly rescanMinutes: number;
+}
+
+export interface WatcherServices extends Surroundings {
+  readonly source: DirectorySource;
+  readonly host: WatcherHost;
+  readonly checks: Pacer;
+  readonly options: ResolvedOptions;
+}
+
+interface Loss extends Doubt {
+  readonly error: SourceError;
+}
+
+/** A rescan that follows another within this time waits: a server in an overflow storm needs air. */
+const STORM_MS = 1_000;
+
+export class Watcher {
+  readonly spec: WatcherSpec;
+  readonly #services: WatcherServices;
+  readonly #stop = new AbortController();
+  #running: Promise<void> | undefined;
+  #state: WatcherState = "idle";
+  #status: WatcherStatus = { state: "starting", mode: "notify" };
+  #doubt: Doubt | undefined;
+  #lose: ((loss: Loss) => void) | undefined;
+  #rescan: (() => void) | undefined;
+  #check: (() => void) | undefined;
+  #wake: (() => void) | undefined;
+  #sureAt = 0;
+  #healthyAt = 0;
+  #rescannedAt = Number.NEGATIVE_INFINITY;
+  #failures = 0;
+  readonly #backoff: { readonly gone: Backoff; readonly denied: Backoff; readonly busy: Backoff };
+
+  constructor(spec: WatcherSpec, services: WatcherServices) {
+    this.spec = spec;
+    this.#services = services;
+    const { random } = services;
+    this.#backoff = {
+      gone: new Backoff({ initialMs: 250, maxMs: 30_000, random }),
+      denied: new Backoff({ initialMs: 120_000, maxMs: 900_000, random }),
+      busy: new Backoff({ initialMs: 500, maxMs: 60_000, random }),
+    };
+  }
+
+  get state(): WatcherState {
+    return this.#state;
+  }
+
+  get status(): WatcherStatus {
+    return this.#status;
+  }
+
+  /** Live, polling, or failed in a way that will not heal by itself: the first answer is in. */
+  get settled(): boolean {
+    return (
+      this.#status.state !== "starting" &&
+      this.#status.state !== "unreachable" &&
+      this.#status.state !== "degraded"
+    );
+  }
+
+  start(): this {
+    this.#running ??= this.#run();
+    return this;
+  }
+
+  /** Something may have been missed since `since`; a rescan follows as soon as the handle is armed. */
+  doubt(reason: Doubt["reason"], since: number = this.#sureAt): void {
+    doubts.publish({ path: this.spec.path, reason });
+    const earlier = this.#doubt;
+    this.#doubt = { reason: earlier?.reason ?? reason, since: Math.min(earlier?.since ?? since, since) };
+    this.#rescan?.();
+  }
+
+  /** Looks now whether the path still names the directory we hold, or whether a failure has passed. */
+  poke(): void {
+    this.#check?.();
+    this.#wake?.();
+  }
+
+  close(): Promise<void> {
+    this.#stop.abort();
+    return this.#running ?? Promise.resolve();
+  }
+
+  #move(to: WatcherState, error?: SourceError): void {
+    const from = this.#state;
+    if (from === to && error === undefined) return;
+    this.#state = to;
+    const failure = error?.failure;
+    transitions.publish({
+      path: this.spec.path,
+      recursive: this.spec.recursive,
+      from,
+      to,
+      ...(failure === undefined ? {} : { failure }),
+    });
+    const before = this.#status;
+    this.#status = statusAfter(before, to, error);
+    if (this.#status !== before) this.#services.host.statusChanged(this);
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        const loss = await this.#session(signal);
+        this.#remember(loss);
+        await this.#recover(loss, signal);
+      } catch (error) {
+        if (signal.aborted) break;
+        const loss: Loss = { error: asSourceError(error), reason: "reconnect", since: this.#sureAt };
+        this.#remember(loss);
+        await this.#recover(loss, signal).catch((again: unknown) => this.#refused(again, signal));
+      }
+    }
+    this.#move("stopped");
+  }
+
+  #remember(loss: Loss): void {
+    const since = Math.min(this.#doubt?.since ?? loss.since, loss.since);
+    this.#doubt = { reason: this.#doubt?.reason ?? loss.reason, since };
+  }
+
+  /** Ends with the reason why the handle is of no use any more. */
+  async #session(stop: AbortSignal): Promise<Loss> {
+    const { source, host, clock } = this.#services;
+    const { path, recursive, filter } = this.spec;
+    const session = new AbortController();
+    const signal = AbortSignal.any([stop, session.signal]);
+    const lost = deferred<Loss>();
+    this.#lose = lost.resolve;
+    this.#move("opening");
+    const directory = await source.open(path, { signal });
+    const coalescer = new Coalescer(clock, recursive, (change) => host.notified(this, [change]));
+    const subscription = new Subscription(
+      directory,
+      { recursive, filter, depth: source.traits.notifyDepth },
+      (outcome) => this.#answered(outcome, coalescer),
+    );
+    const timers: (() => void)[] = [];
+    try {
+      this.#move("arming");
+      const armedAt = clock.monotonic();
+      if (!(await waitFor(subscription.start(), { signal }))) {
+        return await waitFor(lost.promise, { signal });
+      }
+      this.#sureAt = armedAt;
+      this.#healthyAt = armedAt;
+      const surveyed = this.#surveyUntilSure("notify", "scanning", signal);
+      const early = await Promise.race([surveyed, lost.promise]);
+      if (early !== undefined) return early;
+      this.#healed();
+      this.#move("live");
+      this.#rescan = () => void this.#rescanLive(signal);
+      this.#check = () => void this.#health(directory, signal);
+      timers.push(...this.#timers(() => void this.#renew(subscription)));
+      if (this.#doubt !== undefined) this.#rescan();
+      return await waitFor(lost.promise, { signal });
+    } finally {
+      this.#lose = undefined;
+      this.#rescan = undefined;
+      this.#check = undefined;
+      for (const cancel of timers) cancel();
+      subscription.stop();
+      session.abort();
+      const left = coalescer.flush();
+      if (left.length > 0 && !stop.aborted) host.notified(this, left);
+      await directory.close().catch(() => undefined);
+    }
+  }
+
+  #timers(refresh: () => void): (() => void)[] {
+    const { clock, options, random } = this.#services;
+    const health = options.healthSeconds * 1_000;
+    const fresh = options.refreshMinutes * 60_000;
+    const rescan = this.spec.rescanMinutes * 60_000;
+    return [
+      every(clock, health, health * (0.5 + random() / 2), () => this.#check?.()),
+      every(clock, fresh, fresh * (0.5 + random() / 2), refresh),
+      every(clock, rescan, rescan * (0.5 + random() / 2), () => this.doubt("timer")),
+    ];
+  }
+
+  /** A server may have forgotten us without a word; after a silent period only a listing can tell. */
+  async #renew(subscription: Subscription): Promise<void> {
+    const { clock, options } = this.#services;
+    const silentSince = this.#sureAt;
+    await subscription.refresh();
+    const silent = clock.monotonic() - this.#sureAt >= (options.refreshMinutes * 60_000) / 2;
+    if (silent && this.#sureAt === silentSince) this.doubt("silent", silentSince);
+  }
+
+  #answered(outcome: NotifyOutcome, coalescer: Coalescer): void {
+    const { host, clock } = this.#services;
+    const records = outcome.type === "records" ? outcome.records : [];
+    notifies.publish({ path: this.spec.path, outcome: outcome.type, records: records.length });
+    const since = this.#sureAt;
+    switch (outcome.type) {
+      case "records": {
+        const { changes, doubtful } = coalescer.push(records);
+        this.#sureAt = clock.monotonic();
+        if (changes.length > 0) host.notified(this, changes);
+        if (doubtful) this.doubt("overflow", since);
+        return;
+      }
+      case "overflow": {
+        const left = coalescer.flush();
+        if (left.length > 0) host.notified(this, left);
+        this.doubt("overflow", since);
+        this.#sureAt = clock.monotonic();
+        return;
+      }
+      case "cancelled":
+        return;
+      case "cleanup":
+        this.#lose?.({
+          error: new SourceError("unreachable", "the server dropped the handle"),
+          reason: "server-cleanup",
+          since,
+        });
+        return;
+      case "failed":
+        this.#lose?.({ error: outcome.error, reason: "reconnect", since });
+    }
+  }
+
+  /** Surveys again and again until none found itself in doubt when it ended. */
+  async #surveyUntilSure(mode: WatchMode, state: WatcherState, signal: AbortSignal): Promise<undefined> {
+    const { host, clock, random } = this.#services;
+    const air = new Backoff({ initialMs: 100, maxMs: 10_000, random });
+    this.#move(state);
+    for (;;) {
+      const doubt = this.#doubt;
+      this.#doubt = undefined;
+      const begunAt = clock.monotonic();
+      try {
+        await host.survey(this, doubt, mode === "poll" ? "poll" : "rescan", signal);
+      } catch (error) {
+        if (doubt !== undefined) this.#remember({ ...doubt, error: asSourceError(error) });
+        throw error;
+      }
+      if (this.#doubt === undefined) {
+        this.#sureAt = Math.max(this.#sureAt, begunAt);
+        return undefined;
+      }
+      await sleep(air.next(), { signal, clock });
+    }
+  }
+
+  async #rescanLive(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#services;
+    if (this.#state !== "live") return;
+    this.#move("rescanning");
+    try {
+      const rest = this.#rescannedAt + STORM_MS - clock.monotonic();
+      if (rest > 0) await sleep(rest, { signal, clock });
+      await this.#surveyUntilSure("notify", "rescanning", signal);
+      this.#rescannedAt = clock.monotonic();
+      this.#move("live");
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#lose?.({ error: asSourceError(error), reason: "reconnect", since: this.#sureAt });
+    }
+  }
+
+  async #health(directory: WatchedDirectory, signal: AbortSignal): Promise<void> {
+    const { source, checks, clock } = this.#services;
+    const { path } = this.spec;
+    try {
+      await checks.turn(signal);
+      const asked = clock.monotonic();
+      const info = await source.stat(path, { signal });
+      const same = info.fileId === directory.info.fileId && info.created === directory.info.created;
+      healths.publish({ path, verdict: same ? "same" : "replaced" });
+      if (same) {
+        this.#healthyAt = asked;
+        return;
+      }
+      const error = new SourceError("gone", "another directory took the place of the watched one");
+      this.#lose?.({ error, reason: "silent", since: this.#healthyAt });
+    } catch (error) {
+      if (signal.aborted) return;
+      const gone = error instanceof SourceError && error.failure === "gone";
+      healths.publish({ path, verdict: gone ? "gone" : "unknown" });
+      if (gone) this.#lose?.({ error, reason: "silent", since: this.#healthyAt });
+    }
+  }
+
+  /** Even the way back was refused. */
+  async #refused(error: unknown, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    const known = asSourceError(error);
+    const failure = known.failure === "unreachable" ? new SourceError("busy", known.message, known) : known;
+    await this.#recover({ error: failure, reason: "reconnect", since: this.#sureAt }, signal).catch(
+      () => undefined,
+    );
+  }
+
+  #healed(): void {
+    this.#failures = 0;
+    for (const backoff of Object.values(this.#backoff)) backoff.reset();
+  }
+
+  async #recover(loss: Loss, signal: AbortSignal): Promise<void> {
+    const { error, reason } = loss;
+    const { source } = this.#services;
+    this.#failures++;
+    switch (error.failure) {
+      case "unsupported":
+        await this.#poll(signal);
+        return;
+      case "gone":
+      case "not-a-directory":
+      case "bad-path":
+        this.#move("gone", error);
+        await this.#pause(this.#backoff.gone.next(), signal);
+        return;
+      case "denied":
+      case "credentials":
+        this.#move("denied", error);
+        await this.#pause(this.#backoff.denied.next(), signal);
+        return;
+      case "busy":
+        this.#move("unreachable", error);
+        await this.#pause(this.#backoff.busy.next(), signal);
+        return;
+      case "unreachable":
+        // A dropped handle on a living connection is opened again before anybody need hear of it.
+        if (reason === "server-cleanup" && this.#failures === 1) return;
+        this.#move("unreachable", error);
+        if (this.#failures > 1) await this.#pause(this.#backoff.busy.next(), signal);
+        await source.reachable({ signal });
+    }
+  }
+
+  /** Waits, but not after a poke. */
+  async #pause(ms: number, signal: AbortSignal): Promise<void> {
+    const woken = new AbortController();
+    this.#wake = () => woken.abort();
+    try {
+      await sleep(ms, { signal: AbortSignal.any([signal, woken.signal]), clock: this.#services.clock });
+    } catch (error) {
+      if (signal.aborted) throw error;
+    } finally {
+      this.#wake = undefined;
+    }
+  }
+
+  async #poll(signal: AbortSignal): Promise<void> {
+    const { options } = this.#services;
+    this.#doubt = undefined;
+    this.#rescan = () => this.#wake?.();
+    for (;;) {
+      try {
+        await this.#surveyUntilSure("poll", this.#state === "polling" ? "polling" : "scanning", signal);
+      } catch (error) {
+        if (signal.aborted) throw error;
+        const failure = asSourceError(error);
+        // A server that cannot list either is only asked again later.
+        const known =
+          failure.failure === "unsupported" ? new SourceError("busy", failure.message, failure) : failure;
+        await this.#recover({ error: known, reason: "reconnect", since: this.#sureAt }, signal);
+        continue;
+      }
+      this.#healed();
+      this.#move("polling");
+      await this.#pause(options.pollSeconds * 1_000, signal);
+      this.#doubt ??= { reason: "timer", since: this.#sureAt };
+    }
+  }
+}
+
+function statusAfter(
+  before: WatcherStatus,
+  state: WatcherState,
+  error: SourceError | undefined,
+): WatcherStatus {
+  const mode = before.mode;
+  switch (state) {
+    case "live":
+    case "polling": {
+      const now = state === "live" ? "notify" : "poll";
+      return before.state === "live" && mode === now ? before : { state: "live", mode: now };
+    }
+    case "gone":
+    case "denied":
+      return { state, mode, ...(error === undefined ? {} : { error }) };
+    case "unreachable":
+      return {
+        state: error?.failure === "busy" ? "degraded" : "unreachable",
+        mode,
+        ...(error === undefined ? {} : { error }),
+      };
+    default:
+      return before;
+  }
+}
+
+/** Whatever else goes wrong below counts as "away": retried with backoff, for ever. */
+function asSourceError(error: unknown): SourceError {
+  if (error instanceof SourceError) return error;
+  const retryable = error instanceof Smb2NatsError && error.retryable;
+  return new SourceError(retryable ? "busy" : "unreachable", describeError(error), error);
+}

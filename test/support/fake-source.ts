@@ -1,0 +1,491 @@
+import { deferred, sleep, waitFor } from "../../src/base/async.ts";
+import type { Clock } from "../../src/base/clock.ts";
+import { baseName, type CanonicalPath, joinPath, parentOf, segmentsOf } from "../../src/base/path.ts";
+import {
+  type ArmedNotify,
+  type DirectoryEntry,
+  type DirectorySource,
+  type EntryInfo,
+  type NotifyOutcome,
+  type NotifyRecord,
+  SourceError,
+  type SourceFailure,
+  type SourceTraits,
+  type WatchedDirectory,
+} from "../../src/watch/source.ts";
+
+/** A file system in memory behind the port of the watch engine, with the faults of real servers. */
+
+interface FakeNode {
+  readonly id: bigint;
+  readonly created: bigint;
+  readonly type: "file" | "directory";
+  readonly children: Map<string, FakeNode>;
+  parent: FakeNode | undefined;
+  name: string;
+  modified: bigint;
+  size: number;
+  attributes: number;
+  /** Value of `FakeShare.tick` at the last change of name or content. */
+  changedAt: number;
+}
+
+export interface FakeOptions {
+  readonly clock: Clock;
+  readonly random?: () => number;
+  readonly traits?: Partial<SourceTraits>;
+  /** Longest time an answer takes, ms. Default 5. */
+  readonly latencyMs?: number;
+  /** Longest time between a change and its record, ms. Default 5. */
+  readonly lagMs?: number;
+  /** Records a server remembers per handle before it says "overflow". Default 1,000. */
+  readonly bufferRecords?: number;
+  /** Records per answer. Default 100. */
+  readonly batch?: number;
+  readonly pageSize?: number;
+  /** The server answers CHANGE_NOTIFY with "not supported". */
+  readonly mute?: boolean;
+}
+
+const ADDED = 1;
+const REMOVED = 2;
+const MODIFIED = 3;
+const OLD_NAME = 4;
+const NEW_NAME = 5;
+
+export class FakeShare implements DirectorySource {
+  readonly traits: SourceTraits;
+  readonly handles: Set<FakeHandle> = new Set();
+  /** Counts changes. */
+  tick = 0;
+  /** Calls so far, by kind. */
+  readonly calls = { open: 0, list: 0, stat: 0, arm: 0, reachable: 0 };
+  readonly options: FakeOptions;
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #denied = new Set<string>();
+  readonly #waiting = new Set<() => void>();
+  #root: FakeNode;
+  #nextId = 100n;
+  #time = 133_000_000_000_000_000n;
+  #online = true;
+  #busy = 0;
+
+  constructor(options: FakeOptions) {
+    this.options = options;
+    this.#clock = options.clock;
+    this.#random = options.random ?? (() => 0.5);
+    this.traits = { fullRecursion: true, notifyDepth: 2, ...options.traits };
+    this.#root = this.#make("directory", "");
+  }
+
+  // --- what happens on the server -------------------------------------------------------------
+
+  mkdir(path: CanonicalPath): void {
+    this.#add(path, "directory");
+  }
+
+  /** Creates or changes a file. */
+  write(path: CanonicalPath, size: number = this.tick): void {
+    const node = this.#find(path);
+    if (node === undefined) {
+      this.#add(path, "file").size = size;
+      return;
+    }
+    node.size = size;
+    this.#stamp(node);
+    if (node.parent !== undefined) this.#record(node.parent, MODIFIED, node.name);
+  }
+
+  remove(path: CanonicalPath, silent = false): void {
+    const node = this.#must(path);
+    for (const name of [...node.children.keys()]) this.remove(joinPath(path, name), silent);
+    const { parent } = node;
+    if (parent === undefined) throw new Error("the root stays");
+    parent.children.delete(node.name);
+    this.#stamp(parent, false);
+    this.#stamp(node);
+    for (const handle of this.handles) if (handle.node === node) handle.directoryRemoved(silent);
+    this.#record(parent, REMOVED, node.name);
+    node.parent = undefined;
+  }
+
+  rename(from: CanonicalPath, to: CanonicalPath): void {
+    const node = this.#must(from);
+    const target = this.#must(parentOf(to));
+    const existing = target.children.get(baseName(to));
+    if (existing !== undefined) this.remove(to);
+    const { parent: source } = node;
+    if (source === undefined) throw new Error("the root stays");
+    const oldName = node.name;
+    source.children.delete(oldName);
+    node.name = baseName(to);
+    node.parent = target;
+    target.children.set(node.name, node);
+    this.#stamp(node);
+    this.#stamp(source, false);
+    this.#stamp(target, false);
+    if (source === target) {
+      this.#record(source, OLD_NAME, oldName);
+      this.#record(source, NEW_NAME, node.name);
+    } else {
+      this.#record(source, REMOVED, oldName);
+      this.#record(target, ADDED, node.name);
+    }
+  }
+
+  /** Makes an entry a link (reparse point). */
+  link(path: CanonicalPath): void {
+    this.#must(path).attributes |= 0x400;
+  }
+
+  exists(path: CanonicalPath): boolean {
+    return this.#find(path) !== undefined;
+  }
+
+  isDirectory(path: CanonicalPath): boolean {
+    return this.#find(path)?.type === "directory";
+  }
+
+  /** Every path below `path`, with the tick of its last change. */
+  paths(
+    path: CanonicalPath = "/",
+    recursive = true,
+  ): Map<CanonicalPath, { type: string; changedAt: number }> {
+    const found = new Map<CanonicalPath, { type: string; changedAt: number }>();
+    for (const [name, node] of this.#find(path)?.children ?? []) {
+      const full = joinPath(path, name);
+      found.set(full, { type: node.type, changedAt: node.changedAt });
+      if (recursive) for (const [below, what] of this.paths(full)) found.set(below, what);
+    }
+    return found;
+  }
+
+  // --- faults ---------------------------------------------------------------------------------
+
+  /** Every connection is cut; nothing answers until `restore`. */
+  cut(): void {
+    this.#online = false;
+    for (const handle of this.handles) handle.fail(new SourceError("unreachable", "connection lost"));
+    this.handles.clear();
+  }
+
+  restore(): void {
+    this.#online = true;
+    for (const wake of this.#waiting) wake();
+    this.#waiting.clear();
+  }
+
+  get online(): boolean {
+    return this.#online;
+  }
+
+  overflow(): void {
+    for (const handle of this.handles) handle.overflow();
+  }
+
+  /** The server drops its handles but not the connection. */
+  cleanup(): void {
+    for (const handle of [...this.handles]) handle.end({ type: "cleanup" });
+  }
+
+  /** The server forgets what is parked, without a word. */
+  forget(): void {
+    for (const handle of this.handles) handle.forget();
+  }
+
+  /** The next `count` calls fail with "busy". */
+  busy(count: number): void {
+    this.#busy = count;
+  }
+
+  deny(path: CanonicalPath, denied = true): void {
+    if (denied) this.#denied.add(path);
+    else this.#denied.delete(path);
+  }
+
+  /** An answer that says nothing anybody understands. */
+  babble(record: NotifyRecord): void {
+    for (const handle of this.handles) handle.queue(record);
+  }
+
+  // --- DirectorySource ------------------------------------------------------------------------
+
+  async open(
+    path: CanonicalPath,
+    { signal }: { signal?: AbortSignal | undefined },
+  ): Promise<WatchedDirectory> {
+    this.calls.open++;
+    await this.#answer(path, signal);
+    const node = this.#look(path);
+    if (node.type !== "directory") throw failure("not-a-directory", path);
+    const handle = new FakeHandle(this, node, path, this.#clock, this.#random);
+    this.handles.add(handle);
+    return handle;
+  }
+
+  async *list(
+    path: CanonicalPath,
+    { signal }: { signal?: AbortSignal | undefined },
+  ): AsyncIterable<readonly DirectoryEntry[]> {
+    this.calls.list++;
+    await this.#answer(path, signal);
+    const node = this.#look(path);
+    if (node.type !== "directory") throw failure("not-a-directory", path);
+    const names = [...node.children.keys()];
+    const pageSize = this.options.pageSize ?? 50;
+    for (let at = 0; at < names.length; at += pageSize) {
+      if (at > 0) await this.#answer(path, signal);
+      yield names.slice(at, at + pageSize).flatMap((name) => {
+        const child = node.children.get(name);
+        return child === undefined ? [] : [{ name, ...infoOf(child) }];
+      });
+    }
+  }
+
+  async stat(path: CanonicalPath, { signal }: { signal?: AbortSignal | undefined }): Promise<EntryInfo> {
+    this.calls.stat++;
+    await this.#answer(path, signal);
+    return infoOf(this.#look(path));
+  }
+
+  async reachable({ signal }: { signal?: AbortSignal | undefined }): Promise<void> {
+    this.calls.reachable++;
+    while (!this.#online) {
+      const back = deferred<void>();
+      this.#waiting.add(back.resolve);
+      await waitFor(back.promise, { signal });
+    }
+  }
+
+  // --- inside ---------------------------------------------------------------------------------
+
+  nodeOf(path: CanonicalPath): FakeNode | undefined {
+    return this.#find(path);
+  }
+
+  async #answer(path: CanonicalPath, signal: AbortSignal | undefined): Promise<void> {
+    await sleep(this.#random() * (this.options.latencyMs ?? 5), { signal, clock: this.#clock });
+    if (!this.#online) throw failure("unreachable", path);
+    if (this.#busy > 0) {
+      this.#busy--;
+      throw failure("busy", path);
+    }
+  }
+
+  #look(path: CanonicalPath): FakeNode {
+    const node = this.#find(path);
+    if (node === undefined) throw failure("gone", path);
+    if (this.#denied.has(path)) throw failure("denied", path);
+    return node;
+  }
+
+  #find(path: CanonicalPath): FakeNode | undefined {
+    let node: FakeNode | undefined = this.#root;
+    for (const name of segmentsOf(path)) node = node?.children.get(name);
+    return node;
+  }
+
+  #must(path: CanonicalPath): FakeNode {
+    const node = this.#find(path);
+    if (node === undefined) throw new Error(`no ${path}`);
+    return node;
+  }
+
+  #make(type: "file" | "directory", name: string): FakeNode {
+    this.#time += 10_000n;
+    return {
+      id: this.#nextId++,
+      created: this.#time,
+      type,
+      children: new Map(),
+      parent: undefined,
+      name,
+      modified: this.#time,
+      size: 0,
+      attributes: type === "directory" ? 0x10 : 0x20,
+      changedAt: ++this.tick,
+    };
+  }
+
+  #add(path: CanonicalPath, type: "file" | "directory"): FakeNode {
+    const parent = this.#must(parentOf(path));
+    if (parent.type !== "directory" || parent.children.has(baseName(path)))
+      throw new Error(`cannot add ${path}`);
+    const node = this.#make(type, baseName(path));
+    node.parent = parent;
+    parent.children.set(node.name, node);
+    this.#stamp(parent, false);
+    this.#record(parent, ADDED, node.name);
+    return node;
+  }
+
+  #stamp(node: FakeNode, content = true): void {
+    this.#time += 10_000n;
+    node.modified = this.#time;
+    if (content) node.changedAt = ++this.tick;
+  }
+
+  #record(directory: FakeNode, action: number, name: string): void {
+    for (const handle of this.handles) {
+      let relative = name;
+      let node: FakeNode | undefined = directory;
+      while (node !== undefined && node !== handle.node) {
+        relative = `${node.name}/${relative}`;
+        node = node.parent;
+      }
+      if (node === undefined) continue;
+      if (directory !== handle.node) {
+        if (!handle.recursive) continue;
+        // Samba: plain writes below the top of a tree watch are not reported.
+        if (!this.traits.fullRecursion && action === MODIFIED) continue;
+      }
+      handle.queue({ action, name: relative });
+    }
+  }
+}
+
+interface Parked {
+  readonly settle: (outcome: NotifyOutcome) => void;
+  forgotten: boolean;
+}
+
+export class FakeHandle implements WatchedDirectory {
+  readonly path: CanonicalPath;
+  readonly info: EntryInfo;
+  readonly node: FakeNode;
+  recursive = false;
+  readonly #share: FakeShare;
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  #parked: Parked[] = [];
+  #buffer: NotifyRecord[] = [];
+  #overflown = false;
+  #armed = false;
+  #over = false;
+  #deleted = false;
+  #flushing: (() => void) | undefined;
+
+  constructor(share: FakeShare, node: FakeNode, path: CanonicalPath, clock: Clock, random: () => number) {
+    this.#share = share;
+    this.node = node;
+    this.path = path;
+    this.info = infoOf(node);
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  arm({ recursive }: { readonly recursive: boolean; readonly filter: number }): ArmedNotify {
+    this.#share.calls.arm++;
+    const outcome = deferred<NotifyOutcome>();
+    const accepted = deferred<boolean>();
+    const parked: Parked = { settle: outcome.resolve, forgotten: false };
+    const refusal = this.#refusal();
+    if (refusal !== undefined) {
+      accepted.resolve(false);
+      outcome.resolve(refusal);
+    } else {
+      if (!this.#armed) this.recursive = recursive;
+      this.#armed = true;
+      this.#parked.push(parked);
+      accepted.resolve(true);
+      this.#flushSoon();
+    }
+    return {
+      accepted: accepted.promise,
+      outcome: outcome.promise,
+      cancel: () => {
+        const at = this.#parked.indexOf(parked);
+        if (at < 0) return;
+        this.#parked.splice(at, 1);
+        parked.settle({ type: "cancelled" });
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    this.end({ type: "cancelled" });
+  }
+
+  queue(record: NotifyRecord): void {
+    if (!this.#armed || this.#over) return;
+    this.#buffer.push(record);
+    if (this.#buffer.length > (this.#share.options.bufferRecords ?? 1_000)) this.overflow();
+    this.#flushSoon();
+  }
+
+  overflow(): void {
+    this.#buffer = [];
+    this.#overflown = true;
+    this.#flushSoon();
+  }
+
+  forget(): void {
+    this.#buffer = [];
+    for (const parked of this.#parked) parked.forgotten = true;
+  }
+
+  directoryRemoved(silent: boolean): void {
+    this.#deleted = true;
+    if (!silent) {
+      const outcome: NotifyOutcome = { type: "failed", error: failure("gone", this.path) };
+      for (const parked of this.#parked.splice(0)) parked.settle(outcome);
+    }
+  }
+
+  fail(error: SourceError): void {
+    this.end({ type: "failed", error });
+  }
+
+  end(outcome: NotifyOutcome): void {
+    this.#over = true;
+    this.#flushing?.();
+    this.#flushing = undefined;
+    this.#share.handles.delete(this);
+    for (const parked of this.#parked.splice(0)) parked.settle(outcome);
+  }
+
+  #refusal(): NotifyOutcome | undefined {
+    if (this.#share.options.mute === true)
+      return { type: "failed", error: failure("unsupported", this.path) };
+    if (!this.#share.online) return { type: "failed", error: failure("unreachable", this.path) };
+    if (this.#over) return { type: "cleanup" };
+    return this.#deleted ? { type: "failed", error: failure("gone", this.path) } : undefined;
+  }
+
+  #flushSoon(): void {
+    if (this.#over || this.#flushing !== undefined) return;
+    this.#flushing = this.#clock.after(this.#random() * (this.#share.options.lagMs ?? 5), () => {
+      this.#flushing = undefined;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#buffer.length === 0 && !this.#overflown) return;
+    const at = this.#parked.findIndex(({ forgotten }) => !forgotten);
+    if (at < 0) {
+      // Nobody hears it: a server that forgot its subscriptions keeps nothing either.
+      if (this.#parked.length > 0) this.#buffer = [];
+      return;
+    }
+    const [parked] = this.#parked.splice(at, 1);
+    if (this.#overflown) {
+      this.#overflown = false;
+      parked?.settle({ type: "overflow" });
+    } else {
+      const batch = Math.max(1, Math.ceil(this.#random() * (this.#share.options.batch ?? 100)));
+      parked?.settle({ type: "records", records: this.#buffer.splice(0, batch) });
+    }
+    if (this.#buffer.length > 0) this.#flushSoon();
+  }
+}
+
+function failure(kind: SourceFailure, path: CanonicalPath): SourceError {
+  return new SourceError(kind, `${kind}: ${path}`);
+}
+
+function infoOf(node: FakeNode): EntryInfo {
+  const { type, id, created, modified, size, attributes } = node;
+  return { type, fileId: id, created, modified, changed: modified, size, attributes };
+}
