@@ -1,0 +1,48 @@
+import type { CipherId } from "../crypto/sealing.ts";
+import type { SigningAlgorithm } from "../crypto/signing.ts";
+import type { Dialect } from "./options.ts";
+
+/**
+ * What a server most likely is. Only `samba` and `windows` are told apart, since they decide how to watch:
+ * Windows reports everything below a recursive watch and has few slots, Samba the reverse.
+ */
+export type ServerKind = "windows" | "samba" | "unknown";
+
+/** What was learnt of a server and a share while connecting. */
+export interface ServerInfo {
+  readonly dialect: Dialect;
+  readonly signing: { readonly active: boolean; readonly algorithm: SigningAlgorithm };
+  readonly encryption: { readonly active: boolean; readonly cipher: CipherId | undefined };
+  /** 16 bytes, hexadecimal. */
+  readonly serverGuid: string;
+  /** SMB2_GLOBAL_CAP_* of the NEGOTIATE response. */
+  readonly capabilities: number;
+  /** Bytes. */
+  readonly maxTransactSize: number;
+  /** SMB2_SHAREFLAG_*. */
+  readonly shareFlags: number;
+  /** SMB2_SHARE_CAP_*. */
+  readonly shareCapabilities: number;
+  readonly kind: ServerKind;
+  /** `major.minor.build` as the login mechanism tells it, where it does. */
+  readonly version: string | undefined;
+}
+
+/** As the server's NTLM CHALLENGE_MESSAGE tells it (MS-NLMP 2.2.2.10). */
+export interface NtlmVersion {
+  readonly major: number;
+  readonly minor: number;
+  readonly build: number;
+}
+
+/**
+ * Samba has said 6.1 build 0 for years; every Windows since Vista has a build number. Without a version
+ * (Kerberos) the start time decides: Windows tells it before 3.1.1 came with Server 2016, Samba never does.
+ */
+export function guessKind(version: NtlmVersion | undefined, serverStartTime: bigint): ServerKind {
+  if (version !== undefined) {
+    if (version.build > 0) return "windows";
+    return version.major === 6 && version.minor === 1 ? "samba" : "unknown";
+  }
+  return serverStartTime !== 0n ? "windows" : "unknown";
+}
