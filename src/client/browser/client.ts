@@ -1,0 +1,240 @@
+import { after, type Frame, gatewayError, Link } from "./link.ts";
+import type {
+  Client,
+  ConnectOptions,
+  GatewayError,
+  Listing,
+  Status,
+  SubscribeOptions,
+  Subscription,
+} from "./types.ts";
+
+export type * from "./types.ts";
+
+/** A subscription that failed for one of these may succeed later by itself. */
+const RETRYABLE: ReadonlySet<string> = new Set(["unreachable", "limit", "internal", "timeout"]);
+const RESUBSCRIBE_MS = 5_000;
+
+/** One directory, and all who listen to it. */
+interface Entry {
+  readonly key: string;
+  readonly connection: string;
+  readonly path: string;
+  readonly recursive: boolean;
+  readonly listeners: Set<SubscribeOptions>;
+  readonly ready: Promise<void>;
+  readonly settle: (error?: GatewayError) => void;
+  detail: boolean;
+  /** Where to resume. */
+  cursor: string | undefined;
+  subscribed: boolean;
+  cancelRetry: (() => void) | undefined;
+}
+
+/**
+ * Connects to a gateway and stays connected: after a drop it comes back with growing, random delays,
+ * subscribes again, and resumes each directory where it was cut off, or tells `onResync`.
+ *
+ * @param url `ws(s)://…/ws` or `http(s)://…/ws`, also relative to the page.
+ * @throws TypeError for a URL that is none, Error where there is no WebSocket.
+ */
+export function connect(url: string, options: ConnectOptions = {}): Client {
+  return new GatewayClient(url, options);
+}
+
+class GatewayClient implements Client {
+  readonly #entries = new Map<string, Entry>();
+  readonly #link: Link;
+
+  constructor(url: string, options: ConnectOptions) {
+    this.#link = new Link(url, options, {
+      onOpen: () => {
+        for (const entry of this.#entries.values()) void this.#subscribe(entry);
+      },
+      onFrame: (frame) => {
+        const entry = this.#entries.get(keyOf(frame.connection_id ?? "", frame.path ?? ""));
+        if (entry !== undefined) this.#onFrame(entry, frame);
+      },
+      onEnd: (error) => {
+        for (const entry of this.#entries.values()) {
+          entry.cancelRetry?.();
+          entry.settle(error);
+        }
+        this.#entries.clear();
+      },
+    });
+  }
+
+  get status(): Status {
+    return this.#link.status;
+  }
+
+  subscribe(connection: string, path: string, options: SubscribeOptions = {}): Subscription {
+    const recursive = options.recursive ?? false;
+    let entry = this.#entries.get(keyOf(connection, path));
+    if (entry !== undefined && entry.recursive !== recursive) {
+      throw new Error(`${path} is already subscribed ${recursive ? "without" : "with"} its sub-directories`);
+    }
+    const isNew = entry === undefined;
+    entry ??= newEntry(connection, path, recursive);
+    this.#entries.set(entry.key, entry);
+    const wantsMore = options.detail === "changes" && !entry.detail;
+    if (wantsMore) entry.detail = true;
+    // A copy, so that the same options may be used twice.
+    const listener = { ...options };
+    entry.listeners.add(listener);
+    if ((isNew || wantsMore) && this.#link.open) void this.#subscribe(entry);
+    return { ready: entry.ready, close: () => this.#unsubscribe(entry, listener) };
+  }
+
+  async list(connection: string, path: string, options: { readonly after?: string } = {}): Promise<Listing> {
+    const request = { action: "list", connection_id: connection, path, ...options };
+    const { entries = [], next } = await this.#link.request(request);
+    return { entries, ...(next === undefined ? {} : { next }) };
+  }
+
+  async connections(): Promise<readonly string[]> {
+    return (await this.#link.request({ action: "connections" })).connections ?? [];
+  }
+
+  close(): void {
+    this.#link.close();
+  }
+
+  #onFrame(entry: Entry, frame: Frame): void {
+    const { connection, path } = entry;
+    const about = { connection, path, directory: frame.directory ?? path };
+    if (frame.type === "error") {
+      this.#onRefused(entry, gatewayError(frame.code, frame.message));
+    } else if (frame.type === "state" && frame.state !== undefined) {
+      const { state, mode = "notify", error } = frame;
+      const event = { ...about, state, mode, ...(error === undefined ? {} : { error }) };
+      tell(entry, (listener) => listener.onState?.(event));
+    } else if (frame.type === "directory_changed") {
+      entry.cursor = frame.cursor ?? entry.cursor;
+      if (frame.resync === true) {
+        const { scope = "self", reason = "unknown", jitterMs = 0 } = frame;
+        resync(entry, { ...about, scope, reason }, jitterMs);
+        return;
+      }
+      const { changes, epoch, seq, via } = frame;
+      const event = {
+        ...about,
+        ...(changes === undefined ? {} : { changes }),
+        ...(epoch === undefined ? {} : { epoch }),
+        ...(seq === undefined ? {} : { seq }),
+        ...(via === undefined ? {} : { via }),
+      };
+      tell(entry, (listener) => listener.onChange?.(event));
+    }
+  }
+
+  /** Never rejects. */
+  async #subscribe(entry: Entry): Promise<void> {
+    entry.cancelRetry?.();
+    entry.cancelRetry = undefined;
+    const { connection, path, recursive } = entry;
+    const resuming = entry.subscribed;
+    const since = resuming ? entry.cursor : undefined;
+    try {
+      const frame = await this.#link.send({
+        action: "subscribe",
+        connection_id: connection,
+        path,
+        ...(recursive ? { recursive } : {}),
+        ...(entry.detail ? { detail: "changes" } : {}),
+        ...(since === undefined ? {} : { since }),
+      });
+      // Somebody unsubscribed while the worker was arming.
+      if (frame.type !== "subscribed") return;
+      entry.cursor = frame.cursor ?? entry.cursor;
+      entry.subscribed = true;
+      entry.settle();
+      if (resuming && since === undefined) {
+        const scope = recursive ? "subtree" : "self";
+        resync(entry, { connection, path, directory: path, scope, reason: "reconnect" }, 0);
+      }
+    } catch (error) {
+      const refusal = error as GatewayError;
+      // A lost connection is not an answer: the next one subscribes again.
+      if (refusal.code !== "closed") this.#onRefused(entry, refusal);
+    }
+  }
+
+  #onRefused(entry: Entry, error: GatewayError): void {
+    if (this.#entries.get(entry.key) !== entry) return;
+    if (RETRYABLE.has(error.code)) {
+      entry.cancelRetry?.();
+      entry.cancelRetry = after(RESUBSCRIBE_MS * (0.5 + Math.random()), () => {
+        if (this.#link.open) void this.#subscribe(entry);
+      });
+    } else {
+      this.#entries.delete(entry.key);
+      entry.settle(error);
+    }
+    tell(entry, (listener) => listener.onError?.(error));
+  }
+
+  #unsubscribe(entry: Entry, listener: SubscribeOptions): void {
+    if (!entry.listeners.delete(listener) || entry.listeners.size > 0) return;
+    entry.cancelRetry?.();
+    if (this.#entries.get(entry.key) !== entry) return;
+    this.#entries.delete(entry.key);
+    entry.settle(gatewayError("closed", "the subscription was closed"));
+    const { connection, path } = entry;
+    this.#link.send({ action: "unsubscribe", connection_id: connection, path }).catch(() => undefined);
+  }
+}
+
+/** Where thousands are told at once, each lists at a moment of its own. */
+function resync(
+  entry: Entry,
+  event: Parameters<NonNullable<SubscribeOptions["onResync"]>>[0],
+  jitterMs: number,
+): void {
+  const now = (): void => tell(entry, (listener) => listener.onResync?.(event));
+  if (jitterMs > 0) after(Math.random() * jitterMs, now);
+  else now();
+}
+
+/** One listener that throws must not cost the others their event: its error is reported as uncaught. */
+function tell(entry: Entry, call: (listener: SubscribeOptions) => void): void {
+  for (const listener of [...entry.listeners]) {
+    try {
+      call(listener);
+    } catch (error) {
+      after(0, () => {
+        throw error;
+      });
+    }
+  }
+}
+
+function newEntry(connection: string, path: string, recursive: boolean): Entry {
+  let resolve: () => void = () => undefined;
+  let reject: (error: GatewayError) => void = () => undefined;
+  const ready = new Promise<void>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  // Whoever wants to know awaits it; nobody has to.
+  ready.catch(() => undefined);
+  return {
+    key: keyOf(connection, path),
+    connection,
+    path,
+    recursive,
+    listeners: new Set(),
+    ready,
+    settle: (error) => (error === undefined ? resolve() : reject(error)),
+    detail: false,
+    cursor: undefined,
+    subscribed: false,
+    cancelRetry: undefined,
+  };
+}
+
+/** No path that is let in has a line feed. */
+function keyOf(connection: string, path: string): string {
+  return `${connection}\n${path}`;
+}

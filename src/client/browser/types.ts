@@ -1,0 +1,140 @@
+/** The vocabulary of the browser client. No Node, no DOM types: the page's own are structurally enough. */
+
+export type ChangeAction = "added" | "removed" | "modified" | "renamed";
+
+export interface Change {
+  readonly action: ChangeAction;
+  readonly name: string;
+  readonly oldName?: string;
+  readonly stream?: true;
+  readonly movedTo?: string;
+  readonly movedFrom?: string;
+  readonly type?: "file" | "directory";
+  /** Bytes. */
+  readonly size?: number;
+  /** RFC 3339. */
+  readonly modified?: string;
+  readonly fileId?: string;
+  readonly settled?: true;
+}
+
+/** Something in a subscribed directory changed. */
+export interface ChangeEvent {
+  readonly connection: string;
+  /** As given to `subscribe`. */
+  readonly path: string;
+  /** With `recursive`: the directory that changed; else the same as `path`. */
+  readonly directory: string;
+  /** With `detail: "changes"`. */
+  readonly changes?: readonly Change[];
+  readonly epoch?: string;
+  readonly seq?: number;
+  readonly via?: "notify" | "rescan" | "poll";
+}
+
+/** What you know of this scope may be stale: list it again. */
+export interface ResyncEvent {
+  readonly connection: string;
+  readonly path: string;
+  readonly directory: string;
+  readonly scope: "self" | "subtree";
+  /** The server's reason, or `reconnect` when this client was away and could not resume. */
+  readonly reason: string;
+}
+
+export interface StateEvent {
+  readonly connection: string;
+  readonly path: string;
+  readonly directory: string;
+  readonly state: "live" | "degraded" | "gone" | "denied" | "unreachable";
+  readonly mode: "notify" | "poll";
+  readonly error?: string;
+}
+
+export interface ListedEntry {
+  readonly name: string;
+  readonly type: "file" | "directory";
+  readonly size: number;
+  readonly modified: string;
+  readonly fileId?: string;
+}
+
+export interface Listing {
+  readonly entries: readonly ListedEntry[];
+  /** Pass as `after` for the next page; absent on the last one. */
+  readonly next?: string;
+}
+
+/**
+ * - `connecting`: a connection is being opened, or its token checked.
+ * - `open`:       requests are served.
+ * - `waiting`:    the connection is down; the next try comes after `retryMs`, or when the network returns.
+ * - `refused`:    the gateway said not to come back (`reason`). Final.
+ * - `closed`:     by `close()`. Final.
+ */
+export interface Status {
+  readonly state: "connecting" | "open" | "waiting" | "refused" | "closed";
+  readonly retryMs?: number;
+  /** Close code of the last connection. */
+  readonly code?: number;
+  readonly reason?: string;
+}
+
+export interface SubscribeOptions {
+  readonly recursive?: boolean;
+  /** `changes` names what changed; the default only says that something did. */
+  readonly detail?: "none" | "changes";
+  readonly onChange?: (event: ChangeEvent) => void;
+  readonly onResync?: (event: ResyncEvent) => void;
+  readonly onState?: (event: StateEvent) => void;
+  /** The gateway refused or ended this subscription. It is not tried again, except where a retry can help. */
+  readonly onError?: (error: GatewayError) => void;
+}
+
+export interface Subscription {
+  /** Resolves when first subscribed: a listing taken from then on cannot miss a change. Rejects with GatewayError. */
+  readonly ready: Promise<void>;
+  close(): void;
+}
+
+export interface ConnectOptions {
+  /** The token, or where to get a fresh one each time one is needed. */
+  readonly token?: string | (() => string | Promise<string>);
+  /** Default: the global one. */
+  readonly WebSocket?: WebSocketConstructor;
+  readonly onStatus?: (status: Status) => void;
+  /** First and longest delay between tries, ms. Default 500 and 30,000. */
+  readonly backoff?: { readonly initialMs?: number; readonly maxMs?: number };
+  /** Deadline of a request, ms. Default 45,000. */
+  readonly requestTimeoutMs?: number;
+}
+
+export interface Client {
+  readonly status: Status;
+  subscribe(connection: string, path: string, options?: SubscribeOptions): Subscription;
+  /** @throws GatewayError */
+  list(connection: string, path: string, options?: { readonly after?: string }): Promise<Listing>;
+  /** Names of the connections this token may see something of. @throws GatewayError */
+  connections(): Promise<readonly string[]>;
+  /** Ends everything. Idempotent. */
+  close(): void;
+}
+
+/** An `error` frame, or a request that did not come to an answer (`closed`, `timeout`). */
+export interface GatewayError extends Error {
+  /** Code of the protocol (`denied`, `not_found`, …), `closed` or `timeout`. */
+  readonly code: string;
+}
+
+/** The part of the WebSocket API that is used. */
+export interface WebSocketLike {
+  readonly readyState: number;
+  send(data: string): void;
+  close(code?: number, reason?: string): void;
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: never) => void) | null;
+  onclose: ((event: never) => void) | null;
+  onerror: ((event: never) => void) | null;
+}
+
+export type WebSocketConstructor = new (url: string, protocols?: string[]) => WebSocketLike;

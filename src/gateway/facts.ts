@@ -1,0 +1,60 @@
+import { type Channel, channel } from "../base/channels.ts";
+
+/** What the gateway tells whoever listens. No path, address, user or token is ever part of a fact. */
+
+export type SocketFact =
+  | { readonly type: "opened" }
+  /** `code` as the close handshake had it; 1006 when there was none. */
+  | { readonly type: "closed"; readonly code: number; readonly ms: number };
+
+/** A handshake that was not let in. */
+export interface RefusalFact {
+  readonly reason:
+    | "path"
+    | "method"
+    | "origin"
+    | "host"
+    | "draining"
+    | "connections"
+    | "address"
+    | "pending"
+    | "handshake";
+}
+
+/** A token that was not believed, a first frame that never came, or a session that ran out. */
+export interface AuthFailureFact {
+  readonly reason: "missing" | "invalid" | "expired" | "unavailable";
+}
+
+export interface SubscriptionFact {
+  readonly connection: string;
+  /** Difference to the number of subscriptions. */
+  readonly change: 1 | -1;
+}
+
+/** One frame handed to a socket. */
+export interface SentFact {
+  readonly connection: string;
+  readonly type: "changes" | "resync" | "state";
+  /** From the worker's time stamp to the socket; absent where the frame was held back by coalescing. */
+  readonly seconds?: number;
+}
+
+/** Messages that were merged into a frame still waiting, instead of being sent by themselves. */
+export interface CoalescedFact {
+  readonly connection: string;
+}
+
+export interface RequestFact {
+  readonly action: "subscribe" | "unsubscribe" | "ping" | "auth" | "list" | "connections" | "unknown";
+  /** `ok`, or the code of the error answered. */
+  readonly outcome: string;
+}
+
+export const socketFacts: Channel<SocketFact> = channel("gateway.socket");
+export const refusalFacts: Channel<RefusalFact> = channel("gateway.refusal");
+export const authFailureFacts: Channel<AuthFailureFact> = channel("gateway.auth-failure");
+export const subscriptionFacts: Channel<SubscriptionFact> = channel("gateway.subscription");
+export const sentFacts: Channel<SentFact> = channel("gateway.sent");
+export const coalescedFacts: Channel<CoalescedFact> = channel("gateway.coalesced");
+export const requestFacts: Channel<RequestFact> = channel("gateway.request");

@@ -1,0 +1,143 @@
+// What one watched directory looks like. Names come from a file server: they are only ever text.
+
+const MAX_ROWS = 500;
+const PLOT_SECONDS = 60;
+const SVG = "http://www.w3.org/2000/svg";
+
+/** Characters that show nothing, or make others show elsewhere than they are. */
+const INVISIBLE =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: showing them is what this is for
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]/u;
+
+/** @param {string} tag @param {Record<string, string>} [attributes] @param {...(Node | string)} children */
+export function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+/** A name as it is, with what cannot be seen spelled out. */
+export function nameElement(name) {
+  const made = element("bdi");
+  let plain = "";
+  for (const character of name) {
+    if (!INVISIBLE.test(character)) {
+      plain += character;
+      continue;
+    }
+    const code = character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
+    made.append(plain, element("span", { class: "odd" }, `U+${code}`));
+    plain = "";
+  }
+  made.append(plain);
+  return made;
+}
+
+/** One directory: its state, its rate, its latest changes. */
+export class Panel {
+  #rows = element("ol", { class: "rows", role: "log", "aria-live": "off", tabindex: "0" });
+  #state = element("span", { class: "state", "data-state": "connecting" });
+  #total = element("span", { class: "faint total" }, "0 changes");
+  #area = document.createElementNS(SVG, "path");
+  #perSecond = new Array(PLOT_SECONDS).fill(0);
+  #count = 0;
+  /** Rows not drawn yet: a burst is drawn once a frame, not once a change. */
+  #waiting = [];
+  #drawing = false;
+
+  constructor({ connection, path, recursive, onClose }) {
+    const close = element("button", { type: "button", "aria-label": `Stop watching ${path}` }, "Close");
+    close.addEventListener("click", onClose);
+    const clear = element("button", { type: "button" }, "Clear");
+    clear.addEventListener("click", () => {
+      this.#waiting.length = 0;
+      this.#rows.replaceChildren();
+    });
+    const plot = document.createElementNS(SVG, "svg");
+    plot.setAttribute("class", "plot");
+    plot.setAttribute("viewBox", `0 0 ${PLOT_SECONDS - 1} 1`);
+    plot.setAttribute("preserveAspectRatio", "none");
+    plot.setAttribute("role", "img");
+    plot.setAttribute("aria-label", "Changes per second, last minute");
+    plot.append(this.#area);
+    const title = element("h2", {}, `${connection} `, nameElement(path), recursive ? " +" : "");
+    if (recursive) title.title = "with sub-directories";
+    const spacer = element("span", { class: "spacer" });
+    const head = element("header", {}, title, this.#state, spacer, this.#total, clear, close);
+    this.root = element(
+      "section",
+      {
+        class: "panel",
+        "data-connection": connection,
+        "data-path": path,
+        "aria-label": `${connection} ${path}`,
+      },
+      head,
+      plot,
+      this.#rows,
+    );
+    this.setState("arming", "arming");
+    this.#plot();
+  }
+
+  setState(state, text) {
+    this.#state.dataset.state = state;
+    this.#state.replaceChildren(element("span", { class: "dot", "aria-hidden": "true" }), text);
+  }
+
+  /** @param {{action: string, name?: string, from?: string, where?: string, note?: string}} row */
+  add(row) {
+    if (row.name !== undefined || row.action === "changed") {
+      this.#count++;
+      this.#perSecond[PLOT_SECONDS - 1]++;
+    }
+    this.#waiting.push({ ...row, at: new Date() });
+    if (this.#waiting.length > MAX_ROWS) this.#waiting.shift();
+    if (this.#drawing) return;
+    this.#drawing = true;
+    requestAnimationFrame(() => this.#draw());
+  }
+
+  /** A second is over. */
+  tick() {
+    this.#perSecond.shift();
+    this.#perSecond.push(0);
+    this.#plot();
+  }
+
+  #draw() {
+    this.#drawing = false;
+    this.#rows.prepend(...this.#waiting.splice(0).reverse().map(rowElement));
+    while (this.#rows.childElementCount > MAX_ROWS) this.#rows.lastElementChild.remove();
+    this.#total.textContent = `${this.#count.toLocaleString()} change${this.#count === 1 ? "" : "s"}`;
+  }
+
+  #plot() {
+    const top = Math.max(4, ...this.#perSecond);
+    const points = this.#perSecond.map((count, second) => `L${second} ${1 - (0.95 * count) / top}`);
+    this.#area.setAttribute("d", `M0 1${points.join("")}L${PLOT_SECONDS - 1} 1Z`);
+  }
+}
+
+function rowElement({ action, at, from, name, note, where }) {
+  const text = element("span", { class: "name" });
+  if (where !== undefined) text.append(element("span", { class: "where" }, nameElement(`${where}/`)));
+  if (from !== undefined) text.append(nameElement(from), " → ");
+  if (name !== undefined) text.append(nameElement(name));
+  if (note !== undefined) text.append(note);
+  const time = element("time", { datetime: at.toISOString() }, clockTime(at));
+  return element(
+    "li",
+    { class: "row", "data-action": action },
+    time,
+    element("span", { class: "action" }, action),
+    text,
+  );
+}
+
+function clockTime(at) {
+  const two = (value) => String(value).padStart(2, "0");
+  const thousandths = String(at.getMilliseconds()).padStart(3, "0");
+  return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${thousandths}`;
+}

@@ -1,0 +1,339 @@
+import { createServer, type IncomingMessage, type Server, STATUS_CODES } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { type WebSocket, WebSocketServer } from "ws";
+import { deferred, sleep, waitFor } from "../base/async.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
+import type { FleetClient } from "../fleet/port.ts";
+import { AddressBook, isLoopback } from "./address.ts";
+import { Admissions, SUBPROTOCOL, withoutQuery } from "./admission.ts";
+import { Assets } from "./assets.ts";
+import { CLOSE } from "./close-codes.ts";
+import { GatewayOptionsError, TokenError } from "./errors.ts";
+import { authFailureFacts, refusalFacts } from "./facts.ts";
+import { Hub } from "./hub.ts";
+import {
+  type AuthOptions,
+  type GatewayLimits,
+  type GatewayOptions,
+  type GatewayTimes,
+  resolveLimits,
+  resolveTimes,
+  type ServedConnection,
+} from "./options.ts";
+import { Peer, type PeerHost } from "./peer.ts";
+import { ANONYMOUS, createVerifier, type Identity, type TokenVerifier, verifyNow } from "./tokens.ts";
+import { peerSocket } from "./ws-socket.ts";
+
+export interface GatewayStats {
+  /** WebSockets, those still authenticating included. */
+  readonly connections: number;
+  /** Handshakes and sockets whose token is not checked yet. */
+  readonly pending: number;
+  readonly subscriptions: number;
+  /** Directories with a ref. */
+  readonly watches: number;
+}
+
+export interface Gateway {
+  /** Resolves once connections are accepted. */
+  listen(): Promise<{ readonly host: string; readonly port: number; readonly url: string }>;
+  /** Lets nobody in any more, sends clients away spread over `drainMs`, then stops. Idempotent. */
+  close(): Promise<void>;
+  readonly stats: GatewayStats;
+  /** Whether tokens can be checked. */
+  readonly ready: boolean;
+  /** New keys, tokens or grants: every socket's token is checked again, and lost rights end in `error denied`. */
+  updateAuth(auth: AuthOptions): Promise<void>;
+  /** New connections: subscriptions of those that went away, or are compared differently now, end. */
+  updateConnections(connections: readonly ServedConnection[]): Promise<void>;
+}
+
+/** What the gateway stands on. */
+export interface GatewayPorts {
+  readonly fleet: FleetClient;
+  readonly clock?: Clock;
+  /** Uniform in [0, 1). */
+  readonly random?: () => number;
+}
+
+/** @throws GatewayOptionsError for options that contradict themselves or would open the gateway to everyone. */
+export function createGateway(options: GatewayOptions, ports: GatewayPorts): Gateway {
+  return new GatewayServer(options, ports);
+}
+
+/** Sockets re-checked side by side when keys change. */
+const RECHECK_BATCH = 64;
+/** A lone client need not wait: leaving is spread by this much for each. */
+const DRAIN_MS_PER_PEER = 10;
+/** Sockets beyond the WebSockets themselves, for pages and refusals. */
+const SPARE_SOCKETS = 256;
+
+class GatewayServer implements Gateway {
+  readonly #host: string;
+  readonly #port: number;
+  readonly #limits: GatewayLimits;
+  readonly #times: GatewayTimes;
+  readonly #clock: Clock;
+  readonly #hub: Hub;
+  readonly #admissions: Admissions;
+  readonly #peers = new Map<Peer, { authenticated(): void; leave(): void }>();
+  readonly #http: Server;
+  readonly #ws: WebSocketServer;
+  readonly #peerHost: PeerHost;
+  #connections: ReadonlyMap<string, ServedConnection>;
+  #verifier: TokenVerifier;
+  #loopbackHostOnly: boolean;
+  #generation = 0;
+  #assets: Assets | undefined;
+  #closing: Promise<void> | undefined;
+  #emptied = deferred<void>();
+
+  constructor(options: GatewayOptions, { fleet, clock = systemClock, random = Math.random }: GatewayPorts) {
+    this.#host = options.host ?? "127.0.0.1";
+    this.#port = options.port ?? 0;
+    this.#limits = resolveLimits(options.limits);
+    this.#times = resolveTimes(options.times);
+    this.#clock = clock;
+    this.#connections = byName(options.connections);
+    this.#loopbackHostOnly = mustBeLocal(options.auth, this.#host);
+    this.#verifier = this.#newVerifier(options.auth);
+    this.#hub = new Hub({
+      fleet,
+      clock,
+      caseSensitive: (name) => this.#connections.get(name)?.caseSensitive ?? false,
+    });
+    this.#admissions = new Admissions({
+      limits: this.#limits,
+      addresses: new AddressBook(options.trustedProxies ?? []),
+      allowedOrigins: options.allowedOrigins ?? [],
+      loopbackHostOnly: () => this.#loopbackHostOnly,
+    });
+    this.#peerHost = {
+      hub: this.#hub,
+      fleet,
+      clock,
+      limits: this.#limits,
+      times: this.#times,
+      random,
+      verifier: () => this.#verifier,
+      connection: (name) => this.#connections.get(name),
+      connectionNames: () => [...this.#connections.keys()].sort(),
+      generation: () => this.#generation,
+      onAuthenticated: (peer) => this.#peers.get(peer)?.authenticated(),
+    };
+    this.#ws = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      maxPayload: this.#limits.messageBytes,
+      // A compressor costs each socket more memory than all its subscriptions, and opens CRIME-like doors.
+      perMessageDeflate: false,
+      handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
+    });
+    this.#http = this.#newHttpServer();
+  }
+
+  get ready(): boolean {
+    return this.#verifier.ready;
+  }
+
+  get stats(): GatewayStats {
+    let subscriptions = 0;
+    for (const peer of this.#peers.keys()) subscriptions += peer.subscriptions;
+    return {
+      connections: this.#admissions.total,
+      pending: this.#admissions.pending,
+      subscriptions,
+      watches: this.#hub.watches,
+    };
+  }
+
+  async listen(): Promise<{ readonly host: string; readonly port: number; readonly url: string }> {
+    this.#assets = await Assets.load();
+    await new Promise<void>((resolve, reject) => {
+      this.#http.once("error", reject);
+      this.#http.listen({ host: this.#host, port: this.#port, backlog: 1_024 }, () => {
+        this.#http.removeListener("error", reject);
+        resolve();
+      });
+    });
+    // Running out of file descriptors while accepting is not a reason to end.
+    this.#http.on("error", () => undefined);
+    const { port } = this.#http.address() as AddressInfo;
+    const name = this.#host.includes(":") ? `[${this.#host}]` : this.#host;
+    return { host: this.#host, port, url: `http://${name}:${port}/` };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#drain();
+    return this.#closing;
+  }
+
+  async updateAuth(auth: AuthOptions): Promise<void> {
+    const local = mustBeLocal(auth, this.#host);
+    const old = this.#verifier;
+    this.#verifier = this.#newVerifier(auth);
+    this.#loopbackHostOnly = local;
+    old.close();
+    await this.#recheck();
+  }
+
+  async updateConnections(connections: readonly ServedConnection[]): Promise<void> {
+    const old = this.#connections;
+    this.#connections = byName(connections);
+    for (const { name, caseSensitive } of connections) {
+      if ((old.get(name)?.caseSensitive ?? caseSensitive) === caseSensitive) continue;
+      // Its watches are kept under keys that mean something else now.
+      for (const peer of this.#peers.keys()) peer.dropConnection(name);
+    }
+    await this.#recheck();
+  }
+
+  #newVerifier(auth: AuthOptions): TokenVerifier {
+    const verifier = createVerifier(auth, this.#clock);
+    verifier.onKeysChanged(() => void this.#recheck());
+    return verifier;
+  }
+
+  /** Never rejects. */
+  async #recheck(): Promise<void> {
+    this.#generation++;
+    const peers = [...this.#peers.keys()];
+    for (let at = 0; at < peers.length; at += RECHECK_BATCH) {
+      await Promise.all(peers.slice(at, at + RECHECK_BATCH).map((peer) => peer.recheck()));
+    }
+  }
+
+  #newHttpServer(): Server {
+    const { headersMs } = this.#times;
+    const server = createServer({
+      headersTimeout: headersMs,
+      requestTimeout: headersMs,
+      keepAliveTimeout: 5_000,
+      maxHeaderSize: 24_576,
+      connectionsCheckingInterval: Math.min(1_000, headersMs),
+    });
+    server.maxHeadersCount = 100;
+    server.maxRequestsPerSocket = 1_000;
+    server.maxConnections = this.#limits.connections + this.#limits.pendingHandshakes + SPARE_SOCKETS;
+    server.on("request", (request, response) => {
+      response.on("error", () => undefined);
+      // A body is never wanted; reading on would keep the socket busy.
+      request.on("error", () => undefined).resume();
+      this.#assets?.serve(request, response);
+    });
+    server.on("upgrade", (request, socket, head) => void this.#onUpgrade(request, socket, head));
+    server.on("clientError", (_error, socket) => {
+      if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+      else socket.destroy();
+    });
+    return server;
+  }
+
+  /** Never rejects. */
+  async #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    socket.on("error", () => socket.destroy());
+    const admission = this.#admissions.decide({
+      method: request.method ?? "",
+      url: request.url ?? "",
+      headers: request.headers,
+      remoteAddress: request.socket.remoteAddress,
+    });
+    // From here on nothing that prints the request can print a token.
+    request.url = withoutQuery(request.url ?? "");
+    if (!admission.ok) {
+      refusalFacts.publish({ reason: admission.reason });
+      return reject(socket, admission.status);
+    }
+    const seat = this.#admissions.enter(admission.address);
+    socket.once("close", seat.leave);
+    let admitted: { identity: Identity; token?: string } | undefined;
+    try {
+      if (!this.#verifier.required) admitted = { identity: ANONYMOUS };
+      else if (admission.token !== undefined) {
+        admitted = { identity: await verifyNow(this.#peerHost, admission.token), token: admission.token };
+      }
+    } catch (error) {
+      const reason = error instanceof TokenError ? error.reason : "unavailable";
+      authFailureFacts.publish({ reason });
+      return reject(socket, reason === "unavailable" ? 503 : 401);
+    }
+    if (socket.destroyed) return;
+    if (this.#closing !== undefined) return reject(socket, 503);
+    this.#ws.handleUpgrade(request, socket, head, (webSocket) => this.#onSocket(webSocket, admitted, seat));
+  }
+
+  #onSocket(
+    webSocket: WebSocket,
+    admitted: { identity: Identity; token?: string } | undefined,
+    seat: { authenticated(): void; leave(): void },
+  ): void {
+    const peer = new Peer(this.#peerHost, peerSocket(webSocket), admitted);
+    this.#peers.set(peer, seat);
+    if (peer.state === "open") seat.authenticated();
+    webSocket.on("message", (data, isBinary) => peer.onMessage(isBinary ? undefined : String(data)));
+    webSocket.on("pong", () => peer.onPong());
+    // Protocol violations (oversized, not UTF-8, bad frames): ws closes with the right code by itself.
+    webSocket.on("error", () => undefined);
+    webSocket.on("close", (code) => {
+      peer.onClosed(code);
+      seat.leave();
+      this.#peers.delete(peer);
+      if (this.#peers.size === 0) this.#emptied.resolve();
+    });
+  }
+
+  async #drain(): Promise<void> {
+    this.#admissions.drain();
+    const stopped = new Promise<void>((resolve) => {
+      if (this.#http.listening) this.#http.close(() => resolve());
+      else resolve();
+    });
+    this.#http.closeIdleConnections();
+    const peers = [...this.#peers.keys()];
+    const step = Math.min(DRAIN_MS_PER_PEER, this.#times.drainMs / Math.max(1, peers.length));
+    const startedAt = this.#clock.monotonic();
+    for (const [index, peer] of peers.entries()) {
+      const wait = startedAt + index * step - this.#clock.monotonic();
+      if (wait >= 1) await sleep(wait, { clock: this.#clock });
+      peer.close(CLOSE.goingAway, "going away");
+    }
+    if (this.#peers.size > 0) {
+      this.#emptied = deferred<void>();
+      await waitFor(this.#emptied.promise, {
+        deadlineMs: 2 * this.#times.closeMs,
+        clock: this.#clock,
+        what: "drain",
+      }).catch(() => undefined);
+    }
+    this.#verifier.close();
+    this.#hub.close();
+    this.#http.closeAllConnections();
+    await stopped;
+  }
+}
+
+function byName(connections: readonly ServedConnection[]): ReadonlyMap<string, ServedConnection> {
+  return new Map(connections.map((connection) => [connection.name, connection]));
+}
+
+/** Whether only this machine may connect. @throws GatewayOptionsError where that is not what `host` says. */
+function mustBeLocal(auth: AuthOptions, host: string): boolean {
+  if (auth.mode !== "none" || auth.allowAnonymous === true) return false;
+  if (isLoopback(host)) return true;
+  throw new GatewayOptionsError(
+    `without authentication the gateway listens on a loopback address only, not on ${host}`,
+  );
+}
+
+/** Answers a handshake that is not wanted, and hangs up whether or not the answer is read. */
+function reject(socket: Duplex, status: number): void {
+  const text = STATUS_CODES[status] ?? "";
+  const retry = status === 429 || status === 503 ? "Retry-After: 5\r\n" : "";
+  const challenge = status === 401 ? "WWW-Authenticate: Bearer\r\n" : "";
+  socket.once("finish", () => socket.destroy());
+  socket.end(
+    `HTTP/1.1 ${status} ${text}\r\nConnection: close\r\n${retry}${challenge}` +
+      `Content-Type: text/plain\r\nContent-Length: ${text.length + 1}\r\n\r\n${text}\n`,
+  );
+}
