@@ -1,11 +1,14 @@
 import { type Conclusion, Smb2NatsError } from "../base/errors.ts";
 import type { FleetErrorCode } from "./port.ts";
 
-/** Why the fleet cannot do what was asked: a code of the contract, or `retention` (replay only). */
-export type FleetFailure = FleetErrorCode | "retention";
+/**
+ * Why the fleet cannot do what was asked: a code of the contract, `retention` (replay only), or `bad_message`
+ * (control API only).
+ */
+export type FleetFailure = FleetErrorCode | "retention" | "bad_message";
 
 const RETRYABLE: ReadonlySet<FleetFailure> = new Set(["unreachable", "internal", "limit"]);
-const MISUSE: ReadonlySet<FleetFailure> = new Set(["bad_path"]);
+const MISUSE: ReadonlySet<FleetFailure> = new Set(["bad_path", "bad_message"]);
 
 /**
  * The fleet, or the share behind it, said no. `code` is `FLEET_` and the failure in upper case;

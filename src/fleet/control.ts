@@ -1,0 +1,244 @@
+import { randomBytes } from "node:crypto";
+import { z } from "zod";
+import { canonicalPath } from "../base/path.ts";
+import { ConflictError } from "../broker/errors.ts";
+import type { BrokerLink, KvBucket } from "../broker/port.ts";
+import { eventSubject, leaseKey, refKey, watchName } from "../broker/subjects.ts";
+import { FleetError } from "./errors.ts";
+import { LIST_SUBJECT } from "./list-client.ts";
+import type { Listing, ListRequest, WatchTarget } from "./port.ts";
+import { decodeLease, encodeRecord, type LeaseRecord } from "./records.ts";
+import { type Endpoint, MicroService } from "./service.ts";
+import { servingClaim, stateOfClaim } from "./serving.ts";
+import { collectStatus } from "./status.ts";
+import type { FleetView } from "./view.ts";
+
+/**
+ * The control API (contract section 4): leases and refs for services that do not write the bucket themselves. All
+ * state is in the bucket, so any worker may answer any request.
+ */
+
+export interface ControlOptions {
+  readonly link: BrokerLink;
+  readonly bucket: KvBucket;
+  readonly view: FleetView;
+  readonly version: string;
+  /** @throws FleetError */
+  readonly list: (
+    request: ListRequest,
+    options: { readonly signal?: AbortSignal | undefined },
+  ) => Promise<Listing>;
+}
+
+const DEFAULT_TTL_MS = 60_000;
+const CONNECTION = z.string().max(64);
+const PATH = z.string().max(4_096);
+const LEASE = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
+
+const Target = z.object({ connection: CONNECTION, path: PATH, recursive: z.boolean().default(false) });
+const Acquire = Target.extend({
+  /** Add to this lease instead of opening a new one. */
+  lease: LEASE.optional(),
+  ttlMs: z.number().int().min(3_000).max(600_000).default(DEFAULT_TTL_MS),
+  /** For people reading `status`. */
+  holder: z.string().max(200).default(""),
+});
+const Renew = z.object({ lease: LEASE });
+const Release = z.object({
+  lease: LEASE,
+  connection: CONNECTION.optional(),
+  path: PATH.optional(),
+  recursive: z.boolean().default(false),
+});
+const List = z.object({
+  connection: CONNECTION,
+  path: PATH,
+  after: z.string().max(255).optional(),
+  limit: z.number().int().min(1).max(5_000).optional(),
+});
+const Nothing = z.object({ connection: CONNECTION.optional() });
+
+export class ControlService {
+  readonly #options: ControlOptions;
+  readonly #service: MicroService;
+
+  constructor(options: ControlOptions) {
+    this.#options = options;
+    const { list } = options;
+    this.#service = new MicroService({
+      link: options.link,
+      name: "smb2nats",
+      version: /^\d+\.\d+\.\d+/.test(options.version) ? options.version : "0.0.0",
+      description: "Watches directories on SMB shares",
+      endpoints: [
+        endpoint("watch-acquire", "smb2nats.watch.acquire", Acquire, (request) => this.#acquire(request)),
+        endpoint("watch-renew", "smb2nats.watch.renew", Renew, (request) => this.#renew(request)),
+        endpoint("watch-release", "smb2nats.watch.release", Release, (request) => this.#release(request)),
+        endpoint("watch-list", "smb2nats.watch.list", Nothing, (request) => this.#list(request)),
+        endpoint("watch-stat", "smb2nats.watch.stat", Target, (request) => this.#stat(request)),
+        endpoint("directory-list", LIST_SUBJECT, List, ({ connection, path, after, limit }, signal) =>
+          list(
+            {
+              connection,
+              path,
+              ...(after === undefined ? {} : { after }),
+              ...(limit === undefined ? {} : { limit }),
+            },
+            { signal },
+          ),
+        ),
+      ],
+    });
+  }
+
+  /** Resolves when requests can reach us. */
+  start(): Promise<void> {
+    return this.#service.start();
+  }
+
+  close(): Promise<void> {
+    return this.#service.close();
+  }
+
+  async #acquire(request: z.infer<typeof Acquire>): Promise<unknown> {
+    const { bucket, view } = this.#options;
+    const target = this.#target(request);
+    let lease = request.lease;
+    let ttlMs: number = request.ttlMs;
+    if (lease === undefined) {
+      lease = randomBytes(12).toString("hex");
+      const record: LeaseRecord = { kind: "client", ttlMs, host: request.holder, seq: 0 };
+      await bucket.create(leaseKey("client", lease), encodeRecord(record), { msgId: `${lease}:0` });
+    } else ttlMs = (await this.#touch(lease)).ttlMs;
+    const name = this.#name(target);
+    try {
+      await bucket.create(refKey(lease, name, target.recursive), encodeRecord(target));
+    } catch (error) {
+      // The same interest twice is one ref.
+      if (!(error instanceof ConflictError)) throw error;
+    }
+    const claim = servingClaim(target, (key) => view.liveClaim(key)?.record, view.caseSensitive);
+    return {
+      lease,
+      ttlMs,
+      connection: request.connection,
+      path: request.path,
+      recursive: target.recursive,
+      subject: eventSubject(name),
+      ...stateOfClaim(claim),
+    };
+  }
+
+  async #renew({ lease }: z.infer<typeof Renew>): Promise<unknown> {
+    const { ttlMs } = await this.#touch(lease);
+    return { lease, ttlMs };
+  }
+
+  async #release(request: z.infer<typeof Release>): Promise<unknown> {
+    const { bucket } = this.#options;
+    const { lease, connection, path, recursive } = request;
+    if (connection === undefined || path === undefined) {
+      await this.#delete(leaseKey("client", lease));
+      return { lease };
+    }
+    const target = this.#target({ connection, path, recursive });
+    const key = refKey(lease, this.#name(target), recursive);
+    if ((await bucket.get(key)) === undefined) throw new FleetError("not_found", "no such ref");
+    await this.#delete(key);
+    return { lease, connection, path, recursive };
+  }
+
+  async #list({ connection }: z.infer<typeof Nothing>): Promise<unknown> {
+    const status = collectStatus(this.#options.view);
+    const { watches } = status;
+    return {
+      watches:
+        connection === undefined ? watches : watches.filter((watch) => watch.connection === connection),
+    };
+  }
+
+  async #stat(request: z.infer<typeof Target>): Promise<unknown> {
+    const { view } = this.#options;
+    const target = this.#target(request);
+    const claim = servingClaim(target, (key) => view.liveClaim(key)?.record, view.caseSensitive);
+    return {
+      connection: request.connection,
+      path: request.path,
+      recursive: target.recursive,
+      subject: eventSubject(this.#name(target)),
+      ...stateOfClaim(claim),
+      ...(claim === undefined
+        ? {}
+        : { owner: claim.lease, servedBy: { path: claim.path, recursive: claim.recursive } }),
+    };
+  }
+
+  /** Renews a foreign lease. Two renewals at once are both right: the loser looks again. */
+  async #touch(lease: string): Promise<LeaseRecord> {
+    const { bucket } = this.#options;
+    const key = leaseKey("client", lease);
+    for (let attempt = 0; ; attempt++) {
+      const entry = await bucket.get(key);
+      if (entry === undefined)
+        throw new FleetError("not_found", "no such lease: it ran out, or was released");
+      const record = decodeLease(entry.value);
+      const next = { ...record, seq: record.seq + 1 };
+      try {
+        await bucket.update(key, encodeRecord(next), entry.revision);
+        return next;
+      } catch (error) {
+        if (!(error instanceof ConflictError) || attempt >= 3) throw error;
+      }
+    }
+  }
+
+  async #delete(key: string): Promise<void> {
+    const { bucket } = this.#options;
+    for (let attempt = 0; ; attempt++) {
+      const entry = await bucket.get(key);
+      if (entry === undefined) return;
+      try {
+        await bucket.delete(key, entry.revision);
+        return;
+      } catch (error) {
+        if (!(error instanceof ConflictError) || attempt >= 3) throw error;
+      }
+    }
+  }
+
+  #target({ connection, path, recursive }: WatchTarget): WatchTarget {
+    if (this.#options.view.knows(connection) !== true) {
+      throw new FleetError("unknown_connection", "no worker serves this connection");
+    }
+    try {
+      return { connection, path: canonicalPath(path), recursive };
+    } catch (error) {
+      throw new FleetError("bad_path", "this path is refused", error);
+    }
+  }
+
+  #name({ connection, path }: WatchTarget): string {
+    return watchName(connection, path, this.#options.view.caseSensitive(connection));
+  }
+}
+
+function endpoint<S extends z.ZodType>(
+  name: string,
+  subject: string,
+  schema: S,
+  handle: (request: z.infer<S>, signal: AbortSignal) => Promise<unknown>,
+): Endpoint {
+  return {
+    name,
+    subject,
+    handle: async (request, signal) => {
+      const parsed = schema.safeParse(request);
+      if (!parsed.success) {
+        const [issue] = parsed.error.issues;
+        const where = issue?.path.join(".") || "request";
+        throw new FleetError("bad_message", `${where}: ${issue?.message ?? "not understood"}`);
+      }
+      return handle(parsed.data, signal);
+    },
+  };
+}

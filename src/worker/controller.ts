@@ -1,0 +1,341 @@
+import { sleep } from "../base/async.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
+import { errorCode } from "../base/errors.ts";
+import type { EventPublisher, KvBucket } from "../broker/port.ts";
+import { type WatchKey, watchKey } from "../fleet/identity.ts";
+import type { WatchTarget } from "../fleet/port.ts";
+import type { ClaimEntry, FleetView } from "../fleet/view.ts";
+import { ClaimWriter } from "./claim-writer.ts";
+import { type Action, decide } from "./decide.ts";
+import { claimFacts, reconcileFacts } from "./facts.ts";
+import { LocalWatch } from "./local-watch.ts";
+import type { ConnectionRuntime } from "./runtime.ts";
+import {
+  type FleetTargets,
+  hasSuccessor,
+  isOverlapped,
+  isSucceeded,
+  resyncTargets,
+  TargetBook,
+} from "./targets.ts";
+
+export interface ControllerOptions {
+  readonly view: FleetView;
+  readonly bucket: KvBucket;
+  readonly publisher: EventPublisher;
+  /** Our lease; `undefined` while there is none. */
+  readonly lease: () => string | undefined;
+  readonly connection: (name: string) => ConnectionRuntime | undefined;
+  /** How long a watch nobody asks for is kept, ms. Default 5,000. */
+  readonly lingerMs?: number;
+  /** Longest random wait before a claim, ms. Default 50. */
+  readonly claimJitterMs?: number;
+  /** Watches being armed at once. Default 256. */
+  readonly maxStarting?: number;
+  /** See `AssignOptions`. */
+  readonly gather?: number;
+  /** Wait for the outbox when letting go, ms. Default 10,000. */
+  readonly flushMs?: number;
+  /** Time between looks when nothing happens, ms. Default 5,000. */
+  readonly auditMs?: number;
+  readonly clock?: Clock;
+  readonly random?: () => number;
+}
+
+const LONGEST_PAUSE_MS = 1_000;
+const DEFAULT_LINGER_MS = 5_000;
+
+/**
+ * The control loop of a worker: looks at the bucket, computes what should be watched and by whom, and takes one step
+ * per watch towards it. Any number of pokes may be lost; the next look sees the same.
+ */
+export class WorkerController {
+  readonly #options: ControllerOptions;
+  readonly #clock: Clock;
+  readonly #writer: ClaimWriter;
+  readonly #local = new Map<WatchKey, LocalWatch>();
+  readonly #busy = new Map<WatchKey, Promise<void>>();
+  readonly #book: TargetBook;
+  readonly #stop = new AbortController();
+  #cancelNext: (() => void) | undefined;
+  #due = Number.POSITIVE_INFINITY;
+  #costMs = 0;
+  #leaving = false;
+  readonly #unsubscribe: () => void;
+
+  constructor(options: ControllerOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#writer = new ClaimWriter(options.bucket, options.view, this.#clock);
+    this.#book = new TargetBook(options.view, {
+      lingerMs: options.lingerMs ?? DEFAULT_LINGER_MS,
+      ...(options.gather === undefined ? {} : { gather: options.gather }),
+    });
+    this.#unsubscribe = options.view.onChange((change) => {
+      if (!change.leases && !change.refs && !change.claims && !change.batch.restarted) return;
+      this.#book.stale();
+      this.poke();
+    });
+    this.poke();
+  }
+
+  /** Watches run here. */
+  get local(): ReadonlyMap<WatchKey, LocalWatch> {
+    return this.#local;
+  }
+
+  /** The fleet as of the last look. */
+  get targets(): FleetTargets | undefined {
+    return this.#book.current;
+  }
+
+  /** Claims of ours in the bucket. */
+  *owned(): Iterable<ClaimEntry> {
+    const me = this.#options.lease();
+    for (const entry of this.#options.view.claims.values()) if (entry.record.lease === me) yield entry;
+  }
+
+  /** Looks again soon: at once when calm, less often the more a look costs. */
+  poke(delayMs = 0): void {
+    if (this.#stop.signal.aborted) return;
+    const delay = Math.max(delayMs, Math.min(LONGEST_PAUSE_MS, this.#costMs * 4));
+    const due = this.#clock.monotonic() + delay;
+    if (due >= this.#due) return;
+    this.#cancelNext?.();
+    this.#due = due;
+    this.#cancelNext = this.#clock.after(delay, () => {
+      this.#due = Number.POSITIVE_INFINITY;
+      this.#cancelNext = undefined;
+      this.#look();
+      this.poke(this.#options.auditMs ?? 5_000);
+    });
+  }
+
+  /** Connections came or went: watches of those that are gone end without ceremony. */
+  async connectionsChanged(): Promise<void> {
+    const orphans = [...this.#local.values()].filter(
+      (local) => this.#options.connection(local.target.connection) !== local.runtime,
+    );
+    for (const local of orphans) this.#local.delete(local.key);
+    this.#book.stale();
+    await Promise.allSettled(orphans.map((local) => local.close()));
+    this.poke();
+  }
+
+  /** The lease is lost: stop publishing before anyone else begins. */
+  leaseLost(): void {
+    for (const local of this.#local.values()) local.hush();
+    this.#book.stale();
+    this.poke();
+  }
+
+  /** From now on every claim of ours is flushed and deleted, wanted or not. */
+  releaseAll(): void {
+    this.#leaving = true;
+    this.poke();
+  }
+
+  /** Ends all watches. Claims that are still ours become void with the lease. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    this.#cancelNext?.();
+    this.#unsubscribe();
+    await Promise.allSettled(this.#busy.values());
+    const locals = [...this.#local.values()];
+    this.#local.clear();
+    await Promise.allSettled(locals.map((local) => local.close()));
+  }
+
+  #look(): void {
+    const { view, lease, lingerMs = DEFAULT_LINGER_MS } = this.#options;
+    const me = lease();
+    if (me === undefined || !view.current) return;
+    const started = this.#clock.monotonic();
+    const targets = this.#book.refresh(started, this.#local.keys());
+    if (targets.lingering) this.poke(lingerMs + 1);
+    const keys = new Set<WatchKey>(this.#local.keys());
+    let assigned = 0;
+    for (const [key, worker] of targets.assignment) {
+      if (worker !== me) continue;
+      assigned++;
+      keys.add(key);
+    }
+    for (const entry of this.owned()) keys.add(watchKey(entry.record, view.caseSensitive));
+    for (const key of keys) if (!this.#busy.has(key)) this.#step(key, me, targets);
+    this.#costMs = this.#clock.monotonic() - started;
+    reconcileFacts.publish({
+      type: "reconciled",
+      seconds: this.#costMs / 1_000,
+      planned: targets.plan.size,
+      assigned,
+      local: this.#local.size,
+      homeless: targets.plan.size - targets.assignment.size,
+    });
+  }
+
+  #step(key: WatchKey, me: string, targets: FleetTargets): void {
+    const { view, connection } = this.#options;
+    const entry = view.claim(key);
+    if (!this.#writer.settled(entry?.key ?? this.#keyFor(key, targets), entry)) return;
+    const local = this.#local.get(key);
+    const watch = targets.plan.get(key);
+    const target = entry?.record ?? watch?.target ?? local?.target;
+    if (target === undefined) return;
+    const action = decide({
+      me,
+      desired: watch !== undefined && !this.#leaving && connection(target.connection) !== undefined,
+      assignee: targets.assignment.get(key),
+      claim: entry?.record,
+      ownerAlive: entry !== undefined && view.leases.has(entry.record.lease),
+      local: local && {
+        state: local.state.state,
+        publishing: local.publishing,
+        announced: entry !== undefined && this.#writer.says(entry.record, local.state),
+      },
+      overlapped: () => isOverlapped(target, entry, targets),
+      succeeded: () => this.#leaving || isSucceeded(target, targets, view),
+    });
+    if (action !== "none") this.#act(key, action, { me, target, entry, local });
+  }
+
+  #keyFor(key: WatchKey, targets: FleetTargets): string | undefined {
+    const target = targets.plan.get(key)?.target ?? this.#local.get(key)?.target;
+    return target === undefined ? undefined : this.#writer.keyOf(target);
+  }
+
+  #act(key: WatchKey, action: Action, at: Step): void {
+    const work = this.#perform(key, action, at)
+      .catch((error: unknown) => {
+        if (this.#stop.signal.aborted) return false;
+        const { connection, path } = at.target;
+        claimFacts.publish({ type: "failed", connection, path, code: errorCode(error) });
+        return false;
+      })
+      .then((progress) => {
+        this.#busy.delete(key);
+        this.poke(progress ? 0 : 200 + this.#random() * 300);
+      });
+    this.#busy.set(key, work);
+  }
+
+  /** Returns whether something has moved. */
+  async #perform(key: WatchKey, action: Action, { me, target, entry, local }: Step): Promise<boolean> {
+    const writer = this.#writer;
+    switch (action) {
+      case "start":
+        return this.#start(key, target, entry?.record.lease !== me);
+      case "drop":
+        this.#local.delete(key);
+        await local?.close();
+        return true;
+      case "hush":
+        local?.hush();
+        return true;
+      case "claim": {
+        if (!this.#mayStart(local)) return false;
+        await this.#pause(this.#random() * (this.#options.claimJitterMs ?? 50));
+        if (!(await writer.take(target, me, entry))) return false;
+        const how = entry === undefined ? "new" : "takeover";
+        claimFacts.publish({ type: "claimed", connection: target.connection, path: target.path, how });
+        if (local === undefined) this.#start(key, target, false);
+        return true;
+      }
+      case "intend":
+        if (entry === undefined || !this.#mayStart(local)) return false;
+        await this.#pause(this.#random() * (this.#options.claimJitterMs ?? 50));
+        if (!(await writer.intend(entry, me, false))) return false;
+        if (local === undefined) this.#start(key, target, true);
+        return true;
+      case "ready":
+        return entry !== undefined && writer.intend(entry, me, true);
+      case "announce-warm": {
+        const mode = local?.state.mode ?? "notify";
+        return entry !== undefined && writer.announce(entry, { state: "warm", mode });
+      }
+      case "publish":
+        return entry !== undefined && local !== undefined && this.#publish(entry, local);
+      case "announce":
+        if (entry === undefined || local === undefined) return false;
+        await local.stored(this.#stop.signal);
+        return writer.announce(entry, local.state);
+      case "transfer":
+      case "release":
+        return entry !== undefined && this.#letGo(key, entry, local, action);
+      case "none":
+        return false;
+    }
+  }
+
+  #mayStart(local: LocalWatch | undefined): boolean {
+    if (local !== undefined) return true;
+    let starting = 0;
+    for (const { state } of this.#local.values()) if (state.state === "starting") starting++;
+    return starting < (this.#options.maxStarting ?? 256);
+  }
+
+  /** `covered`: someone publishes this scope until we are armed, so the beginning may be free of a gap. */
+  #start(key: WatchKey, target: WatchTarget, covered: boolean): boolean {
+    const { connection, path, recursive } = target;
+    const runtime = this.#options.connection(connection);
+    if (runtime === undefined || this.#stop.signal.aborted || this.#local.has(key)) return false;
+    const { view, publisher } = this.#options;
+    const local = new LocalWatch({
+      key,
+      target: { connection, path, recursive },
+      runtime,
+      publisher,
+      covered,
+      resyncTargets: (event) => resyncTargets(this.targets?.plan.get(key), event, view.caseSensitive),
+      onChange: () => this.poke(),
+    });
+    this.#local.set(key, local);
+    return true;
+  }
+
+  async #publish(entry: ClaimEntry, local: LocalWatch): Promise<boolean> {
+    const fresh = await this.#writer.unusedRevision(entry);
+    if (fresh === undefined || this.#options.lease() !== entry.record.lease) return false;
+    const epoch = `${this.#options.bucket.nonce}-${fresh.revision}`;
+    const clean = fresh.record.clean === true;
+    await local.open(epoch, clean ? undefined : "takeover", this.#stop.signal);
+    return this.#writer.announce(fresh, local.state);
+  }
+
+  async #letGo(
+    key: WatchKey,
+    entry: ClaimEntry,
+    local: LocalWatch | undefined,
+    how: "transfer" | "release",
+  ): Promise<boolean> {
+    const { connection, path } = entry.record;
+    const { targets } = this;
+    const successor = how === "transfer" || (targets !== undefined && hasSuccessor(entry.record, targets));
+    // What our watch still holds back was told to us before the successor was armed.
+    if (successor && local?.publishing === true) await this.#pause(local.runtime.quietMs ?? 250);
+    const clean = (await local?.letGo(this.#options.flushMs ?? 10_000)) ?? false;
+    this.#local.delete(key);
+    const latest = this.#options.view.claim(key) ?? entry;
+    const done =
+      how === "transfer" ? await this.#writer.transfer(latest, clean) : await this.#writer.release(latest);
+    if (!done) return false;
+    const told = how === "transfer" ? "handover" : "release";
+    claimFacts.publish({ type: "let-go", connection, path, how: told, clean });
+    return true;
+  }
+
+  /** Ends early when the controller stops. */
+  async #pause(ms: number): Promise<void> {
+    await sleep(ms, { signal: this.#stop.signal, clock: this.#clock }).catch(() => undefined);
+  }
+
+  #random(): number {
+    return (this.#options.random ?? Math.random)();
+  }
+}
+
+interface Step {
+  readonly me: string;
+  readonly target: WatchTarget;
+  readonly entry: ClaimEntry | undefined;
+  readonly local: LocalWatch | undefined;
+}

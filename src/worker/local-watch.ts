@@ -1,0 +1,239 @@
+import { describeError } from "../base/errors.ts";
+import type { EventPublisher, WatchPublisher } from "../broker/port.ts";
+import type { WatchKey } from "../fleet/identity.ts";
+import type { FleetErrorCode, WatchTarget } from "../fleet/port.ts";
+import type { ClaimState } from "../fleet/records.ts";
+import type { WatchHandle } from "../watch/api.ts";
+import type { ResyncEvent, ResyncReason, StateEvent, WatchEvent, WatchMode } from "../watch/events.ts";
+import { watchFacts } from "./facts.ts";
+import { codeOfFailure } from "./list.ts";
+import type { ConnectionRuntime } from "./runtime.ts";
+
+export interface LocalWatchOptions {
+  readonly key: WatchKey;
+  readonly target: WatchTarget;
+  readonly runtime: ConnectionRuntime;
+  readonly publisher: EventPublisher;
+  /** Another owner publishes until this watch is armed; otherwise its first epoch opens with a resync. */
+  readonly covered: boolean;
+  /** Directories inside a resync's scope that have a live ref. */
+  readonly resyncTargets: (event: ResyncEvent) => readonly string[];
+  /** Its state has changed. Must not throw. */
+  readonly onChange: () => void;
+}
+
+/** Events kept while another owner still publishes. Beyond, a resync takes their place. */
+const MAX_BUFFERED = 10_000;
+
+const STATES: Readonly<Record<FleetErrorCode, Exclude<ClaimState, "warm">>> = {
+  not_found: "gone",
+  not_a_directory: "gone",
+  bad_path: "gone",
+  denied: "denied",
+  unreachable: "unreachable",
+  limit: "unreachable",
+  internal: "unreachable",
+  unknown_connection: "unreachable",
+};
+
+export interface LocalState {
+  readonly state: Exclude<ClaimState, "warm">;
+  readonly mode: WatchMode;
+  readonly code?: FleetErrorCode;
+  readonly error?: string;
+}
+
+/**
+ * One watch run by this worker: `buffering -> publishing -> (buffering) -> closed`. While buffering, events are kept;
+ * opening an epoch either tells them all (the former owner flushed before), or starts with a resync that covers them.
+ */
+export class LocalWatch {
+  readonly key: WatchKey;
+  readonly target: WatchTarget;
+  readonly runtime: ConnectionRuntime;
+  readonly #options: LocalWatchOptions;
+  readonly #handle: WatchHandle;
+  #state: LocalState = { state: "starting", mode: "notify" };
+  #buffer: WatchEvent[] = [];
+  /** What is buffered does not join up with what was published before. */
+  #gap: boolean;
+  #outlet: WatchPublisher | undefined;
+  /** The epoch has begun while the watch was not live: its resync is due when it is. */
+  #owed: ResyncReason | undefined;
+  #closed = false;
+
+  constructor(options: LocalWatchOptions) {
+    this.#options = options;
+    this.key = options.key;
+    this.target = options.target;
+    this.runtime = options.runtime;
+    this.#gap = !options.covered;
+    const { path, recursive } = options.target;
+    this.#handle = options.runtime.watches.watch({ path, recursive }, (event) => this.#hear(event));
+    this.#handle.live.then(
+      () => this.#settle({ state: "live", mode: this.#handle.mode }),
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  get state(): LocalState {
+    return this.#state;
+  }
+
+  get publishing(): boolean {
+    return this.#outlet !== undefined;
+  }
+
+  get epoch(): string | undefined {
+    return this.#outlet?.epoch;
+  }
+
+  /**
+   * Begins an epoch. Without `resync` what was buffered is told; with it the resync covers it.
+   * Resolves when the beginning is stored, or after 5 s: readers of the claim should find it behind them.
+   */
+  async open(epoch: string, resync: ResyncReason | undefined, signal: AbortSignal): Promise<void> {
+    if (this.#closed || this.#outlet !== undefined) return;
+    const { connection, path, recursive } = this.target;
+    const outlet = this.#options.publisher.open({
+      connection,
+      path,
+      recursive,
+      caseSensitive: this.runtime.caseSensitive,
+      source: this.runtime.sourceUrl,
+      epoch,
+      resyncTargets: (event) => this.#options.resyncTargets(event),
+    });
+    this.#outlet = outlet;
+    const buffered = this.#buffer;
+    this.#buffer = [];
+    this.#owed = resync ?? (this.#gap ? "takeover" : undefined);
+    this.#gap = false;
+    if (this.#owed === undefined) for (const event of buffered) this.#tell(event);
+    else this.#payResync();
+    this.#tell(this.#stateEvent());
+    await this.stored(signal);
+  }
+
+  /** Resolves when all told so far is stored, or after 5 s. Never rejects. */
+  async stored(signal: AbortSignal): Promise<void> {
+    await this.#outlet?.flush({ signal, deadlineMs: 5_000 }).catch(() => undefined);
+  }
+
+  /** Stops publishing at once; what is queued is dropped. The watch goes on, buffering. */
+  hush(): void {
+    const outlet = this.#outlet;
+    this.#outlet = undefined;
+    if (outlet === undefined) return;
+    this.#gap = true;
+    void outlet.close().catch(() => undefined);
+  }
+
+  /** Ends the watch, then gets out what it told. Returns whether everything told is stored. */
+  async letGo(flushMs: number): Promise<boolean> {
+    const outlet = this.#outlet;
+    await this.#end();
+    this.#outlet = undefined;
+    return outlet === undefined ? false : outlet.close({ flushMs });
+  }
+
+  async close(): Promise<void> {
+    this.hush();
+    await this.#end();
+  }
+
+  async #end(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#buffer = [];
+    this.#publishFact("closed");
+    await this.#handle.close();
+  }
+
+  #hear(event: WatchEvent): void {
+    if (this.#closed) return;
+    if (event.type === "state" && this.#isOwn(event)) {
+      this.#settle({
+        state: event.state,
+        mode: event.mode,
+        ...(event.error === undefined ? {} : { error: event.error }),
+        ...codeOf(event.state, this.#state),
+      });
+      return;
+    }
+    if (this.#outlet !== undefined) {
+      this.#tell(event);
+    } else if (this.#buffer.length < MAX_BUFFERED) this.#buffer.push(event);
+    else {
+      this.#buffer = [];
+      this.#gap = true;
+    }
+  }
+
+  #isOwn(event: StateEvent): boolean {
+    return event.path.length === this.target.path.length;
+  }
+
+  #fail(error: unknown): void {
+    const code = codeOfFailure(error);
+    const { state } = this.#handle;
+    this.#settle({
+      state: state === "starting" || state === "live" ? STATES[code] : state,
+      mode: this.#handle.mode,
+      code,
+      error: describeError(error),
+    });
+  }
+
+  #settle(state: LocalState): void {
+    if (this.#closed) return;
+    const before = this.#state;
+    if (JSON.stringify(before) === JSON.stringify(state)) return;
+    this.#state = state;
+    this.#publishFact(state.state);
+    if (this.#outlet !== undefined) {
+      this.#payResync();
+      this.#tell(this.#stateEvent());
+    }
+    this.#options.onChange();
+  }
+
+  #payResync(): void {
+    const { state } = this.#state;
+    if (this.#owed === undefined || (state !== "live" && state !== "degraded")) return;
+    const { path, recursive } = this.target;
+    this.#tell({ type: "resync", path, scope: recursive ? "subtree" : "self", reason: this.#owed });
+    this.#owed = undefined;
+  }
+
+  #tell(event: WatchEvent): void {
+    if (event.type === "changes") this.#outlet?.changes(event);
+    else if (event.type === "resync") this.#outlet?.resync(event);
+    else this.#outlet?.state(event);
+  }
+
+  #stateEvent(): StateEvent {
+    const { state, mode, error } = this.#state;
+    return {
+      type: "state",
+      path: this.target.path,
+      state: state === "starting" ? "unreachable" : state,
+      mode,
+      ...(error === undefined ? {} : { error }),
+    };
+  }
+
+  #publishFact(state: ClaimState | "closed"): void {
+    const { mode, error } = this.#state;
+    const { connection, path } = this.target;
+    watchFacts.publish({ type: "state", connection, path, state, mode, ...(error ? { error } : {}) });
+  }
+}
+
+function codeOf(state: LocalState["state"], before: LocalState): { readonly code?: FleetErrorCode } {
+  if (state === "live" || state === "degraded" || state === "starting") return {};
+  // A more exact reason than the state's own (not a directory, say) outlives a repetition of the same state.
+  if (before.state === state && before.code !== undefined) return { code: before.code };
+  const codes = { gone: "not_found", denied: "denied", unreachable: "unreachable" } as const;
+  return { code: codes[state] };
+}

@@ -1,0 +1,22 @@
+import type { Listing } from "../fleet/port.ts";
+import type { ShareWatch } from "../watch/api.ts";
+
+/** What the worker knows of one configured connection. Implemented over SMB in `src/share`, over memory in tests. */
+export interface ConnectionRuntime {
+  readonly name: string;
+  readonly caseSensitive: boolean;
+  /** `smb://server/share`, the CloudEvents source. */
+  readonly sourceUrl: string;
+  readonly watches: ShareWatch;
+  /**
+   * How long a watch may hold a change back (settling, pairing of renames), ms. An owner that hands over waits this
+   * long after its successor is armed, so that nothing it holds back is lost. Default 250.
+   */
+  readonly quietMs?: number;
+  /** One page of a directory, by name. @throws SourceError, BadPathError */
+  list(
+    request: { readonly path: string; readonly after?: string; readonly limit?: number },
+    options: { readonly signal?: AbortSignal | undefined },
+  ): Promise<Listing>;
+  close(): Promise<void>;
+}
