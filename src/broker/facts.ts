@@ -28,7 +28,6 @@ export type PublishFact =
     };
 
 export type OutboxFact =
-  | { readonly type: "depth"; readonly messages: number; readonly bytes: number; readonly inFlight: number }
   /** Queued messages of one watch were dropped; a resync covers them. */
   | {
       readonly type: "overflow";

@@ -98,19 +98,24 @@ export class NatsLink implements BrokerLink {
   subscribe(
     subject: string,
     listener: (message: CoreMessage) => void,
-    options: { readonly queue?: string } = {},
+    options: { readonly queue?: string; readonly onRefused?: (error: Error) => void } = {},
   ): CoreSubscription {
-    let refused: unknown;
+    const { queue, onRefused } = options;
+    let refused: Error | undefined;
     let open = true;
     const subscription = this.nc.subscribe(subject, {
-      ...options,
+      ...(queue === undefined ? {} : { queue }),
       callback: (error, message) => {
-        if (error !== null) refused = error;
-        else if (open) listener(toCoreMessage(message));
+        if (error === null) {
+          if (open) listener(toCoreMessage(message));
+          return;
+        }
+        refused = toBrokerError(error, `subscribe to ${subject}`);
+        if (open) onRefused?.(refused);
       },
     });
     const ready = this.roundTrip().then(() => {
-      if (refused !== undefined) throw toBrokerError(refused, `subscribe to ${subject}`);
+      if (refused !== undefined) throw refused;
     });
     ignoreRejection(ready);
     return {

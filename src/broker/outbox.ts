@@ -13,8 +13,6 @@ export interface OutboxLimits {
 }
 
 interface DraftBase {
-  /** Place in the order of handing in; what replaces a draft takes its place. */
-  readonly place: number;
   /** Estimated size, bytes. */
   bytes: number;
   /** Wall clock when the first part was handed in. */
@@ -63,7 +61,7 @@ export interface Moment {
 
 /** All lanes of one watch. */
 export class WatchQueue {
-  readonly lanes = new Map<string, Lane>();
+  readonly lanes: Map<string, Lane> = new Map();
   readonly path: CanonicalPath;
   readonly recursive: boolean;
   /** Inside the limits, that is without exempt drafts. */
@@ -73,16 +71,10 @@ export class WatchQueue {
   outstanding = 0;
   /** Queued messages were dropped and the resync that covers them is not sealed yet: it covers what comes now, too. */
   overflowed = false;
-  #place = 0;
 
   constructor(path: CanonicalPath, recursive: boolean) {
     this.path = path;
     this.recursive = recursive;
-  }
-
-  /** The place of the newest draft. */
-  get place(): number {
-    return this.#place;
   }
 
   lane(subject: string): Lane {
@@ -96,7 +88,8 @@ export class WatchQueue {
 
   /** Forgets a lane with nothing in it: a tree has more directories than ever change at once. */
   release(lane: Lane): void {
-    if (lane.drafts.length === 0 && !lane.busy) this.lanes.delete(lane.subject);
+    const unused = lane.drafts.length === 0 && !lane.busy;
+    if (unused && this.lanes.get(lane.subject) === lane) this.lanes.delete(lane.subject);
   }
 
   /** Changes of one directory: into the last draft while they fit, never past a resync or state. */
@@ -114,7 +107,6 @@ export class WatchQueue {
       if (!fits) {
         tail = {
           ...now,
-          place: ++this.#place,
           bytes: frameBytes(event.path),
           exempt: false,
           event: { type: "changes", path: event.path, via: event.via },
@@ -143,7 +135,6 @@ export class WatchQueue {
     }
     this.#append(lane, {
       ...now,
-      place: ++this.#place,
       bytes: frameBytes(event.path),
       exempt: false,
       event,
@@ -158,17 +149,16 @@ export class WatchQueue {
       this.takeLast(lane);
     this.#append(lane, {
       ...now,
-      place: ++this.#place,
       bytes: frameBytes(event.path) + Buffer.byteLength(event.error ?? ""),
       exempt: false,
       event,
     });
   }
 
-  /** A resync in the place of what `place` stood for, unless the lane has one already. */
-  addExemptResync(lane: Lane, event: ResyncEvent, expand: boolean, place: number, now: Moment): boolean {
+  /** A resync that stands for what was dropped, unless the lane has one already. */
+  addExemptResync(lane: Lane, event: ResyncEvent, expand: boolean, now: Moment): boolean {
     if (lane.drafts.some((draft) => draft.exempt && draft.event.type === "resync")) return false;
-    this.#append(lane, { ...now, place, bytes: 0, exempt: true, event, expand });
+    this.#append(lane, { ...now, bytes: 0, exempt: true, event, expand });
     return true;
   }
 
@@ -200,25 +190,24 @@ export class WatchQueue {
     this.outstanding += halves.length - 1;
   }
 
-  /** Drops what is queued, except the newest state of each lane. Returns what went, and the first place among it. */
-  drop(): { readonly dropped: number; readonly bytes: number; readonly place: number } {
+  /** Drops what is queued, except the newest state of each lane. Returns what went. */
+  drop(): { readonly dropped: number; readonly bytes: number } {
     let dropped = 0;
     let bytes = 0;
-    let place = this.#place;
     for (const lane of this.lanes.values()) {
       const state = lane.drafts.findLast((draft) => draft.event.type === "state");
       for (const draft of lane.drafts) {
         this.#uncount(draft);
         this.outstanding--;
-        place = Math.min(place, draft.place);
         if (draft === state) continue;
         dropped++;
         bytes += draft.bytes;
       }
       lane.drafts.length = 0;
-      if (state !== undefined) this.#append(lane, { ...state, exempt: true });
+      if (state === undefined) this.release(lane);
+      else this.#append(lane, { ...state, exempt: true });
     }
-    return { dropped, bytes, place };
+    return { dropped, bytes };
   }
 
   /** Drops everything: nobody is to hear of it any more. Returns how many. */

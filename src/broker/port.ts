@@ -43,7 +43,11 @@ export interface BrokerLink {
   subscribe(
     subject: string,
     listener: (message: CoreMessage) => void,
-    options?: { readonly queue?: string },
+    options?: {
+      readonly queue?: string;
+      /** The server ended the subscription: no permission, or none any more. */
+      readonly onRefused?: (error: Error) => void;
+    },
   ): CoreSubscription;
   /** PING and PONG: everything sent before has been seen by the server. */
   roundTrip(options?: {
@@ -196,7 +200,7 @@ export interface WatchPublisherOptions {
   readonly epoch: string;
   /**
    * Directories besides the event's own on whose subjects a resync is told as well: those inside its scope with a
-   * live ref. Asked when the resync is handed in. Default none.
+   * live ref. Default none.
    */
   readonly resyncTargets?: (event: ResyncEvent) => readonly CanonicalPath[];
 }
@@ -211,7 +215,7 @@ export interface WatchPublisher {
   changes(event: ChangesEvent): void;
   resync(event: ResyncEvent): void;
   state(event: StateEvent): void;
-  /** Resolves when everything handed in so far is acknowledged or replaced by an acknowledged resync. */
+  /** Resolves once nothing is waiting or unacknowledged. @throws DeadlineError, AbortedError */
   flush(options?: { readonly signal?: AbortSignal | undefined; readonly deadlineMs?: number }): Promise<void>;
   /**
    * Takes no more. With `flushMs`, tries that long to get the queue out; what is left is dropped. Resolves `true` when
