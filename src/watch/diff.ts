@@ -51,8 +51,10 @@ export function diff(before: Snapshot, after: Snapshot): Change[] {
   ];
 }
 
-function isReplaced(old: EntryMark, now: EntryMark): boolean {
-  if ((old.flags & EntryFlag.known) === 0 || (now.flags & EntryFlag.known) === 0) return false;
+/** Whether a name has come to mean another file. Of a name only heard of, no more than its type can tell. */
+export function isReplaced(old: EntryMark, now: EntryMark): boolean {
+  if ((now.flags & EntryFlag.known) === 0) return false;
+  if ((old.flags & EntryFlag.known) === 0) return (old.flags & ~now.flags & EntryFlag.directory) !== 0;
   return !sameIdentity(old, now) || ((old.flags ^ now.flags) & EntryFlag.directory) !== 0;
 }
 

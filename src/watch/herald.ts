@@ -120,22 +120,26 @@ export class Herald<T> {
     } else if (change.action === "renamed") {
       const target = node.child(change.name);
       const child = node.child(change.oldName ?? "");
-      if (target !== undefined && target !== child) this.#vacate(target);
-      if (child !== undefined) this.#move(node, child, change.name);
+      const kept = target !== undefined && target !== child && this.#vacate(target);
+      if (child !== undefined) this.#move(node, child, change.name, kept);
     }
   }
 
-  #move(parent: PictureNode<T>, child: PictureNode<T>, name: string): void {
-    for (const below of child.walk()) {
-      if (this.#interests.at(below.path).length > 0) {
-        // Somebody's own directory: the path is what was asked for, so it stays, empty.
-        this.#vacate(child);
-        this.#orphaned.add(parent.ensure(name));
-        return;
-      }
+  #move(parent: PictureNode<T>, child: PictureNode<T>, name: string, taken: boolean): void {
+    if (taken || this.#isAwaited(child)) {
+      // Somebody's own directory: the path is what was asked for, so its place stays where it is, empty.
+      this.#vacate(child);
+      this.#orphaned.add(parent.ensure(name));
+      return;
     }
     for (const below of child.walk()) this.#followers.left(below);
     child.attach(parent, name);
+  }
+
+  /** Whether somebody asked for this directory, or one below, by its path. */
+  #isAwaited(node: PictureNode<T>): boolean {
+    for (const below of node.walk()) if (this.#interests.at(below.path).length > 0) return true;
+    return false;
   }
 
   /** Moved directories whose contents consumers moved along, but our picture could not. */
@@ -191,8 +195,22 @@ export class Herald<T> {
     if (mark !== undefined) parent.snapshot?.set(name, { ...mark, flags: mark.flags | EntryFlag.directory });
     if (!node.told) node.snapshot = new Snapshot();
     if (this.#orphaned.delete(node)) this.resync(node.path, "subtree", "silent");
+    if (this.#isAwaited(node)) this.#introduce(parent, node);
     this.#followers.entered(node);
-    for (const below of node.walk())
-      if (this.#interests.at(below.path).length > 0) this.#followers.poke(below);
+  }
+
+  /**
+   * A directory that somebody asked for by itself is told before, and without, its ancestors. Those who
+   * hear of it only now hear of its contents too.
+   */
+  #introduce(parent: PictureNode<T>, node: PictureNode<T>): void {
+    const audience = this.#interests.covering(parent.path).filter(({ interest }) => interest.recursive);
+    for (const below of node.walk()) {
+      this.#followers.poke(below);
+      if (below.snapshot === undefined || below.snapshot.size === 0) continue;
+      const changes = [...below.snapshot.entries()].map(([name]): Change => ({ action: "added", name }));
+      for (const active of audience)
+        active.deliver({ type: "changes", path: below.path, via: "rescan", changes });
+    }
   }
 }

@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { type CanonicalPath, joinPath } from "../base/path.ts";
 import type { Interest } from "./api.ts";
-import { diff, pairMoves } from "./diff.ts";
+import { diff, isReplaced, pairMoves } from "./diff.ts";
 import type { Change, ResyncReason, ResyncScope, Via } from "./events.ts";
 import { type Picture, type PictureNode, reconcile, type TouchLog } from "./picture.ts";
 import type { Budget, Listing, Scanner } from "./scanner.ts";
@@ -122,13 +122,12 @@ export class Surveyor<T> {
   }
 
   /** Sub-directories to list in the same survey: known ones, and all where nothing has been told yet. */
-  #below({ node, path, listing, begunAt: _ }: Listed<T>): Target<T>[] {
+  #below({ node, path, listing }: Listed<T>): Target<T>[] {
     const targets: Target<T>[] = [];
     for (const [name, modified] of listing.directories) {
       const before = node.snapshot?.get(name);
       const now = listing.snapshot.get(name);
-      const known =
-        before !== undefined && now !== undefined && before.identity.join() === now.identity.join();
+      const known = before !== undefined && now !== undefined && !isReplaced(before, now);
       if (node.told && !known) continue;
       const child = node.ensure(name);
       if (node.told && !child.told) child.snapshot = new Snapshot();

@@ -1,0 +1,252 @@
+import { describe, expect, it } from "vitest";
+import { ManualClock } from "../../../src/base/clock.ts";
+import { joinPath } from "../../../src/base/path.ts";
+import type { Interest, WatchHandle } from "../../../src/watch/api.ts";
+import type { WatchEvent } from "../../../src/watch/events.ts";
+import type { ShareWatcherOptions } from "../../../src/watch/options.ts";
+import { ShareWatcher } from "../../../src/watch/share-watcher.ts";
+import { type FakeOptions, FakeShare } from "../../support/fake-source.ts";
+import { disagreements, Mirror, type Truth } from "../../support/mirror-oracle/mirror.ts";
+import { seeded } from "../../support/random.ts";
+
+interface Scene {
+  readonly watcher?: ShareWatcherOptions;
+  readonly share?: Partial<FakeOptions>;
+  readonly interests: readonly Interest[];
+  readonly faults: readonly Fault[];
+}
+
+type Fault = "cut" | "overflow" | "cleanup" | "forget" | "busy" | "babble";
+
+const NAMES = ["a", "b", "c", "d", "e"];
+const ROOTS = ["/", "/a", "/a/b", "/c"];
+
+/** Random changes, random faults, several consumers; at the end every picture must equal the share. */
+async function play(seed: number, scene: Scene): Promise<string[]> {
+  const clock = new ManualClock();
+  const random = seeded(seed);
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
+  const share = new FakeShare({
+    clock,
+    random,
+    batch: 4,
+    bufferRecords: 12,
+    pageSize: 2,
+    lagMs: 40,
+    ...scene.share,
+  });
+  const log: string[] = [];
+  for (const path of ROOTS.slice(1)) share.mkdir(path);
+  const watcher = new ShareWatcher(
+    share,
+    { cover: "directory", healthSeconds: 5, refreshMinutes: 1, pollSeconds: 2, ...scene.watcher },
+    { clock, random },
+  );
+  const mirrors: Mirror[] = [];
+  const handles: WatchHandle[] = [];
+  const join = (interest: Interest): void => {
+    const mirror = new Mirror({
+      ...interest,
+      now: () => share.tick,
+      list: async (path) =>
+        share.isDirectory(path)
+          ? [...share.paths(path, false)].map(([full, { type }]) => ({
+              name: full.slice(full.lastIndexOf("/") + 1),
+              directory: type === "directory",
+            }))
+          : undefined,
+    });
+    let live = false;
+    const handle = watcher.watch(interest, (event: WatchEvent) => {
+      log.push(
+        `${clock.monotonic().toFixed()} ${interest.path}${interest.recursive ? "/**" : ""} ${JSON.stringify(event)}`,
+      );
+      if (live) mirror.apply(event);
+    });
+    // A directory that is not there yet is listed when it comes: the changes tell.
+    handle.live.then(
+      () => {
+        live = true;
+        log.push(`${clock.monotonic().toFixed()} ${interest.path} listed`);
+        mirror.start();
+      },
+      () => undefined,
+    );
+    mirrors.push(mirror);
+    handles.push(handle);
+  };
+  for (const interest of scene.interests) {
+    join(interest);
+    if (random() < 0.5) await clock.advance(random() * 200);
+  }
+  await clock.advance(1_000);
+  for (let step = 0; step < 120; step++) {
+    try {
+      log.push(`${clock.monotonic().toFixed()} ${change(share, pick, random)}`);
+    } catch {
+      // Not every random change is possible.
+    }
+    if (random() < 0.06 && scene.faults.length > 0) {
+      const fault = pick(scene.faults);
+      log.push(`${clock.monotonic().toFixed()} FAULT ${fault}`);
+      inject(share, fault, clock, random);
+    }
+    if (random() < 0.4) await clock.advance(random() * 100);
+    if (random() < 0.02) await clock.advance(5_000);
+  }
+  share.restore();
+  for (const path of ROOTS.slice(1)) if (!share.exists(path)) tryTo(() => share.mkdir(path));
+  await clock.advance(300_000);
+  const wrong: string[] = [];
+  for (const [index, interest] of scene.interests.entries()) {
+    const mirror = mirrors[index] as Mirror;
+    await mirror.idle();
+    const expected = share.isDirectory(interest.path) ? "live" : "gone";
+    if (handles[index]?.state !== expected) {
+      wrong.push(`${JSON.stringify(interest)} is ${handles[index]?.state}, should be ${expected}`);
+    }
+    // `gone` is the news; what was in the directory is compared when it returns.
+    if (expected === "gone") continue;
+    const truth = new Map<string, Truth>();
+    for (const [path, { type, changedAt }] of share.paths(interest.path, interest.recursive)) {
+      truth.set(path, { directory: type === "directory", changedAt });
+    }
+    wrong.push(...disagreements(mirror, truth).map((line) => `${JSON.stringify(interest)} ${line}`));
+  }
+  await watcher.close();
+  await clock.advance(1_000);
+  if (clock.pending > 0) wrong.push(`${clock.pending} timers left`);
+  if (share.handles.size > 0) wrong.push(`${share.handles.size} handles left`);
+  if (wrong.length > 0 && process.env["ORACLE_LOG"] !== undefined) console.log(log.join("\n"));
+  return wrong;
+}
+
+function tryTo(fn: () => void): void {
+  try {
+    fn();
+  } catch {
+    // A file is in the way.
+  }
+}
+
+function change(share: FakeShare, pick: <T>(from: readonly T[]) => T, random: () => number): string {
+  const directories = [
+    "/",
+    ...[...share.paths()].filter(([, { type }]) => type === "directory").map(([path]) => path),
+  ];
+  const shallow = directories.filter((path) => path.split("/").length < 5);
+  const path = joinPath(pick(shallow), pick(NAMES));
+  const dice = random();
+  if (dice < 0.3) {
+    if (share.isDirectory(path)) return "";
+    share.write(path);
+    return `write ${path}`;
+  }
+  if (dice < 0.5) {
+    share.mkdir(path);
+    return `mkdir ${path}`;
+  }
+  if (dice < 0.7) {
+    const silent = random() < 0.2;
+    share.remove(path, silent);
+    return `remove ${path} ${silent}`;
+  }
+  const target = joinPath(pick(shallow), pick(NAMES));
+  if (target === path || target.startsWith(`${path}/`) || path.startsWith(`${target}/`)) return "";
+  share.rename(path, target);
+  return `rename ${path} ${target}`;
+}
+
+function inject(share: FakeShare, fault: Fault, clock: ManualClock, random: () => number): void {
+  switch (fault) {
+    case "cut":
+      share.cut();
+      clock.after(random() * 3_000, () => share.restore());
+      return;
+    case "overflow":
+      share.overflow();
+      return;
+    case "cleanup":
+      share.cleanup();
+      return;
+    case "forget":
+      share.forget();
+      return;
+    case "busy":
+      share.busy(3);
+      return;
+    case "babble":
+      share.babble({ action: 99, name: "whatever" });
+  }
+}
+
+const FAULTS: readonly Fault[] = ["cut", "overflow", "cleanup", "forget", "busy", "babble"];
+const RUNS = Number(process.env["ORACLE_RUNS"] ?? 25);
+
+const scenes: Record<string, Scene> = {
+  "one directory, no faults": { interests: [{ path: "/", recursive: false }], faults: [] },
+  "one directory, every fault": { interests: [{ path: "/", recursive: false }], faults: FAULTS },
+  "directories that come and go": {
+    interests: [
+      { path: "/a", recursive: false },
+      { path: "/a/b", recursive: false },
+    ],
+    faults: FAULTS,
+  },
+  "a tree by one handle per directory, no faults": {
+    interests: [{ path: "/", recursive: true }],
+    faults: [],
+  },
+  "a tree by one handle per directory, every fault": {
+    interests: [{ path: "/", recursive: true }],
+    faults: FAULTS,
+  },
+  "overlapping interests, one handle per directory": {
+    interests: [
+      { path: "/", recursive: true },
+      { path: "/a", recursive: false },
+      { path: "/a/b", recursive: true },
+    ],
+    faults: FAULTS,
+  },
+  "a tree by one recursive handle, no faults": {
+    watcher: { cover: "tree" },
+    interests: [{ path: "/", recursive: true }],
+    faults: [],
+  },
+  "a tree by one recursive handle, every fault": {
+    watcher: { cover: "tree" },
+    interests: [{ path: "/", recursive: true }],
+    faults: FAULTS,
+  },
+  "overlapping interests, one recursive handle": {
+    watcher: { cover: "tree" },
+    interests: [
+      { path: "/", recursive: true },
+      { path: "/a", recursive: true },
+      { path: "/a/b", recursive: false },
+    ],
+    faults: FAULTS,
+  },
+  "polling one directory": {
+    share: { mute: true },
+    interests: [{ path: "/", recursive: false }],
+    faults: ["cut", "busy"],
+  },
+  "polling a tree": {
+    share: { mute: true },
+    interests: [{ path: "/", recursive: true }],
+    faults: ["cut", "busy"],
+  },
+};
+
+describe("the mirror oracle", () => {
+  for (const [name, scene] of Object.entries(scenes)) {
+    it(name, async () => {
+      const first = Number(process.env["ORACLE_SEED"] ?? 1);
+      for (let seed = first; seed < first + RUNS; seed++) {
+        expect(await play(seed, scene), `seed ${seed}`).toEqual([]);
+      }
+    });
+  }
+});
