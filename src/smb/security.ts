@@ -5,6 +5,7 @@ import { type CipherId, createSealer, NonceCounter, type Sealer } from "../crypt
 import { createSigner, equalTags, gmacNonce, type Signer, type SigningAlgorithm } from "../crypto/signing.ts";
 import { wipe } from "../crypto/wipe.ts";
 import { SmbProtocolError } from "./errors.ts";
+import { plainBytes } from "./plain-bytes.ts";
 
 const FLAGS_AT = 16;
 const SIGNATURE_AT = 48;
@@ -99,6 +100,6 @@ export class SessionSecurity {
       throw new SmbProtocolError("an encrypted message for a session that does not encrypt");
     }
     const nonce = transform.nonce.subarray(0, this.#open.nonceLength);
-    return this.#open.open(transform.ciphertext, nonce, transform.aad, transform.signature);
+    return plainBytes(this.#open.open(transform.ciphertext, nonce, transform.aad, transform.signature));
   }
 }
