@@ -1,4 +1,4 @@
-import { DecodeError } from "./errors.ts";
+import { DecodeError, EncodeError } from "./errors.ts";
 import { HEADER_SIZE } from "./header.ts";
 import { Reader } from "./reader.ts";
 
@@ -12,9 +12,11 @@ const MOST_PARTS = 64;
 /**
  * Pads all but the last message to a multiple of 8 and links them by NextCommand. Each part is returned by
  * itself, since each is signed by itself, padding included; sent, they are simply concatenated.
+ * @throws EncodeError for what is shorter than a header
  */
 export function joinCompound(messages: readonly Uint8Array[]): Uint8Array[] {
   return messages.map((message, index) => {
+    if (message.length < HEADER_SIZE) throw new EncodeError("Compound", `a part of ${message.length} bytes`);
     if (index === messages.length - 1) return message;
     const padded = new Uint8Array(Math.ceil(message.length / 8) * 8);
     padded.set(message);

@@ -16,82 +16,77 @@ export function frame(message: Uint8Array): Uint8Array {
   return framed;
 }
 
-/** Puts frames together again however TCP cut them. Copies a frame only when it spans chunks, and then once. */
+/**
+ * Puts frames together again however TCP cut them. A frame that lies inside one chunk is a view of it; one
+ * that spans chunks is copied once, into a buffer of its own length. So what a peer can make us hold is
+ * bounded by `maxLength`, however small the pieces it sends.
+ */
 export class FrameSplitter {
   /** Frames longer than this are refused before they are collected. Default 64 KiB: raise it once the peer is known. */
   maxLength = 65_536;
-  #chunks: Uint8Array[] = [];
-  #buffered = 0;
-  /** Bytes of the frame being collected, prefix included; 0 while its prefix is incomplete. */
-  #needed = 0;
+  readonly #prefix = new Uint8Array(PREFIX);
+  /** Bytes of the prefix that have come; the length counts once there are four. */
+  #prefixLength = 0;
+  /** The message being collected, while its prefix is complete and the rest is not. */
+  #message: Uint8Array | undefined;
+  #messageLength = 0;
+  #failure: DecodeError | undefined;
 
-  /** Bytes held back because their frame is incomplete. */
+  /** Bytes held back because their frame is incomplete, prefix included. */
   get buffered(): number {
-    return this.#buffered;
+    return this.#prefixLength + this.#messageLength;
   }
 
-  /** Returns the messages completed by `chunk`, without their prefixes. @throws DecodeError; the stream is then beyond repair */
+  /**
+   * Returns the messages completed by `chunk`, without their prefixes.
+   * @throws DecodeError; the stream is then beyond repair, and every later call throws the same
+   */
   push(chunk: Uint8Array): Uint8Array[] {
+    if (this.#failure !== undefined) throw this.#failure;
+    try {
+      return this.#split(chunk);
+    } catch (error) {
+      if (error instanceof DecodeError) this.#failure = error;
+      throw error;
+    }
+  }
+
+  #split(chunk: Uint8Array): Uint8Array[] {
     const messages: Uint8Array[] = [];
     let rest = chunk;
-    if (this.#buffered > 0) {
-      rest = this.#complete(chunk, messages);
-    }
-    while (rest.length >= PREFIX) {
-      const end = PREFIX + this.#lengthOf(rest);
-      if (rest.length < end) {
-        this.#needed = end;
-        break;
+    while (rest.length > 0) {
+      if (this.#message === undefined) {
+        const taken = Math.min(PREFIX - this.#prefixLength, rest.length);
+        this.#prefix.set(rest.subarray(0, taken), this.#prefixLength);
+        this.#prefixLength += taken;
+        rest = rest.subarray(taken);
+        if (this.#prefixLength < PREFIX) break;
+        const length = this.#announced();
+        if (rest.length >= length) {
+          messages.push(rest.subarray(0, length));
+          rest = rest.subarray(length);
+          this.#prefixLength = 0;
+          continue;
+        }
+        this.#message = new Uint8Array(length);
       }
-      messages.push(rest.subarray(PREFIX, end));
-      rest = rest.subarray(end);
-    }
-    if (rest.length > 0) {
-      this.#chunks.push(rest);
-      this.#buffered += rest.length;
+      const taken = Math.min(this.#message.length - this.#messageLength, rest.length);
+      this.#message.set(rest.subarray(0, taken), this.#messageLength);
+      this.#messageLength += taken;
+      rest = rest.subarray(taken);
+      if (this.#messageLength === this.#message.length) {
+        messages.push(this.#message);
+        this.#message = undefined;
+        this.#messageLength = 0;
+        this.#prefixLength = 0;
+      }
     }
     return messages;
   }
 
-  /** Feeds the frame that was begun earlier; returns what is left of `chunk`. */
-  #complete(chunk: Uint8Array, messages: Uint8Array[]): Uint8Array {
-    let rest = chunk;
-    if (this.#needed === 0) {
-      const missing = Math.min(PREFIX - this.#buffered, rest.length);
-      this.#hold(rest.subarray(0, missing));
-      rest = rest.subarray(missing);
-      if (this.#buffered < PREFIX) return rest;
-      this.#needed = PREFIX + this.#lengthOf(this.#join());
-    }
-    const missing = Math.min(this.#needed - this.#buffered, rest.length);
-    this.#hold(rest.subarray(0, missing));
-    if (this.#buffered === this.#needed) {
-      messages.push(this.#join().subarray(PREFIX));
-      this.#chunks = [];
-      this.#buffered = 0;
-      this.#needed = 0;
-    }
-    return rest.subarray(missing);
-  }
-
-  #hold(part: Uint8Array): void {
-    if (part.length === 0) return;
-    this.#chunks.push(part);
-    this.#buffered += part.length;
-  }
-
-  #join(): Uint8Array {
-    const joined = new Uint8Array(this.#buffered);
-    let at = 0;
-    for (const chunk of this.#chunks) {
-      joined.set(chunk, at);
-      at += chunk.length;
-    }
-    return joined;
-  }
-
-  #lengthOf(prefix: Uint8Array): number {
-    const [first = 0, high = 0, middle = 0, low = 0] = prefix;
+  /** The length in the complete prefix. */
+  #announced(): number {
+    const [first = 0, high = 0, middle = 0, low = 0] = this.#prefix;
     if (first !== 0) throw new DecodeError("StreamProtocol", 0, `first byte 0x${first.toString(16)}, not 0`);
     const length = (high << 16) | (middle << 8) | low;
     if (length > this.maxLength) {

@@ -23,15 +23,17 @@ const UNRESERVED: ReadonlyMap<string, string> = new Map(
 );
 
 /**
- * The name people see: private-use stand-ins reversed, control characters (U+F001 to U+F01F) left as they
- * are, since they could not be shown, and so is the stand-in of the backslash, which would read as a separator.
+ * The name people see, of one segment: private-use stand-ins reversed. Left as they are: control characters
+ * (U+F001 to U+F01F), since they could not be shown; the stand-in of the backslash, which would read as a
+ * separator; and a last one that would turn the name into `.` or `..`, which are no names.
  */
 export function displayName(wireName: string): string {
   if (!/[\uf020-\uf029]/.test(wireName)) return wireName;
-  return wireName.replace(/[\uf020-\uf029]/g, (unit) => {
-    const plain = UNRESERVED.get(unit);
-    return plain === undefined || plain === "\\" ? unit : plain;
-  });
+  const name = wireName.replace(
+    /[\uf020-\uf025\uf027]|[\uf028\uf029]$/g,
+    (unit) => UNRESERVED.get(unit) ?? unit,
+  );
+  return isUsableName(name) ? name : wireName;
 }
 
 /** The name to ask a server for that stores reserved characters by stand-ins. The reverse of `displayName`. */
@@ -45,7 +47,17 @@ export function isUsableName(name: string): boolean {
   return name !== "" && name !== "." && name !== ".." && !/[\0/\\]/.test(name);
 }
 
+/**
+ * Whether listings show a name as notifications tell it. Samba tells `a:b`, `what?` and `dot.` of files that
+ * were made on the server itself, but lists them under 8.3 stand-ins, and opens them under those only
+ * (seen with 4.17; MS-FSCC 2.1.5 has the characters). Who believed the first would wait for the second for ever.
+ */
+export function isListedName(name: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return isUsableName(name) && !/["*:<>?|\x01-\x1f]|[ .]$/.test(name);
+}
+
 /** The same for a relative name with `\` between its segments, as in recursive notifications. */
-export function isUsableRelativeName(name: string): boolean {
-  return name.split("\\").every(isUsableName);
+export function isListedRelativeName(name: string): boolean {
+  return name.split("\\").every(isListedName);
 }

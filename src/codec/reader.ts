@@ -57,6 +57,9 @@ export class Reader {
   /** UTF-16LE of `byteLength` bytes. Lone surrogates survive. */
   utf16(byteLength: number, field: string): string {
     const at = this.#at;
+    if (byteLength > LONGEST_UTF16) {
+      throw new DecodeError(field, at, `${byteLength} bytes, more than ${LONGEST_UTF16}`);
+    }
     return decodeUtf16(this.bytes(byteLength, field), field, at);
   }
 
@@ -98,7 +101,11 @@ export class Reader {
   #take(length: number, field: string): number {
     const at = this.#at;
     if (length < 0 || at + length > this.#bytes.length) {
-      throw new DecodeError(field, at, `${length} bytes wanted, ${this.#bytes.length - at} there`);
+      throw new DecodeError(
+        field,
+        at,
+        `${length} bytes wanted, ${Math.max(0, this.#bytes.length - at)} there`,
+      );
     }
     this.#at = at + length;
     return at;
@@ -106,6 +113,8 @@ export class Reader {
 }
 
 const EMPTY = new Uint8Array(0);
+/** UNICODE_STRING (MS-DTYP 2.3.10) counts bytes in 16 bits: no name or path is longer. */
+const LONGEST_UTF16 = 65_534;
 /** Arguments of one call; far below every engine's limit. */
 const CHUNK = 4_096;
 

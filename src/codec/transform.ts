@@ -37,7 +37,7 @@ export function encodeTransform(fields: {
     .u32(TRANSFORM_ID)
     .fixed(fields.signature ?? new Uint8Array(16), 16, "Signature")
     .bytes(fields.nonce)
-    .zeros(NONCE_BYTES - fields.nonce.length)
+    .zeros(NONCE_BYTES - fields.nonce.length) // throws for a longer nonce
     .u32(fields.originalMessageSize)
     .u16(0)
     .u16(ENCRYPTED)

@@ -34,6 +34,7 @@ export class Writer {
   }
 
   u64(value: bigint): this {
+    if (BigInt.asUintN(64, value) !== value) throw new EncodeError("integer", `${value} is not of 64 bits`);
     const at = this.#grow(8);
     this.#view.setBigUint64(at, value, true);
     return this;
@@ -57,6 +58,8 @@ export class Writer {
   }
 
   zeros(length: number): this {
+    // A field that is longer than its place would otherwise be cut off without a word.
+    if (length < 0) throw new EncodeError("padding", `${-length} bytes too many`);
     this.#grow(length);
     return this;
   }

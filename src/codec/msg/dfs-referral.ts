@@ -38,12 +38,14 @@ export interface DfsReferralResponse {
 }
 
 const MOST_REFERRALS = 1_000;
-const LONGEST_STRING_UNITS = 32_767;
+/** Far above any path of Windows; with `MOST_REFERRALS` it bounds what overlapping strings can cost. */
+const LONGEST_STRING_UNITS = 4_096;
 
 /** @throws DecodeError */
 export function decodeDfsReferralResponse(buffer: Uint8Array): DfsReferralResponse {
   const reader = new Reader(buffer);
   const pathConsumed = reader.u16("PathConsumed");
+  if (pathConsumed % 2 !== 0) throw new DecodeError("PathConsumed", 0, `${pathConsumed}: half a UTF-16 unit`);
   const count = reader.u16("NumberOfReferrals");
   const headerFlags = reader.u32("ReferralHeaderFlags");
   if (count > MOST_REFERRALS) throw new DecodeError("NumberOfReferrals", 2, `${count}`);
@@ -62,6 +64,9 @@ export function decodeDfsReferralResponse(buffer: Uint8Array): DfsReferralRespon
     if (size < reader.position - start) throw new DecodeError("Size", start + 2, `${size}`);
     reader.seek(start + size, "Size");
     if ((flags & NAME_LIST_REFERRAL) !== 0) continue;
+    if (dfsPathOffset < size || networkAddressOffset < size) {
+      throw new DecodeError("DFSPathOffset, NetworkAddressOffset", start, "inside the entry's fixed part");
+    }
     referrals.push({
       version,
       serverType,
@@ -75,14 +80,9 @@ export function decodeDfsReferralResponse(buffer: Uint8Array): DfsReferralRespon
 }
 
 function terminated(buffer: Uint8Array, at: number, field: string): string {
-  const reader = new Reader(buffer);
-  reader.seek(at, field);
-  const units: number[] = [];
-  for (let unit = reader.u16(field); unit !== 0; unit = reader.u16(field)) {
-    units.push(unit);
-    if (units.length > LONGEST_STRING_UNITS) throw new DecodeError(field, at, "no end");
+  const reader = new Reader(buffer, at);
+  for (let units = 0; units <= LONGEST_STRING_UNITS; units++) {
+    if (reader.u16(field) === 0) return new Reader(buffer, at).utf16(units * 2, field);
   }
-  let text = "";
-  for (const unit of units) text += String.fromCharCode(unit);
-  return text;
+  throw new DecodeError(field, at, `no end after ${LONGEST_STRING_UNITS} units`);
 }

@@ -51,7 +51,6 @@ export interface DirectoryInformation {
 }
 
 const SHORT_NAME_BYTES = 24;
-const PREFIX_BYTES = 68;
 
 /** Reads all entries of one response. @throws DecodeError */
 export function decodeDirectoryInformation(
@@ -65,8 +64,8 @@ export function decodeDirectoryInformation(
     const next = reader.u32("NextEntryOffset");
     entries.push(decodeEntry(reader, informationClass));
     if (next === 0) return entries;
-    // An offset that does not lead past this entry's fixed part would loop, or read one entry twice.
-    if (next < PREFIX_BYTES || at + next >= buffer.length) {
+    // Entries that overlap would loop, or make much out of little: a long name read again at every offset.
+    if (next < reader.position - at || at + next >= buffer.length) {
       throw new DecodeError("NextEntryOffset", at, `${next} with ${buffer.length - at} bytes left`);
     }
     at += next;
@@ -120,7 +119,7 @@ function decodeEntry(reader: Reader, informationClass: DirectoryClassId): Direct
   };
 }
 
-/** Writes the entries, each 8-aligned. */
+/** Writes the entries, each 8-aligned. @throws EncodeError for an 8.3 name of more than 12 units */
 export function encodeDirectoryInformation(
   entries: readonly DirectoryInformation[],
   informationClass: DirectoryClassId,
@@ -141,13 +140,12 @@ export function encodeDirectoryInformation(
       .u32(entry.fileName.length * 2)
       .u32(entry.eaSize);
     if (informationClass === DirectoryClass.ID_BOTH) {
-      const short = entry.shortName.slice(0, SHORT_NAME_BYTES / 2);
+      const shortLength = entry.shortName.length * 2;
       writer
-        .u8(short.length * 2)
+        .u8(shortLength)
         .u8(0)
-        .utf16(short);
-      writer
-        .zeros(SHORT_NAME_BYTES - short.length * 2)
+        .utf16(entry.shortName)
+        .zeros(SHORT_NAME_BYTES - shortLength)
         .u16(0)
         .u64(entry.fileId);
     } else if (informationClass === DirectoryClass.ID_FULL) {

@@ -1,5 +1,5 @@
 import { DecodeError } from "../errors.ts";
-import { isUsableRelativeName } from "../names.ts";
+import { isListedRelativeName } from "../names.ts";
 import { Reader } from "../reader.ts";
 import { Writer } from "../writer.ts";
 
@@ -26,8 +26,8 @@ export interface FileNotifyRecord {
 export interface FileNotifyInformation {
   readonly records: readonly FileNotifyRecord[];
   /**
-   * Records left out because their name cannot be part of a path (empty, `..`, a NUL, a leading separator).
-   * Something changed that cannot be named: the directory must be listed.
+   * Records left out because their name cannot be part of a path (empty, `..`, a NUL, a leading separator),
+   * or is not the name that listings show. Something changed that cannot be named: the directory must be listed.
    */
   readonly unusable: number;
 }
@@ -48,7 +48,7 @@ export function decodeFileNotifyInformation(buffer: Uint8Array): FileNotifyInfor
     const action = reader.u32("Action");
     const nameLength = reader.u32("FileNameLength");
     const fileName = reader.utf16(nameLength, "FileName");
-    if (isUsableRelativeName(fileName)) records.push({ action, fileName });
+    if (isUsable(action, fileName)) records.push({ action, fileName });
     else unusable++;
     if (next === 0) return { records, unusable };
     if (next % 4 !== 0 || next < FIXED + nameLength || at + next >= buffer.length) {
@@ -56,6 +56,17 @@ export function decodeFileNotifyInformation(buffer: Uint8Array): FileNotifyInfor
     }
     at += next;
   }
+}
+
+/** Names of streams, `file:stream`, come with stream actions only. */
+function isUsable(action: number, fileName: string): boolean {
+  const stream = isStreamAction(action) ? fileName.indexOf(":") : -1;
+  if (stream < 0) return isListedRelativeName(fileName);
+  return isListedRelativeName(fileName.slice(0, stream)) && !/[\0\\/]/.test(fileName.slice(stream));
+}
+
+function isStreamAction(action: number): boolean {
+  return action >= FileAction.ADDED_STREAM && action <= FileAction.MODIFIED_STREAM;
 }
 
 /** Writes the records, each 4-aligned. */

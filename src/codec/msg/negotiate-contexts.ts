@@ -70,13 +70,25 @@ function encodeIds(writer: Writer, ids: readonly number[]): Uint8Array {
   return writer.finish();
 }
 
-/** Reads `count` contexts from `offset` on. Their order is free. @throws DecodeError */
-export function decodeContexts(message: Uint8Array, offset: number, count: number): NegotiateContext[] {
+/**
+ * Reads `count` contexts from `offset` on, which must be 8-aligned and not before `floor`, where the rest of
+ * the message ends. Their order is free.
+ * @throws DecodeError
+ */
+export function decodeContexts(
+  message: Uint8Array,
+  offset: number,
+  count: number,
+  floor: number,
+): NegotiateContext[] {
   if (count > MOST_CONTEXTS) {
     throw new DecodeError("NegotiateContextCount", 0, `${count}, more than ${MOST_CONTEXTS}`);
   }
   const reader = new Reader(message);
   const contexts: NegotiateContext[] = [];
+  if (count > 0 && (offset < floor || offset % 8 !== 0)) {
+    throw new DecodeError("NegotiateContextOffset", 0, `${offset}, not a multiple of 8 from ${floor} on`);
+  }
   let at = offset;
   for (let i = 0; i < count; i++) {
     reader.seek(at, "NegotiateContext");

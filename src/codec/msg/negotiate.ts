@@ -78,7 +78,7 @@ export function decodeNegotiateRequest(message: Uint8Array): NegotiateRequest {
   const request = { securityMode, capabilities, clientGuid, dialects };
   // Without 3.1.1 these bytes are ClientStartTime, and mean nothing.
   if (!dialects.includes(Dialect.SMB_3_1_1)) return request;
-  return { ...request, contexts: decodeContexts(message, contextOffset, contextCount) };
+  return { ...request, contexts: decodeContexts(message, contextOffset, contextCount, reader.position) };
 }
 
 export interface NegotiateResponse {
@@ -152,7 +152,9 @@ export function decodeNegotiateResponse(message: Uint8Array): NegotiateResponse 
   const bufferLength = reader.u16("SecurityBufferLength");
   const contextOffset = reader.u32("NegotiateContextOffset");
   const securityBuffer = reader.block(bufferOffset, bufferLength, RESPONSE_FIXED, "SecurityBuffer").slice();
-  const contexts = dialect === Dialect.SMB_3_1_1 ? decodeContexts(message, contextOffset, contextCount) : [];
+  // In the other dialects these bytes are reserved.
+  const contexts =
+    dialect === Dialect.SMB_3_1_1 ? decodeContexts(message, contextOffset, contextCount, RESPONSE_FIXED) : [];
   return {
     securityMode,
     dialect,
