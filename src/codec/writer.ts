@@ -41,7 +41,9 @@ export class Writer {
   }
 
   bytes(value: Uint8Array): this {
-    this.#bytes.set(value, this.#grow(value.length));
+    // Growing replaces the buffer, so it comes first.
+    const at = this.#grow(value.length);
+    this.#bytes.set(value, at);
     return this;
   }
 
