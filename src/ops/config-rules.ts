@@ -48,22 +48,26 @@ function natsRules({ nats }: Config): Problem[] {
 function connectionRules({ connections }: Config, { promptedConnection }: RuleOptions): Problem[] {
   return Object.entries(connections).flatMap(([name, connection]) => {
     const problems: Problem[] = [];
-    const { username, passwordFile, auth, encryption } = connection;
+    const { username, passwordFile, auth, keytabFile, ccache } = connection;
+    const key = (option: string): string => `connections.${name}.${option}`;
+    if (auth !== "kerberos" && username === undefined) {
+      problems.push({
+        key: key("username"),
+        reason: "is missing: anonymous and guest sessions are not spoken",
+      });
+    }
     if (
-      auth === "ntlm" &&
+      auth !== "kerberos" &&
       username !== undefined &&
       passwordFile === undefined &&
       name !== promptedConnection
     ) {
-      problems.push({ key: `connections.${name}.passwordFile`, reason: "is missing, with a username set" });
+      problems.push({ key: key("passwordFile"), reason: "is missing, with a username set" });
     }
-    if (username === undefined && passwordFile !== undefined) {
-      problems.push({ key: `connections.${name}.username`, reason: "is missing, with a passwordFile set" });
-    }
-    if (encryption === "required" && username === undefined && auth === "ntlm") {
+    if (auth === "ntlm" && (keytabFile !== undefined || ccache !== undefined)) {
       problems.push({
-        key: `connections.${name}.encryption`,
-        reason: "cannot be required of an anonymous session, which has no key; set a username",
+        key: key(keytabFile === undefined ? "ccache" : "keytabFile"),
+        reason: "is for auth kerberos or negotiate",
       });
     }
     return problems;

@@ -86,13 +86,14 @@ const nats: OptionTree<NatsConfig> = {
   replicas: option(
     integer(1, 5),
     1,
-    "Replicas of the event stream and the bucket. More than 1 needs servers of 2.10.20 or newer.",
+    "Replicas of the event stream and the buckets. More than 1 needs servers of 2.10.20 or newer.",
   ),
-  storage: option(
-    oneOf("file", "memory"),
-    "file",
-    "Storage of the event stream. The bucket is always on file.",
+  existingOnly: option(
+    boolean,
+    false,
+    "Use the stream and buckets that exist, for accounts that may not create any.",
   ),
+  domain: word("JetStream domain, where the servers are leaf nodes."),
   stream: {
     maxAgeHours: option(integer(1, 24 * 365), 6, "How long events can be replayed."),
     maxBytes: option(
@@ -100,12 +101,6 @@ const nats: OptionTree<NatsConfig> = {
       1_073_741_824,
       "Size of the event stream; the oldest events make room.",
     ),
-    maxMessagesPerSubject: option(
-      integer(1),
-      10_000,
-      "Events kept per directory, so that a noisy one cannot push out the rest.",
-    ),
-    duplicateWindowSeconds: option(integer(1, 3_600), 30, "How long the stream knows an event's id again."),
   },
 };
 
@@ -131,9 +126,11 @@ export const CONNECTION_OPTIONS: OptionTree<ConnectionConfig> = {
   port: option(port, 445, "TCP port; one in `server` wins."),
   share: option(shareName, "", "Name of the share.", { required: true }),
   root: option(sharePath, "/", "Directory below the share that `/` means."),
-  username: word("Account. Default: `account.username`; without either, anonymous."),
+  username: word("Account. Default: `account.username`. NTLM needs one."),
   domain: word("Domain or realm of the account. Default: `account.domain`."),
   passwordFile: secretFile("File with the password. Default: `account.passwordFile`."),
+  keytabFile: file("Kerberos: file of long-term keys."),
+  ccache: word("Kerberos: credential cache, such as `FILE:/run/krb5cc`. Default: the system's."),
   signing: option(oneOf("required", "if-offered"), "required", "Whether to refuse servers that cannot sign."),
   encryption: option(
     oneOf("off", "auto", "required"),
@@ -191,7 +188,7 @@ const worker: OptionTree<WorkerConfig> = {
   outbox: {
     maxMessages: option(
       integer(100),
-      100_000,
+      20_000,
       "Events kept while NATS is away; what does not fit is announced as a resync.",
     ),
     maxBytes: option(integer(65_536), 67_108_864, "The same, in bytes."),

@@ -29,7 +29,9 @@ export interface NatsConfig {
   readonly inboxPrefix: string | undefined;
   readonly connectTimeoutMs: number;
   readonly replicas: number;
-  readonly storage: "file" | "memory";
+  /** Use the stream and buckets that exist; never create or change them. */
+  readonly existingOnly: boolean;
+  readonly domain: string | undefined;
   readonly stream: StreamConfig;
 }
 
@@ -42,8 +44,6 @@ export interface TlsFiles {
 export interface StreamConfig {
   readonly maxAgeHours: number;
   readonly maxBytes: number;
-  readonly maxMessagesPerSubject: number;
-  readonly duplicateWindowSeconds: number;
 }
 
 export type Dialect = "2.0.2" | "2.1" | "3.0" | "3.0.2" | "3.1.1";
@@ -72,6 +72,8 @@ export interface ConnectionConfig {
   readonly username: string | undefined;
   readonly domain: string | undefined;
   readonly passwordFile: string | undefined;
+  readonly keytabFile: string | undefined;
+  readonly ccache: string | undefined;
   readonly signing: "required" | "if-offered";
   readonly encryption: "off" | "auto" | "required";
   readonly minDialect: Dialect;

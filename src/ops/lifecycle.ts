@@ -2,9 +2,7 @@ import { waitFor } from "../base/async.ts";
 import { DeadlineError } from "../base/errors.ts";
 
 /** What of `process` the lifecycle needs, so that tests can be the process. */
-export interface ProcessPort {
-  on(event: string, listener: (...args: never[]) => void): unknown;
-  off(event: string, listener: (...args: never[]) => void): unknown;
+export interface ProcessPort extends Pick<NodeJS.EventEmitter, "on" | "off"> {
   exit(code: number): void;
 }
 
@@ -35,7 +33,7 @@ export interface LifecycleOptions {
 export class Lifecycle {
   readonly #options: LifecycleOptions;
   readonly #stopping = new AbortController();
-  readonly #handlers: [event: string, listener: (...args: never[]) => void][] = [];
+  readonly #handlers: [event: string, listener: (...args: unknown[]) => void][] = [];
   #drain: Promise<number> | undefined;
 
   constructor(options: LifecycleOptions) {
@@ -45,8 +43,8 @@ export class Lifecycle {
       if (options.onReload === undefined) this.#signal("SIGHUP");
       else options.onReload();
     });
-    this.#on("uncaughtException", (error: unknown) => this.#fatal("uncaughtException", error));
-    this.#on("unhandledRejection", (error: unknown) => this.#fatal("unhandledRejection", error));
+    this.#on("uncaughtException", (error) => this.#fatal("uncaughtException", error));
+    this.#on("unhandledRejection", (error) => this.#fatal("unhandledRejection", error));
   }
 
   /** Aborts when the drain begins. */
@@ -103,7 +101,7 @@ export class Lifecycle {
     return code;
   }
 
-  #on(event: string, listener: (...args: never[]) => void): void {
+  #on(event: string, listener: (...args: unknown[]) => void): void {
     this.#handlers.push([event, listener]);
     this.#options.process.on(event, listener);
   }

@@ -17,6 +17,7 @@ export class Metrics {
   readonly fleet: FleetMetrics;
   readonly gateway: GatewayMetrics;
   readonly #set = new MetricSet();
+  readonly #collectors = new Set<() => void>();
 
   constructor(version: Version, options: { readonly defaults?: boolean } = {}) {
     this.process = new ProcessMetrics(this.#set);
@@ -34,8 +35,17 @@ export class Metrics {
     return this.#set.definitions;
   }
 
+  /** For gauges that are cheaper to read than to follow: runs before each scrape. Must not throw. Returns its end. */
+  beforeScrape(collect: () => void): () => void {
+    this.#collectors.add(collect);
+    return () => {
+      this.#collectors.delete(collect);
+    };
+  }
+
   /** Prometheus text format. */
   text(): Promise<string> {
+    for (const collect of this.#collectors) collect();
     return this.#set.registry.metrics();
   }
 

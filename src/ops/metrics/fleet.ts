@@ -3,22 +3,20 @@ import type { MetricSet } from "./metric-set.ts";
 
 /** Leases, refs, claims, control API. */
 export class FleetMetrics {
-  readonly refs: Gauge<"connection">;
+  readonly refs: Gauge<never>;
   readonly claims: Gauge<"connection">;
   readonly renewals: Counter<"kind" | "outcome">;
   readonly renewalSeconds: Histogram<never>;
   readonly losses: Counter<"kind">;
   readonly revocations: Counter<never>;
-  readonly refFailures: Counter<"connection" | "code">;
+  readonly refFailures: Counter<"code">;
   readonly swept: Counter<"kind">;
   readonly unreadable: Counter<never>;
   readonly controlRequests: Counter<"endpoint" | "outcome">;
   readonly controlSeconds: Histogram<"endpoint">;
 
   constructor(set: MetricSet) {
-    this.refs = set.gauge("refs", "Directories this process has registered interest in.", {
-      connection: "any",
-    });
+    this.refs = set.gauge("refs", "Directories and trees this process has registered interest in.", {});
     this.claims = set.gauge("claims", "Covering watches this worker holds the claim of.", {
       connection: "any",
     });

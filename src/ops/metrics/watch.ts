@@ -13,6 +13,12 @@ export class WatchMetrics {
   readonly checks: Counter<"verdict">;
   readonly changes: Counter<"connection" | "action" | "via">;
   readonly resyncs: Counter<"connection" | "reason">;
+  readonly planned: Gauge<never>;
+  readonly assigned: Gauge<never>;
+  readonly homeless: Gauge<never>;
+  readonly reconciles: Counter<never>;
+  readonly reconcileSeconds: Histogram<never>;
+  readonly claimMoves: Counter<"how">;
 
   constructor(set: MetricSet) {
     this.watches = set.gauge("watches", "Covering watches of this worker.", {
@@ -65,6 +71,18 @@ export class WatchMetrics {
       connection: "any",
       action: "any",
       via: "any",
+    });
+    this.planned = set.gauge(
+      "fleet_watches",
+      "Watches that somebody in the fleet should hold, as this worker sees it.",
+      {},
+    );
+    this.assigned = set.gauge("assigned_watches", "Watches that are this worker's to hold.", {});
+    this.homeless = set.gauge("homeless_watches", "Watches that no worker has room for.", {});
+    this.reconciles = set.counter("reconciles_total", "Runs of the control loop.", {});
+    this.reconcileSeconds = set.histogram("reconcile_seconds", "Duration of one run.", {});
+    this.claimMoves = set.counter("claim_moves_total", "Claims taken and given.", {
+      how: ["new", "takeover", "handover", "release", "conflict", "failed"],
     });
     this.resyncs = set.counter("resyncs_total", "Announced gaps.", { connection: "any", reason: "any" });
   }

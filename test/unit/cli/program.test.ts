@@ -92,7 +92,9 @@ describe("subject", () => {
   });
 
   it("folds as the configuration says of the connection", async () => {
-    const env = { SMB2NATS_CONNECTIONS: "{ nas1: { server: s, share: x, caseSensitive: true } }" };
+    const env = {
+      SMB2NATS_CONNECTIONS: "{ nas1: { server: s, share: x, auth: kerberos, caseSensitive: true } }",
+    };
     expect((await run(["subject", "nas1", "/A"], env)).stdout).toBe("smb.nas1.A\n");
     expect((await run(["subject", "nas1", "/A", "--case-sensitive"])).stdout).toBe("smb.nas1.A\n");
     expect((await run(["subject", "nas1", "/A"])).stdout).toBe("smb.nas1.a\n");

@@ -91,6 +91,8 @@ watches: [ { connection: nas1, path: /incoming, recursive: true } ]
         SMB2NATS_CONNECTIONS_NAS_2_SERVER: "nas2:1445",
         SMB2NATS_CONNECTIONS_NAS_2_SHARE: "x",
         SMB2NATS_CONNECTIONS: '{"nas3": {"server": "[2001:db8::1]:1446", "share": "y"}}',
+        SMB2NATS_USERNAME: "u",
+        SMB2NATS_PASSWORD_FILE: "/p",
       },
     });
     expect(config.connections["nas_2"]).toMatchObject({ server: "nas2", port: 1445, share: "x" });
@@ -133,7 +135,9 @@ watches: [ { connection: nas1, path: /incoming, recursive: true } ]
       "__proto__: is not a known key",
       "constructor: is not a known key",
     ]);
-    expect(problems('{"connections": {"constructor": {"server": "s", "share": "x"}}}')).toEqual([]);
+    expect(
+      problems('{"connections": {"constructor": {"server": "s", "share": "x", "auth": "kerberos"}}}'),
+    ).toEqual([]);
     expect(({} as Record<string, unknown>)["x"]).toBeUndefined();
   });
 
@@ -254,6 +258,18 @@ describe("typical mistakes", () => {
       "connections: { a: { server: s, share: x, username: u } }",
       {},
       ["connections.a.passwordFile: is missing, with a username set"],
+    ],
+    [
+      "nobody to log in as",
+      "connections: { a: { server: s, share: x } }",
+      {},
+      ["connections.a.username: is missing: anonymous and guest sessions are not spoken"],
+    ],
+    [
+      "a keytab for NTLM",
+      nas("keytabFile: /k"),
+      {},
+      ["connections.nas1.keytabFile: is for auth kerberos or negotiate"],
     ],
     [
       "an open gateway",

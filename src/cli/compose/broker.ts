@@ -1,0 +1,76 @@
+import { type BrokerOptions, connectBroker } from "../../broker/broker.ts";
+import type { ConnectAuth } from "../../broker/connect-options.ts";
+import type { Broker } from "../../broker/port.ts";
+import type { NatsConfig } from "../../ops/config.ts";
+
+export interface OpenBrokerOptions {
+  readonly nats: NatsConfig;
+  /** Shown by the server's monitoring. */
+  readonly name: string;
+  readonly signal?: AbortSignal | undefined;
+  /** How long to try for the first connection, ms. Absent: until aborted. */
+  readonly firstConnectMs?: number;
+  /** A private server instead of the configured ones. */
+  readonly embedded?: { readonly url: string; readonly tokenFile: string } | undefined;
+}
+
+export const DEFAULT_NATS_URL = "nats://127.0.0.1:4222";
+
+/** @throws BrokerError, AbortedError */
+export function openBroker(options: OpenBrokerOptions): Promise<Broker> {
+  return connectBroker(brokerOptions(options));
+}
+
+export function brokerOptions({
+  nats,
+  name,
+  signal,
+  firstConnectMs,
+  embedded,
+}: OpenBrokerOptions): BrokerOptions {
+  const auth =
+    embedded === undefined ? natsAuth(nats) : ({ type: "token", tokenFile: embedded.tokenFile } as const);
+  const configured = nats.servers.length > 0 ? nats.servers : [DEFAULT_NATS_URL];
+  return {
+    servers: embedded === undefined ? configured : [embedded.url],
+    name,
+    dialTimeoutMs: nats.connectTimeoutMs,
+    streams: {
+      replicas: nats.replicas,
+      maxAgeMs: nats.stream.maxAgeHours * 3_600_000,
+      maxBytes: nats.stream.maxBytes,
+      existingOnly: nats.existingOnly,
+    },
+    ...(auth === undefined ? {} : { auth }),
+    ...(embedded === undefined ? tlsOf(nats) : {}),
+    ...(nats.inboxPrefix === undefined ? {} : { inboxPrefix: nats.inboxPrefix }),
+    ...(nats.domain === undefined ? {} : { domain: nats.domain }),
+    ...(signal === undefined ? {} : { signal }),
+    ...(firstConnectMs === undefined ? {} : { firstConnectMs }),
+  };
+}
+
+function natsAuth({
+  credsFile,
+  nkeySeedFile,
+  tokenFile,
+  user,
+  passwordFile,
+}: NatsConfig): ConnectAuth | undefined {
+  if (credsFile !== undefined) return { type: "creds", credsFile };
+  if (nkeySeedFile !== undefined) return { type: "nkey", seedFile: nkeySeedFile };
+  if (tokenFile !== undefined) return { type: "token", tokenFile };
+  if (user !== undefined && passwordFile !== undefined) return { type: "user", user, passwordFile };
+  return undefined;
+}
+
+function tlsOf({ tls: { caFile, certFile, keyFile } }: NatsConfig): Pick<BrokerOptions, "tls"> {
+  if (caFile === undefined && certFile === undefined && keyFile === undefined) return {};
+  return {
+    tls: {
+      ...(caFile === undefined ? {} : { caFile }),
+      ...(certFile === undefined ? {} : { certFile }),
+      ...(keyFile === undefined ? {} : { keyFile }),
+    },
+  };
+}

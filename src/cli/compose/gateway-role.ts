@@ -1,0 +1,94 @@
+import { readFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import type { Broker } from "../../broker/port.ts";
+import { FleetMember } from "../../fleet/member.ts";
+import type { AuthOptions, JwtKeys, ServedConnection } from "../../gateway/options.ts";
+import { createGateway, type Gateway } from "../../gateway/server.ts";
+import type { Config, GatewayAuthConfig } from "../../ops/config.ts";
+import { readSecretFile } from "../../ops/secrets.ts";
+import type { Service } from "./service.ts";
+import { readTokensFile } from "./tokens-file.ts";
+
+/** Starts a gateway for the configured connections and keeps it in step with the configuration. */
+export async function startGateway(
+  service: Service,
+  { broker }: { readonly broker: Broker },
+): Promise<{ readonly gateway: Gateway; readonly url: string }> {
+  const { scope, log, ops, version, stopping } = service;
+  const { config } = service.loaded;
+  const caseSensitive = (name: string): boolean | undefined =>
+    service.loaded.config.connections[name]?.caseSensitive;
+  const auth = await gatewayAuth(config.gateway.auth);
+  const fleet = scope.use(
+    await FleetMember.start(
+      {
+        broker,
+        kind: "gateway",
+        ttlMs: config.worker.leaseTtlMs,
+        lingerMs: config.gateway.lingerSeconds * 1_000,
+        host: hostname(),
+        version: version.version,
+        caseSensitive,
+      },
+      { signal: stopping },
+    ),
+  );
+  const { host, port, allowedOrigins, trustedProxies, limits, drainSeconds } = config.gateway;
+  const gateway = scope.use(
+    createGateway(
+      {
+        host,
+        port,
+        auth,
+        connections: served(config),
+        allowedOrigins,
+        trustedProxies,
+        limits,
+        times: { drainMs: drainSeconds * 1_000 },
+      },
+      { fleet },
+    ),
+  );
+  scope.defer(
+    ops.addCheck("keys", () =>
+      gateway.ready ? { ready: true } : { ready: false, reason: "tokens cannot be checked yet" },
+    ),
+  );
+  service.onReload(async ({ config: next }, changed) => {
+    await gateway.updateConnections(served(next));
+    const { auth: wanted } = next.gateway;
+    const files = [wanted.publicKeyFile, wanted.secretFile, wanted.tokensFile];
+    const touched = files.some((file) => file !== undefined && changed.has(file));
+    if (touched || JSON.stringify(wanted) !== JSON.stringify(current)) {
+      await gateway.updateAuth(await gatewayAuth(wanted));
+      current = wanted;
+    }
+  });
+  let current = config.gateway.auth;
+  const { url } = await gateway.listen();
+  log.info("gateway.listening", "open to browsers", { url, auth: config.gateway.auth.mode });
+  return { gateway, url };
+}
+
+function served(config: Config): ServedConnection[] {
+  return Object.entries(config.connections).map(([name, { caseSensitive }]) => ({ name, caseSensitive }));
+}
+
+/** Reads the files behind the settings. @throws SecretError, ConfigError */
+export async function gatewayAuth(auth: GatewayAuthConfig): Promise<AuthOptions> {
+  if (auth.mode === "none") return { mode: "none", allowAnonymous: auth.allowAnonymous };
+  if (auth.mode === "tokens") return { mode: "tokens", tokens: await readTokensFile(auth.tokensFile ?? "") };
+  return {
+    mode: "jwt",
+    keys: await jwtKeys(auth),
+    ...(auth.issuer === undefined ? {} : { issuer: auth.issuer }),
+    ...(auth.audience === undefined ? {} : { audience: auth.audience }),
+    ...(auth.algorithms.length === 0 ? {} : { algorithms: auth.algorithms }),
+  };
+}
+
+async function jwtKeys({ jwksUrl, publicKeyFile, secretFile }: GatewayAuthConfig): Promise<JwtKeys> {
+  if (jwksUrl !== undefined) return { jwksUrl };
+  if (publicKeyFile !== undefined) return { publicKey: await readFile(publicKeyFile, "utf8") };
+  return { secret: (await readSecretFile(secretFile ?? "")).secret.reveal() };
+}

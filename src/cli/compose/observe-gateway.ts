@@ -1,0 +1,46 @@
+import {
+  authFailureFacts,
+  coalescedFacts,
+  refusalFacts,
+  requestFacts,
+  sentFacts,
+  socketFacts,
+  subscriptionFacts,
+} from "../../gateway/facts.ts";
+import { BoundedLabel } from "../../ops/metrics/metric-set.ts";
+import type { Observer } from "./observe.ts";
+
+/** Listens to the gateway; returns what ends it. */
+export function observeGateway({ metrics: { gateway }, log, summary }: Observer): (() => void)[] {
+  const codes = new BoundedLabel();
+  return [
+    socketFacts.subscribe((fact) => {
+      if (fact.type === "opened") {
+        gateway.opened.inc();
+        gateway.connections.inc();
+        return;
+      }
+      gateway.connections.dec();
+      gateway.closes.inc({ code: codes.of(String(fact.code)) });
+      gateway.connectionSeconds.observe(fact.ms / 1_000);
+      log.debug("gateway.closed", "a client left", { code: fact.code, ms: Math.round(fact.ms) });
+    }),
+    refusalFacts.subscribe(({ reason }) => {
+      gateway.refusals.inc({ reason });
+      summary.warn(`refusal ${reason}`, "gateway.refused", "a handshake was not let in", { reason });
+    }),
+    authFailureFacts.subscribe(({ reason }) => {
+      gateway.authFailures.inc({ reason });
+      summary.warn(`auth ${reason}`, "gateway.auth-failed", "a token was not believed", { reason });
+    }),
+    subscriptionFacts.subscribe(({ connection, change }) =>
+      gateway.subscriptions.inc({ connection }, change),
+    ),
+    sentFacts.subscribe(({ connection, type, seconds }) => {
+      gateway.sent.inc({ connection, type });
+      if (seconds !== undefined) gateway.deliverySeconds.observe({ connection }, seconds);
+    }),
+    coalescedFacts.subscribe(({ connection }) => gateway.coalesced.inc({ connection })),
+    requestFacts.subscribe(({ action, outcome }) => gateway.requests.inc({ action, outcome })),
+  ];
+}

@@ -1,0 +1,86 @@
+import { BoundedLabel } from "../../ops/metrics/metric-set.ts";
+import {
+  connectionFacts,
+  creditFacts,
+  deadLetterFacts,
+  echoFacts,
+  notifyFacts,
+  overflowFacts,
+  poolFacts,
+  requestFacts,
+} from "../../smb/facts.ts";
+import type { Observer } from "./observe.ts";
+
+/** Listens to the SMB engine; returns what ends it. */
+export function observeSmb({ metrics: { smb }, log, summary }: Observer): (() => void)[] {
+  const outcomes = new BoundedLabel();
+  const lost = new Set<string>();
+  return [
+    connectionFacts.subscribe(({ connection, from, to, id, error }) => {
+      if (to === "ready") smb.connections.inc({ connection });
+      if (from === "ready") smb.connections.dec({ connection });
+      log.debug("smb.connection", `connection ${from} -> ${to}`, { connection, id, from, to, error });
+    }),
+    requestFacts.subscribe(({ connection, command, outcome, ms }) => {
+      smb.requests.inc({ connection, command, outcome: outcomes.of(outcome) });
+      // A notify is answered when something changes: its age says nothing about the server.
+      if (command !== "CHANGE_NOTIFY") smb.requestSeconds.observe({ command }, ms / 1_000);
+    }),
+    creditFacts.subscribe(({ connection, available, waiting }) => {
+      smb.credits.set({ connection }, available);
+      smb.creditWaiters.set({ connection }, waiting);
+    }),
+    notifyFacts.subscribe(({ connection, outcome }) => smb.notifies.inc({ connection, outcome })),
+    overflowFacts.subscribe(({ connection }) => smb.overflows.inc({ connection })),
+    echoFacts.subscribe(({ connection, ms }) => smb.echoSeconds.observe({ connection }, ms / 1_000)),
+    deadLetterFacts.subscribe(({ connection, command, reason }) => {
+      smb.deadLetters.inc({ reason });
+      log.debug("smb.dead-letter", "a message fits no request", { connection, command, reason });
+    }),
+    poolFacts.subscribe((fact) => {
+      const { connection } = fact;
+      switch (fact.type) {
+        case "connected":
+          smb.dials.inc({ connection, outcome: "ok" });
+          if (lost.delete(connection)) smb.reconnects.inc({ connection });
+          summary.clear(`dial ${connection}`);
+          log.info("smb.connected", "connected and logged in", {
+            connection,
+            role: fact.role,
+            ms: Math.round(fact.ms),
+          });
+          return;
+        case "dial-failed":
+          smb.dials.inc({ connection, outcome: "failed" });
+          if (fact.retryMs === undefined) {
+            log.error(
+              "smb.given-up",
+              "will not try again by itself: repeating a refused login locks accounts",
+              {
+                connection,
+                error: fact.error,
+              },
+            );
+            return;
+          }
+          summary.warn(`dial ${connection}`, "smb.dial-failed", "cannot connect", {
+            connection,
+            retryMs: Math.round(fact.retryMs),
+            error: fact.error,
+          });
+          return;
+        case "lost":
+          lost.add(connection);
+          smb.losses.inc({ connection });
+          log.warn("smb.lost", "the connection ended", { connection, role: fact.role, error: fact.error });
+          return;
+        case "watch-cap":
+          smb.watchCap.set({ connection }, fact.cap);
+          log.info("smb.watch-cap", "the server is short of slots: fewer watches on a socket", {
+            connection,
+            cap: fact.cap,
+          });
+      }
+    }),
+  ];
+}

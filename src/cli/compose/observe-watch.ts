@@ -1,0 +1,99 @@
+import { doubts, healths, notifies, scans, transitions } from "../../watch/facts.ts";
+import { claimFacts, reconcileFacts, watchFacts } from "../../worker/facts.ts";
+import type { Observer } from "./observe.ts";
+
+/** Listens to the watch engine and the worker's control loop; returns what ends it. */
+export function observeWatch(observer: Observer): (() => void)[] {
+  return [...observeEngine(observer), ...observeWorker(observer)];
+}
+
+function observeEngine({ metrics: { watch }, log }: Observer): (() => void)[] {
+  return [
+    transitions.subscribe(({ path, from, to, failure }) => {
+      if (to !== "idle") watch.transitions.inc({ to });
+      log.debug("watch.transition", `watch ${from} -> ${to}`, { path, from, to, failure });
+    }),
+    notifies.subscribe(({ outcome, records }) => {
+      watch.notifies.inc({ outcome });
+      watch.records.inc(records);
+    }),
+    doubts.subscribe(({ path, reason }) => {
+      watch.doubts.inc({ reason });
+      log.debug("watch.doubt", "the picture may be stale: comparing", { path, reason });
+    }),
+    scans.subscribe(({ path, phase, entries, elapsedMs }) => {
+      if (phase !== "finished" && phase !== "failed") return;
+      watch.rescans.inc({ outcome: phase });
+      watch.rescanSeconds.observe(elapsedMs / 1_000);
+      log.debug("watch.scan", `comparison ${phase}`, { path, entries, ms: Math.round(elapsedMs) });
+    }),
+    healths.subscribe(({ path, verdict }) => {
+      watch.checks.inc({ verdict });
+      if (verdict === "replaced" || verdict === "gone") {
+        log.info("watch.health", "the path names another directory than the one held", { path, verdict });
+      }
+    }),
+  ];
+}
+
+function observeWorker({ metrics: { watch }, log, summary }: Observer): (() => void)[] {
+  const watches = new Map<
+    string,
+    { readonly connection: string; readonly state: string; readonly mode: string }
+  >();
+  return [
+    watchFacts.subscribe(({ connection, path, state, mode, error }) => {
+      const key = `${connection}:${path}`;
+      const before = watches.get(key);
+      if (before !== undefined) watch.watches.dec({ ...before });
+      watches.delete(key);
+      if (state !== "closed") {
+        const now = { connection, state, mode };
+        watches.set(key, now);
+        watch.watches.inc(now);
+      }
+      const bad = state === "gone" || state === "denied" || state === "unreachable" || state === "degraded";
+      if (bad) {
+        summary.warn(`watch ${connection} ${state}`, "watch.state", `a watch is ${state}`, {
+          connection,
+          path,
+          mode,
+          reason: error,
+        });
+      } else log.debug("watch.state", `a watch is ${state}`, { connection, path, mode });
+    }),
+    claimFacts.subscribe((fact) => {
+      const { connection, path, type } = fact;
+      watch.claimMoves.inc({ how: "how" in fact ? fact.how : type });
+      if (type === "failed") {
+        summary.warn(
+          `claim ${connection} ${fact.code}`,
+          "worker.claim-failed",
+          "a claim could not be moved",
+          {
+            connection,
+            path,
+            code: fact.code,
+          },
+        );
+      } else log.debug("worker.claim", `claim ${type}`, { connection, path });
+    }),
+    reconcileFacts.subscribe(({ seconds, planned, assigned, homeless }) => {
+      watch.reconciles.inc();
+      watch.reconcileSeconds.observe(seconds);
+      watch.planned.set(planned);
+      watch.assigned.set(assigned);
+      watch.homeless.set(homeless);
+      if (homeless > 0) {
+        summary.warn(
+          "homeless",
+          "worker.homeless",
+          "no worker has room for some watches: raise capacity or add workers",
+          {
+            homeless,
+          },
+        );
+      } else summary.clear("homeless");
+    }),
+  ];
+}

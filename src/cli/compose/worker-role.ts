@@ -1,0 +1,80 @@
+import { hostname } from "node:os";
+import type { Broker } from "../../broker/port.ts";
+import type { Config } from "../../ops/config.ts";
+import type { Secret } from "../../ops/secrets.ts";
+import { Worker } from "../../worker/worker.ts";
+import { ConnectionSet } from "./connections.ts";
+import type { Service } from "./service.ts";
+
+export interface WorkerRoleOptions {
+  readonly broker: Broker;
+  readonly prompted?: { readonly connection: string; readonly password: Secret } | undefined;
+}
+
+/** Starts a worker over the configured shares and keeps it in step with the configuration. */
+export async function startWorker(
+  service: Service,
+  { broker, prompted }: WorkerRoleOptions,
+): Promise<Worker> {
+  const { scope, log, metrics, ops, version, stopping } = service;
+  const { config } = service.loaded;
+  const connections = scope.use(new ConnectionSet({ log, metrics, prompted }));
+  await connections.apply(config);
+  const worker = new Worker({
+    broker,
+    connections: connections.runtimes,
+    pins: config.watches,
+    ttlMs: config.worker.leaseTtlMs,
+    capacity: config.worker.capacity,
+    host: hostname(),
+    version: version.version,
+    publisher: {
+      maxInFlight: config.worker.maxInFlight,
+      maxMessages: config.worker.outbox.maxMessages,
+      maxBytes: config.worker.outbox.maxBytes,
+    },
+  });
+  scope.defer(async () => {
+    await worker.drain({ deadlineMs: config.worker.drainSeconds * 1_000 });
+    await worker.close();
+  });
+  scope.defer(
+    ops.addCheck("lease", () =>
+      worker.ready ? { ready: true } : { ready: false, reason: "no valid lease" },
+    ),
+  );
+  scope.defer(metrics.beforeScrape(() => readGauges(worker, service)));
+  service.onReload(async ({ config: next }, changed) => {
+    await connections.apply(next, changed);
+    await worker.updateConnections(connections.runtimes);
+    worker.updatePins(next.watches);
+    await connections.closeObsolete();
+    warnOfRestart(service, config, next);
+  });
+  await worker.start({ signal: stopping });
+  log.info("worker.started", "watching", {
+    connections: [...connections.runtimes.keys()],
+    pinned: config.watches.length,
+  });
+  return worker;
+}
+
+function readGauges(worker: Worker, { metrics: { broker, fleet } }: Service): void {
+  const { messages, bytes, inFlight } = worker.publisher?.depth ?? { messages: 0, bytes: 0, inFlight: 0 };
+  broker.outboxMessages.set(messages);
+  broker.outboxBytes.set(bytes);
+  broker.inFlight.set(inFlight);
+  fleet.claims.reset();
+  for (const { record } of worker.controller?.owned() ?? [])
+    fleet.claims.inc({ connection: record.connection });
+}
+
+/** Sections that are read once. */
+function warnOfRestart({ log }: Service, before: Config, after: Config): void {
+  const sections = (["nats", "worker", "http"] as const).filter(
+    (section) => JSON.stringify(before[section]) !== JSON.stringify(after[section]),
+  );
+  if (sections.length > 0) {
+    log.warn("config.needs-restart", "these sections take effect at the next start", { sections });
+  }
+}
