@@ -109,6 +109,17 @@ export class LeaseHolder {
     const held = this.#held;
     this.#held = undefined;
     if (held === undefined) return;
+    const { kind } = this.#options;
+    try {
+      await this.#delete(held);
+      leaseFacts.publish({ type: "released", kind, lease: held.lease });
+    } catch (error) {
+      // The broker is away: peers will find us dead, which is only slower.
+      leaseFacts.publish({ type: "release-failed", kind, lease: held.lease, code: errorCode(error) });
+    }
+  }
+
+  async #delete(held: Held): Promise<void> {
     try {
       await this.#bucket.delete(held.key, held.revision);
     } catch (error) {
@@ -116,7 +127,6 @@ export class LeaseHolder {
       const entry = await this.#bucket.get(held.key);
       if (entry !== undefined) await this.#bucket.delete(held.key, entry.revision);
     }
-    leaseFacts.publish({ type: "released", kind: this.#options.kind, lease: held.lease });
   }
 
   async #acquire(): Promise<void> {

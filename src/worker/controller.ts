@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { sleep } from "../base/async.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { errorCode } from "../base/errors.ts";
@@ -67,6 +68,8 @@ export class WorkerController {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#writer = new ClaimWriter(options.bucket, options.view, this.#clock);
+    // One listener per watch in motion.
+    setMaxListeners(0, this.#stop.signal);
     this.#book = new TargetBook(options.view, {
       lingerMs: options.lingerMs ?? DEFAULT_LINGER_MS,
       ...(options.gather === undefined ? {} : { gather: options.gather }),

@@ -1,0 +1,103 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { WatchRef } from "../../../src/fleet/port.ts";
+import { Consumer, Fleet, until } from "./harness.ts";
+
+let fleet: Fleet;
+beforeEach(async () => {
+  fleet = await Fleet.start();
+});
+afterEach(async () => {
+  await fleet.close();
+});
+
+const dir = (path: string) => ({ connection: "nas1", path, recursive: false });
+const PATHS = Array.from({ length: 12 }, (_, i) => `/d${i}`);
+
+/** Changes everywhere, all the time, until stopped; then returns what each directory must look like. */
+function churn(): () => Map<string, string> {
+  let n = 0;
+  const timer = setInterval(() => {
+    const path = PATHS[n % PATHS.length]!;
+    const name = `f${n % 7}`;
+    if (fleet.share.names.get(path)?.has(name)) fleet.share.remove(path, name);
+    else fleet.share.add(path, name);
+    n++;
+  }, 3);
+  return () => {
+    clearInterval(timer);
+    return new Map(PATHS.map((path) => [path, [...(fleet.share.names.get(path) ?? [])].sort().join()]));
+  };
+}
+
+async function converge(consumer: Consumer, expected: Map<string, string>): Promise<void> {
+  for (const [path, names] of expected) {
+    await until(`${path} to be ${names}`, () => consumer.picture(path)?.join() === names);
+  }
+}
+
+async function watchAll(): Promise<{ consumer: Consumer; refs: WatchRef[] }> {
+  const member = await fleet.member();
+  const consumer = await new Consumer(member).start();
+  const refs = PATHS.map((path) => member.acquire(dir(path)));
+  await Promise.all(refs.map((ref) => ref.ready));
+  for (const path of PATHS) await consumer.look(path);
+  return { consumer, refs };
+}
+
+describe("two workers", () => {
+  it("share the work when the second joins, make before break: no gap, no resync", async () => {
+    const { worker: first } = await fleet.worker();
+    const { consumer, refs } = await watchAll();
+    await until("the first resyncs", () => consumer.resyncs().length === PATHS.length);
+    const states: string[] = [];
+    for (const ref of refs) ref.onState(({ state }) => states.push(state));
+    const stop = churn();
+    const { worker: second } = await fleet.worker();
+    await until("the second's share", () => [...(second.controller?.owned() ?? [])].length >= 4);
+    await until("calm", () => [...(first.controller?.owned() ?? [])].length <= 8);
+    const expected = stop();
+    await converge(consumer, expected);
+    expect(consumer.resyncs()).toHaveLength(PATHS.length);
+    expect(states.filter((state) => state !== "live")).toEqual([]);
+    expect([...first.controller!.owned()].length + [...second.controller!.owned()].length).toBe(PATHS.length);
+  });
+
+  it("drain hands everything over without a gap", async () => {
+    const { worker: first } = await fleet.worker();
+    const { worker: second } = await fleet.worker();
+    const { consumer } = await watchAll();
+    await until("the first resyncs", () => consumer.resyncs().length >= PATHS.length);
+    const before = consumer.resyncs().length;
+    const stop = churn();
+    await first.drain({ deadlineMs: 15_000 });
+    expect([...first.controller!.owned()]).toEqual([]);
+    await first.close();
+    const expected = stop();
+    await converge(consumer, expected);
+    expect([...second.controller!.owned()]).toHaveLength(PATHS.length);
+    expect(consumer.resyncs()).toHaveLength(before);
+  });
+
+  it("drain of the last worker releases everything", async () => {
+    const { worker } = await fleet.worker();
+    const { refs } = await watchAll();
+    await worker.drain({ deadlineMs: 10_000 });
+    expect([...worker.controller!.owned()]).toEqual([]);
+    await worker.close();
+    await until("unclaimed", () => refs.every((ref) => ref.state.state === "unclaimed"));
+  });
+
+  it("a crashed worker's watches are taken over, and the gap is announced", async () => {
+    const { broker } = await fleet.worker();
+    const { worker: second } = await fleet.worker();
+    const { consumer } = await watchAll();
+    const before = consumer.resyncs().length;
+    const stop = churn();
+    // The connection is gone without a word: no lease is given back, nothing is flushed.
+    await broker.close();
+    await until("the take-over", () => [...(second.controller?.owned() ?? [])].length === PATHS.length);
+    const expected = stop();
+    await converge(consumer, expected);
+    expect(consumer.resyncs().length).toBeGreaterThan(before);
+  });
+});
