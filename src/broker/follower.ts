@@ -136,9 +136,7 @@ export class Follower implements FeedSubscription {
   /** What is stored from here on is ours to deliver. */
   async #start(): Promise<void> {
     const { signal } = this.#stop;
-    await Promise.all(this.#subscriptions.map(({ ready }) => ready)).catch(() =>
-      this.#link.roundTrip({ signal }),
-    );
+    await waitFor(this.#subscribe(), { signal });
     const info = await this.#info();
     this.#positions.restart(info.nonce, info.last);
     this.#release();
