@@ -22,6 +22,14 @@ export type AuthErrorCode =
   | "AUTH_PASSWORD_UNAVAILABLE"
   /** This process cannot compute NTLM. */
   | "AUTH_NTLM_UNAVAILABLE"
+  /** Kerberos needs a package or a library that is not installed. */
+  | "AUTH_KERBEROS_UNAVAILABLE"
+  /** No KDC answered in time. */
+  | "AUTH_KERBEROS_UNREACHABLE"
+  /** The credential cache holds no valid ticket; whoever fills it may do so later. */
+  | "AUTH_KERBEROS_NO_TICKET"
+  /** The KDC, or the local Kerberos, refuses: principal, keytab, ticket, clock. */
+  | "AUTH_KERBEROS_FAILED"
   /** The session key was asked for before the exchange was complete. */
   | "AUTH_NOT_COMPLETE"
   /** The exchange has failed or was closed; begin another. */
@@ -39,6 +47,10 @@ const MEANING: { readonly [code in AuthErrorCode]: { conclusion: Conclusion; ret
   AUTH_BAD_CREDENTIALS: { conclusion: "misuse", retryable: false },
   AUTH_PASSWORD_UNAVAILABLE: { conclusion: "never-sent", retryable: true },
   AUTH_NTLM_UNAVAILABLE: { conclusion: "misuse", retryable: false },
+  AUTH_KERBEROS_UNAVAILABLE: { conclusion: "misuse", retryable: false },
+  AUTH_KERBEROS_UNREACHABLE: { conclusion: "silent", retryable: true },
+  AUTH_KERBEROS_NO_TICKET: { conclusion: "never-sent", retryable: true },
+  AUTH_KERBEROS_FAILED: { conclusion: "refused", retryable: false },
   AUTH_NOT_COMPLETE: { conclusion: "misuse", retryable: false },
   AUTH_OVER: { conclusion: "never-sent", retryable: false },
 };

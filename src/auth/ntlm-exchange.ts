@@ -25,6 +25,7 @@ import {
   ntProofStr,
   sessionBaseKey,
 } from "./ntlmv2.ts";
+import { readPassword } from "./password.ts";
 import type { AuthExchange, AuthTarget } from "./provider.ts";
 import {
   decodeNegTokenInit,
@@ -320,15 +321,6 @@ function refuseOther(response: NegTokenResp): void {
       "AUTH_MECHANISM_REFUSED",
       `SPNEGO: the server chose ${response.supportedMech}, which was not offered`,
     );
-  }
-}
-
-function readPassword(password: string | (() => string)): string {
-  if (typeof password === "string") return password;
-  try {
-    return password();
-  } catch (cause) {
-    throw new AuthError("AUTH_PASSWORD_UNAVAILABLE", "the password could not be read", { cause });
   }
 }
 

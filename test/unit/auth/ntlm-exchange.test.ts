@@ -30,7 +30,10 @@ function countingRandom(): (length: number) => Uint8Array {
   return (length) => Uint8Array.from({ length }, () => next++ & 0xff);
 }
 
-function exchange(options: Partial<NtlmOptions> = {}, serverToken = new Uint8Array(0)): NtlmExchange {
+function exchange(
+  options: Partial<NtlmOptions> = {},
+  serverToken: Uint8Array = new Uint8Array(0),
+): NtlmExchange {
   const provider = createNtlmProvider({ ...USER, random: countingRandom(), now: () => 0, ...options });
   return provider.begin({ host: "nas.lab.example", serverToken });
 }

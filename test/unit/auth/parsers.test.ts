@@ -294,7 +294,7 @@ describe("AuthError", () => {
     for (const code of AUTH_ERROR_CODES) {
       const error = new AuthError(code, "text");
       expect(error).toMatchObject({ name: "AuthError", code, message: "text" });
-      expect(["malformed", "refused", "misuse", "never-sent"]).toContain(error.conclusion);
+      expect(["malformed", "refused", "misuse", "never-sent", "silent"]).toContain(error.conclusion);
     }
   });
 });
