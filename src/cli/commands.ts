@@ -10,6 +10,26 @@ export interface CommandEntry {
 /** In the order of help. */
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    name: "up",
+    summary: "Everything in one process, with a private NATS server where none is configured",
+    load: async () => (await import("./commands/up.ts")).up,
+  },
+  {
+    name: "worker",
+    summary: "Watch shares and publish their changes to NATS",
+    load: async () => (await import("./commands/worker.ts")).worker,
+  },
+  {
+    name: "gateway",
+    summary: "Relay changes from NATS to browsers over WebSocket",
+    load: async () => (await import("./commands/gateway.ts")).gateway,
+  },
+  {
+    name: "tail",
+    summary: "Print changes of a share, straight from the server",
+    load: async () => (await import("./commands/tail.ts")).tail,
+  },
+  {
     name: "subject",
     summary: "Print the NATS subject of a directory, or the directory of a subject",
     load: async () => (await import("./commands/subject.ts")).subject,

@@ -43,6 +43,17 @@ const BY_CODE: Readonly<Record<string, ExitCode>> = {
   UNAVAILABLE: EXIT.unavailable,
   REFUSED: EXIT.refused,
   BAD_PATH: EXIT.usage,
+  BROKER_UNAVAILABLE: EXIT.unavailable,
+  BROKER_TIMEOUT: EXIT.unavailable,
+  BROKER_NO_JETSTREAM: EXIT.unavailable,
+  BROKER_NO_STREAM: EXIT.unavailable,
+  BROKER_DENIED: EXIT.refused,
+  BROKER_BAD_OPTIONS: EXIT.config,
+  BROKER_UNSAFE_SERVER: EXIT.config,
+  BROKER_STREAM_DIFFERS: EXIT.config,
+  EMBEDDED_NATS: EXIT.unavailable,
+  AUTH_BAD_CREDENTIALS: EXIT.config,
+  GATEWAY_OPTIONS: EXIT.config,
 };
 
 export function exitCodeOf(error: unknown): ExitCode {

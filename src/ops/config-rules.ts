@@ -50,24 +50,30 @@ function connectionRules({ connections }: Config, { promptedConnection }: RuleOp
     const problems: Problem[] = [];
     const { username, passwordFile, auth, keytabFile, ccache } = connection;
     const key = (option: string): string => `connections.${name}.${option}`;
-    if (auth !== "kerberos" && username === undefined) {
+    if (auth === "ntlm" && username === undefined) {
       problems.push({
         key: key("username"),
         reason: "is missing: anonymous and guest sessions are not spoken",
       });
     }
     if (
-      auth !== "kerberos" &&
+      auth === "ntlm" &&
       username !== undefined &&
       passwordFile === undefined &&
       name !== promptedConnection
     ) {
       problems.push({ key: key("passwordFile"), reason: "is missing, with a username set" });
     }
+    if (
+      auth === "kerberos" &&
+      [passwordFile, keytabFile, ccache].filter((one) => one !== undefined).length > 1
+    ) {
+      problems.push({ key: key("auth"), reason: "takes one of passwordFile, keytabFile, ccache" });
+    }
     if (auth === "ntlm" && (keytabFile !== undefined || ccache !== undefined)) {
       problems.push({
         key: key(keytabFile === undefined ? "ccache" : "keytabFile"),
-        reason: "is for auth kerberos or negotiate",
+        reason: "is for auth kerberos",
       });
     }
     return problems;

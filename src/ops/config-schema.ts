@@ -138,11 +138,7 @@ export const CONNECTION_OPTIONS: OptionTree<ConnectionConfig> = {
     "`auto` encrypts what the server wants encrypted; `required` refuses servers that cannot.",
   ),
   minDialect: option(dialect, "2.1", "Oldest SMB dialect accepted."),
-  auth: option(
-    oneOf("ntlm", "kerberos", "negotiate"),
-    "ntlm",
-    "Login mechanism; `negotiate` is Kerberos with NTLM behind it.",
-  ),
+  auth: option(oneOf("ntlm", "kerberos"), "ntlm", "How to log in."),
   cover: option(
     oneOf("auto", "directory", "tree"),
     "auto",

@@ -77,7 +77,7 @@ export interface ConnectionConfig {
   readonly signing: "required" | "if-offered";
   readonly encryption: "off" | "auto" | "required";
   readonly minDialect: Dialect;
-  readonly auth: "ntlm" | "kerberos" | "negotiate";
+  readonly auth: "ntlm" | "kerberos";
   readonly cover: "auto" | "directory" | "tree";
   readonly caseSensitive: boolean;
   readonly notify: readonly NotifyFilter[];

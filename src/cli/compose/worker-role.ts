@@ -3,23 +3,28 @@ import type { Broker } from "../../broker/port.ts";
 import type { Config } from "../../ops/config.ts";
 import type { Secret } from "../../ops/secrets.ts";
 import { Worker } from "../../worker/worker.ts";
+import { UnavailableError } from "../exit-codes.ts";
 import { ConnectionSet } from "./connections.ts";
+import { firstContact } from "./first-contact.ts";
 import type { Service } from "./service.ts";
 
 export interface WorkerRoleOptions {
   readonly broker: Broker;
   readonly prompted?: { readonly connection: string; readonly password: Secret } | undefined;
+  /** A share named on the command line: a refused login ends the start. `where` is for people. */
+  readonly probe?: { readonly connection: string; readonly where: string } | undefined;
 }
 
 /** Starts a worker over the configured shares and keeps it in step with the configuration. */
 export async function startWorker(
   service: Service,
-  { broker, prompted }: WorkerRoleOptions,
+  { broker, prompted, probe }: WorkerRoleOptions,
 ): Promise<Worker> {
   const { scope, log, metrics, ops, version, stopping } = service;
   const { config } = service.loaded;
   const connections = scope.use(new ConnectionSet({ log, metrics, prompted }));
   await connections.apply(config);
+  if (probe !== undefined) await tryLogin(connections, service, probe);
   const worker = new Worker({
     broker,
     connections: connections.runtimes,
@@ -57,6 +62,22 @@ export async function startWorker(
     pinned: config.watches.length,
   });
   return worker;
+}
+
+/** A server that is away may come back; an account that is refused will not heal by itself. */
+async function tryLogin(
+  connections: ConnectionSet,
+  { loaded, stopping }: Service,
+  { connection, where }: { readonly connection: string; readonly where: string },
+): Promise<void> {
+  const share = connections.share(connection);
+  if (share === undefined) return;
+  const username = loaded.config.connections[connection]?.username;
+  try {
+    await firstContact(share, { connection, where, username, signal: stopping });
+  } catch (error) {
+    if (!(error instanceof UnavailableError)) throw error;
+  }
 }
 
 function readGauges(worker: Worker, { metrics: { broker, fleet } }: Service): void {
