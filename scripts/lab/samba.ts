@@ -1,5 +1,5 @@
 import { execFile, spawn } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -46,6 +46,7 @@ export interface Samba {
   resume(): void;
   /** Replaces share definitions and makes the running smbd read them. */
   reconfigure(options: Pick<SambaOptions, "global" | "shares">): Promise<void>;
+  /** What smbd printed and logged so far. */
   log(): string;
 }
 
@@ -177,7 +178,8 @@ async function startIn(
       writeConf({ ...options, ...changed });
       await run("smbcontrol", ["-s", conf, "all", "reload-config"], { timeout: 20_000 });
     },
-    log: () => server.log(),
+    log: () =>
+      `${server.log()}${existsSync(join(dir, "smbd.log")) ? readFileSync(join(dir, "smbd.log"), "utf8") : ""}`,
   };
   return samba;
 }

@@ -1,0 +1,55 @@
+import { AbortedError, describeError } from "../base/errors.ts";
+import { NtStatus } from "../codec/status.ts";
+import { SmbCredentialsError, SmbNotSentError, SmbSecurityError, SmbStatusError } from "../smb/errors.ts";
+import { classifyStatus, type StatusClass } from "../smb/status-class.ts";
+import { SourceError, type SourceFailure } from "../watch/source.ts";
+
+/** What a status class means for a watch. The one place that decides it. */
+const FAILURES: Readonly<Record<StatusClass, SourceFailure>> = {
+  reconnect: "unreachable",
+  "re-session": "unreachable",
+  "re-tree": "unreachable",
+  busy: "busy",
+  gone: "gone",
+  // A link is not followed yet: whoever configured it can name its target instead.
+  redirect: "bad-path",
+  config: "denied",
+  credentials: "credentials",
+  "auth-infrastructure": "unreachable",
+  security: "denied",
+  unsupported: "unsupported",
+  cancelled: "unreachable",
+  other: "busy",
+};
+
+/** Statuses whose meaning for a watch is finer than their class. */
+const EXCEPTIONS: ReadonlyMap<number, SourceFailure> = new Map([
+  [NtStatus.NOT_A_DIRECTORY, "not-a-directory"],
+  [NtStatus.OBJECT_NAME_INVALID, "bad-path"],
+  [NtStatus.OBJECT_PATH_INVALID, "bad-path"],
+  [NtStatus.OBJECT_PATH_SYNTAX_BAD, "bad-path"],
+  [NtStatus.SHARING_VIOLATION, "busy"],
+  // The handle is gone: opening it again is all there is to do.
+  [NtStatus.FILE_CLOSED, "unreachable"],
+  [NtStatus.INVALID_HANDLE, "unreachable"],
+]);
+
+export function failureOfStatus(status: number): SourceFailure {
+  return EXCEPTIONS.get(status) ?? FAILURES[classifyStatus(status)];
+}
+
+/** Any error of the SMB engine as the watch engine wants it. AbortedError stays what it is. */
+export function sourceError(error: unknown): SourceError | AbortedError {
+  if (error instanceof SourceError || error instanceof AbortedError) return error;
+  return new SourceError(failureOf(error), describeError(error), error);
+}
+
+function failureOf(error: unknown): SourceFailure {
+  if (error instanceof SmbStatusError) return failureOfStatus(error.status);
+  if (error instanceof SmbCredentialsError) return "credentials";
+  // A server that may be an impostor gets neither data nor another try with the same settings at once.
+  if (error instanceof SmbSecurityError) return "denied";
+  // Not sent because the last attempt to connect failed: that attempt tells what is wrong.
+  if (error instanceof SmbNotSentError && error.cause !== undefined) return failureOf(error.cause);
+  return "unreachable";
+}

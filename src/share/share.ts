@@ -1,0 +1,113 @@
+import type { AuthProvider } from "../auth/provider.ts";
+import { type CanonicalPath, canonicalPath } from "../base/path.ts";
+import { type PoolInfo, SmbPool } from "../smb/pool.ts";
+import type { PoolOptions } from "../smb/pool-options.ts";
+import type { ShareWatch } from "../watch/api.ts";
+import type { ShareWatcherOptions, Surroundings } from "../watch/options.ts";
+import { ShareWatcher } from "../watch/share-watcher.ts";
+import { type DirectoryEntry, type DirectorySource, type EntryInfo, SourceError } from "../watch/source.ts";
+import { type ListingPage, listPage, type PageRequest } from "./page.ts";
+import { SmbDirectorySource } from "./source.ts";
+
+export interface ShareOptions {
+  readonly smb: PoolOptions;
+  readonly watch?: ShareWatcherOptions;
+  readonly surroundings?: Partial<Surroundings>;
+}
+
+interface Cancellable {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * One SMB share that can be watched and listed: the pool and the watch engine together. Nothing is sent
+ * before the first call that needs the server.
+ */
+export class Share {
+  /** `smb://server/share`. */
+  readonly url: string;
+  readonly source: DirectorySource;
+  readonly watches: ShareWatch;
+  readonly #pool: SmbPool;
+  readonly #watcher: ShareWatcher;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ShareOptions) {
+    const { host, share, port = 445 } = options.smb;
+    const authority = host.includes(":") ? `[${host}]` : host;
+    this.url = `smb://${authority}${port === 445 ? "" : `:${port}`}/${encodeURIComponent(share)}`;
+    this.#pool = new SmbPool(options.smb);
+    this.source = new SmbDirectorySource(this.#pool);
+    this.#watcher = new ShareWatcher(this.source, options.watch, options.surroundings);
+    this.watches = this.#watcher;
+  }
+
+  /** Handles open for watching, over all interests. */
+  get handles(): number {
+    return this.#watcher.handles;
+  }
+
+  info(): PoolInfo {
+    return this.#pool.info();
+  }
+
+  /** Resolves when the server may be asked. @throws SourceError, AbortedError */
+  ready(options: Cancellable = {}): Promise<void> {
+    return this.source.reachable(options);
+  }
+
+  /**
+   * First contact: logs in and looks at the root. An absent server is waited for, for as long as the signal
+   * allows; with `wait: false` it is an error. @throws SourceError for what does not heal by itself, AbortedError
+   */
+  async connect({ signal, wait = true }: Cancellable & { readonly wait?: boolean } = {}): Promise<void> {
+    for (;;) {
+      try {
+        await this.stat("/", { signal });
+        return;
+      } catch (error) {
+        const away = error instanceof SourceError && error.failure === "unreachable";
+        if (!away || !wait) throw error;
+      }
+      await this.ready({ signal });
+    }
+  }
+
+  /** Entries of one directory, page by page, in the server's order. @throws SourceError, BadPathError, AbortedError */
+  list(path: string, options: Cancellable = {}): AsyncIterable<readonly DirectoryEntry[]> {
+    return this.source.list(canonicalPath(path), options);
+  }
+
+  /** One page in order of names. @throws SourceError, BadPathError, AbortedError */
+  page(request: PageRequest, options: Cancellable = {}): Promise<ListingPage> {
+    return listPage(this.source, request, options);
+  }
+
+  /** @throws SourceError, BadPathError, AbortedError */
+  stat(path: CanonicalPath, options: Cancellable = {}): Promise<EntryInfo> {
+    return this.source.stat(canonicalPath(path), options);
+  }
+
+  /** New credentials for the next login; at once where the old ones had been refused. */
+  replaceAuth(auth: AuthProvider): void {
+    this.#pool.replaceAuth(auth);
+  }
+
+  /** Ends the watches, then the connections. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#watcher.close();
+    } finally {
+      await this.#pool.close();
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

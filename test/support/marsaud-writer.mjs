@@ -1,0 +1,40 @@
+// Makes changes on a share through @marsaud/smb2, a client that no one here wrote. Runs in a child process with
+// --openssl-legacy-provider, since it needs DES. Reads one JSON job from standard input, answers one JSON line.
+import SMB2 from "@marsaud/smb2";
+
+let input = "";
+for await (const chunk of process.stdin) input += chunk;
+const { port, domain, username, password, share, steps } = JSON.parse(input);
+const client = new SMB2({
+  share: `\\\\127.0.0.1\\${share}`,
+  port,
+  domain,
+  username,
+  password,
+  autoCloseTimeout: 0,
+});
+const done = [];
+
+/** It takes an interim response (STATUS_PENDING), which a busy server may send to anything, for a failure. */
+async function step(method, args, tries = 5) {
+  try {
+    await client[method](...args);
+  } catch (error) {
+    const again = String(error?.code ?? error).includes("PENDING") && tries > 1;
+    if (!again) throw error;
+    await step(method, args, tries - 1);
+  }
+}
+
+try {
+  for (const [method, ...args] of steps) {
+    await step(method, args);
+    done.push(method);
+  }
+  console.log(JSON.stringify({ done }));
+} catch (error) {
+  console.log(JSON.stringify({ done, error: String(error?.code ?? error?.message ?? error) }));
+  process.exitCode = 1;
+} finally {
+  client.disconnect();
+}
