@@ -17,7 +17,10 @@ export type Out<T> = [T];
 const UINT = "uint32_t";
 const HANDLE = "void *";
 
-/** The functions of gssapi.h and gssapi_ext.h that we call, under their own names and in their own parameter order. */
+/**
+ * The functions of gssapi.h and gssapi_ext.h that we call, under their own names and in their own
+ * parameter order.
+ */
 export interface GssFunctions {
   readonly gss_import_name: KoffiFunction;
   readonly gss_release_name: KoffiFunction;

@@ -61,7 +61,8 @@ export function createKerberosProvider(options: KerberosOptions = {}): AuthProvi
       keytab,
       principal:
         realm === undefined || !principal || principal.includes("@") ? principal : `${principal}@${realm}`,
-      // Of its own, so that tickets from the keytab are neither mixed with the process's nor fetched for each session.
+      // Of its own, so that tickets from the keytab are neither mixed with the process's nor fetched for
+      // each session.
       ccache: keytab === undefined ? ccache : `MEMORY:smb2nats-${randomUUID()}`,
     },
     password,

@@ -156,7 +156,10 @@ export class NtlmV2Exchange implements NtlmExchange {
     return encodeNegTokenInit(MECH_TYPES, this.#negotiate);
   }
 
-  /** The hint is not authenticated: one that cannot be read is no reason to stop, a clear "no" saves a round trip. */
+  /**
+   * The hint is not authenticated: one that cannot be read is no reason to stop, a clear "no" saves a
+   * round trip.
+   */
   #checkHint(): void {
     const { serverToken } = this.#target;
     if (serverToken.length === 0) return;

@@ -127,7 +127,10 @@ export function encodeAuthenticate(message: AuthenticateMessage): Uint8Array {
   return out;
 }
 
-/** Reads messages with room for a MIC, as every NTLMv2 client writes them. @throws AuthError `AUTH_MALFORMED_TOKEN` */
+/**
+ * Reads messages with room for a MIC, as every NTLMv2 client writes them. @throws AuthError
+ * `AUTH_MALFORMED_TOKEN`
+ */
 export function decodeAuthenticate(bytes: Uint8Array): AuthenticateMessage {
   const reader = new NtlmReader(bytes, 3, AUTHENTICATE_LENGTH, "AUTHENTICATE");
   const flags = reader.u32(60);

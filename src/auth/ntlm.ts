@@ -26,8 +26,8 @@ export interface NtlmProvider extends AuthProvider {
 }
 
 /**
- * NTLMv2 inside SPNEGO (MS-NLMP 3.1.5.1, MS-SPNG): 128-bit keys, a MIC over all three messages, mechListMIC in both
- * directions. NTLMv1, anonymous and guest logons are not spoken.
+ * NTLMv2 inside SPNEGO (MS-NLMP 3.1.5.1, MS-SPNG): 128-bit keys, a MIC over all three messages,
+ * mechListMIC in both directions. NTLMv1, anonymous and guest logons are not spoken.
  *
  * @throws AuthError `AUTH_BAD_CREDENTIALS` when the user name is empty
  */

@@ -174,8 +174,8 @@ function magic(direction: Direction, purpose: "signing" | "sealing"): Uint8Array
 }
 
 /**
- * GSS_GetMIC of the first message of a direction (MS-NLMP 3.4.4.2): sequence number 0, key stream from its start.
- * Used once, for mechListMIC.
+ * GSS_GetMIC of the first message of a direction (MS-NLMP 3.4.4.2): sequence number 0, key stream from its
+ * start. Used once, for mechListMIC.
  */
 export function firstMic(input: {
   readonly exportedSessionKey: Uint8Array;
