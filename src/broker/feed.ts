@@ -6,10 +6,10 @@ import { feedFacts } from "./facts.ts";
 import { Follower, type FollowerOptions } from "./follower.ts";
 import type { NatsLink } from "./link.ts";
 import type { EventMessage } from "./message.ts";
-import { decodeMessage } from "./message-codec.ts";
+import { decodeMessage, unreadable } from "./message-codec.ts";
 import { toBrokerError } from "./nats-errors.ts";
 import type { Cursor, EventFeed, FeedListener, FeedMessage, FeedSubscription, ReplayScope } from "./port.ts";
-import { type StoredMessage, StreamReader } from "./reader.ts";
+import { mergeBySequence, type StoredMessage, StreamReader } from "./reader.ts";
 import { streamNonce } from "./streams.ts";
 import { ingestSubject, isConnectionName, isCut, scopeNames, toEventSubject, watchName } from "./subjects.ts";
 
@@ -72,7 +72,7 @@ export class NatsEventFeed implements EventFeed {
       const nonce = await this.#nonceOf(since);
       for await (const stored of mergeBySequence(readers)) {
         const decoded = this.#decode(scope.connection, stored);
-        if (decoded === undefined || (isCut(name) && !concerns(decoded, scope))) continue;
+        if (isCut(name) && !concerns(decoded, scope)) continue;
         yield {
           cursor: formatCursor({ nonce, sequence: stored.sequence }),
           subject: toEventSubject(stored.subject),
@@ -117,14 +117,14 @@ export class NatsEventFeed implements EventFeed {
     return parseCursor(since)?.nonce ?? "";
   }
 
-  #decode(connection: string, stored: StoredMessage): EventMessage | undefined {
+  #decode(connection: string, stored: StoredMessage): EventMessage {
+    const subject = toEventSubject(stored.subject);
     try {
       return decodeMessage(stored.header, stored.data);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      const subject = toEventSubject(stored.subject);
       feedFacts.publish({ type: "unreadable", connection, subject, message });
-      return undefined;
+      return unreadable(subject, stored.sequence, stored.storedAt);
     }
   }
 
@@ -144,24 +144,4 @@ function concerns(message: EventMessage, scope: ReplayScope): boolean {
   const wanted = pathKey(scope.path, scope.caseSensitive);
   if (path === wanted || (scope.recursive && isWithin(wanted, path))) return true;
   return message.type === "resync" && message.body.scope === "subtree" && isWithin(path, wanted);
-}
-
-/** Each reader is in order by itself; together they shall be, too. */
-async function* mergeBySequence(readers: readonly StreamReader[]): AsyncGenerator<StoredMessage> {
-  const iterators = readers.map((reader) => reader[Symbol.asyncIterator]());
-  const heads = await Promise.all(iterators.map((iterator) => iterator.next()));
-  for (;;) {
-    let first = -1;
-    for (const [index, head] of heads.entries()) {
-      if (head.done === true) continue;
-      const best = heads[first];
-      if (best === undefined || best.done === true || head.value.sequence < best.value.sequence)
-        first = index;
-    }
-    const head = heads[first];
-    const iterator = iterators[first];
-    if (head === undefined || head.done === true || iterator === undefined) return;
-    yield head.value;
-    heads[first] = await iterator.next();
-  }
 }

@@ -6,11 +6,12 @@ import { formatCursor } from "./cursor.ts";
 import { BrokerError } from "./errors.ts";
 import { type FeedDoubt, feedFacts } from "./facts.ts";
 import type { NatsLink } from "./link.ts";
-import { decodeMessage } from "./message-codec.ts";
+import type { EventMessage } from "./message.ts";
+import { decodeMessage, unreadable } from "./message-codec.ts";
 import { untilConnected } from "./mirror.ts";
 import { toBrokerError } from "./nats-errors.ts";
 import type { CoreMessage, CoreSubscription, Cursor, FeedListener, FeedSubscription } from "./port.ts";
-import { StreamReader } from "./reader.ts";
+import { mergeBySequence, StreamReader } from "./reader.ts";
 import { streamNonce } from "./streams.ts";
 import { eventSubject, ingestSubject, toEventSubject } from "./subjects.ts";
 
@@ -21,6 +22,7 @@ const FIRST_AUDIT_MS = 2_000;
 /** How long a stored message may take to arrive live before it counts as lost. */
 const TRANSIT_MS = 1_000;
 const JITTER = 0.2;
+const PROVE_EVERY = 1_000;
 const BUFFER_MESSAGES = 20_000;
 const BUFFER_BYTES = 64 * 1_048_576;
 
@@ -155,7 +157,10 @@ export class Follower implements FeedSubscription {
       this.#positions.restart(info.nonce, info.last);
       this.#gap();
     } else {
+      let read = 0;
       for await (const message of this.#stored(false)) {
+        // What existed before the readers did was read up to here; another try need not begin anew.
+        if (++read % PROVE_EVERY === 0) this.#positions.prove(Math.min(message.sequence - 1, info.last));
         if (this.#positions.check(message.subject, message.sequence, 0) === "duplicate") continue;
         this.#deliver(message);
         replayed++;
@@ -191,23 +196,31 @@ export class Follower implements FeedSubscription {
   /** What the stream holds of this connection behind the proven position. One filter per consumer: server 2.9. */
   async *#stored(headersOnly: boolean): AsyncGenerator<Incoming> {
     const from = { sequence: this.#positions.proven + 1 };
-    for (const name of [this.#connection, `${this.#connection}.>`]) {
-      const reader = await StreamReader.open(this.#link, {
-        stream: this.#stream,
-        filter: ingestSubject(name),
-        from,
-        endAtPresent: true,
-        headersOnly,
-        clock: this.#clock,
-      });
-      const offAbort = onAbort(this.#stop.signal, () => reader.close());
-      try {
-        for await (const { subject, sequence, data, header } of reader) {
-          yield { subject: toEventSubject(subject), sequence, previous: 0, data, header };
-        }
-      } finally {
-        offAbort();
+    const readers: StreamReader[] = [];
+    const close = (): void => {
+      for (const reader of readers) reader.close();
+    };
+    const offAbort = onAbort(this.#stop.signal, close);
+    try {
+      for (const name of [this.#connection, `${this.#connection}.>`]) {
+        const filter = ingestSubject(name);
+        readers.push(
+          await StreamReader.open(this.#link, {
+            stream: this.#stream,
+            filter,
+            from,
+            endAtPresent: true,
+            headersOnly,
+            clock: this.#clock,
+          }),
+        );
       }
+      for await (const { subject, sequence, data, header } of mergeBySequence(readers)) {
+        yield { subject: toEventSubject(subject), sequence, previous: 0, data, header };
+      }
+    } finally {
+      offAbort();
+      close();
     }
   }
 
@@ -276,15 +289,18 @@ export class Follower implements FeedSubscription {
   #deliver(message: Incoming): void {
     const { subject, sequence } = message;
     this.#positions.delivered(subject, sequence);
-    let decoded: ReturnType<typeof decodeMessage>;
+    const nonce = this.#positions.nonce ?? "";
+    const tell = (decoded: EventMessage): void =>
+      this.#listener.onMessage({ cursor: formatCursor({ nonce, sequence }), subject, message: decoded });
+    let decoded: EventMessage;
     try {
       decoded = decodeMessage(message.header, message.data);
     } catch (error) {
       this.#unreadable(subject, error instanceof Error ? error : new Error(String(error)));
+      if (this.#listener.onUnreadable === undefined) tell(unreadable(subject, sequence, this.#clock.now()));
       return;
     }
-    const nonce = this.#positions.nonce ?? "";
-    this.#listener.onMessage({ cursor: formatCursor({ nonce, sequence }), subject, message: decoded });
+    tell(decoded);
   }
 
   #unreadable(subject: string, error: Error): void {

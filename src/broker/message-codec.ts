@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { BrokerError } from "./errors.ts";
 import { EVENT_TYPES, type EventMessage } from "./message.ts";
 import { readChanges, readResync, readState } from "./message-body.ts";
+import { parseSubject } from "./subjects.ts";
 import { base32 } from "./token.ts";
 
 /** An event message as CloudEvents 1.0 in binary mode of the NATS binding: attributes in headers, the body as JSON. */
@@ -65,6 +66,28 @@ export function decodeMessage(
     default:
       throw malformed(`ce-type is ${type ?? "absent"}`);
   }
+}
+
+/**
+ * Stands for a stored message that breaks the contract: whatever it said, listing the directory of its subject makes up
+ * for it.
+ * @throws BrokerError `BROKER_MALFORMED` for a subject that is none of ours
+ */
+export function unreadable(subject: string, sequence: number, time: number): EventMessage {
+  const { connection, path, cut } = parseSubject(subject);
+  const scope = cut ? "subtree" : "self";
+  return {
+    type: "resync",
+    body: {
+      connection,
+      path,
+      epoch: "unreadable",
+      seq: sequence,
+      time: new Date(time).toISOString(),
+      scope,
+      reason: "retention",
+    },
+  };
 }
 
 function parseJson(payload: Uint8Array): unknown {

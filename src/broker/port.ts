@@ -238,7 +238,7 @@ export interface FeedListener {
   onMessage(message: FeedMessage): void;
   /** Messages were lost for good: everything of this connection must be listed again. */
   onGap(reason: Extract<ResyncReason, "slow-consumer" | "retention">): void;
-  /** A message on this subject breaks the contract; treat the directory as in need of a listing. */
+  /** A message on this subject breaks the contract. Without this method a resync of the directory is delivered instead. */
   onUnreadable?(subject: string, error: Error): void;
 }
 

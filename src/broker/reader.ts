@@ -263,3 +263,23 @@ export function parsePosition(reply: string | undefined): Position | undefined {
   if (![sequence, delivery, pending].every(Number.isSafeInteger)) return undefined;
   return { sequence, delivery, pending, storedAt: nanoseconds / 1e6 };
 }
+
+/** Each reader is in order by itself; together they shall be, too. */
+export async function* mergeBySequence(readers: readonly StreamReader[]): AsyncGenerator<StoredMessage> {
+  const iterators = readers.map((reader) => reader[Symbol.asyncIterator]());
+  const heads = await Promise.all(iterators.map((iterator) => iterator.next()));
+  for (;;) {
+    let first = -1;
+    for (const [index, head] of heads.entries()) {
+      if (head.done === true) continue;
+      const best = heads[first];
+      if (best === undefined || best.done === true || head.value.sequence < best.value.sequence)
+        first = index;
+    }
+    const head = heads[first];
+    const iterator = iterators[first];
+    if (head === undefined || head.done === true || iterator === undefined) return;
+    yield head.value;
+    heads[first] = await iterator.next();
+  }
+}

@@ -160,7 +160,7 @@ describe("bucket and mirror", () => {
       await other.watches.delete("claim.m.=d", revision, { msgId: "m:2" });
       await until("a full read", () => mirror.generation > generation && mirror.current);
       await until("the deletion", () => mirror.get("claim.m.=d") === undefined);
-      expect(batches.some(({ keys }) => keys.includes("-claim.m.=d"))).toBe(true);
+      await until("its batch", () => batches.some(({ keys }) => keys.includes("-claim.m.=d")));
       expect(batches.filter(({ restarted }) => restarted).length).toBeGreaterThan(1);
     } finally {
       await other.close();

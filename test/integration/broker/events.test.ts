@@ -274,7 +274,7 @@ describe("events", () => {
   });
 
   it("loses nothing when the server cuts a slow consumer", async () => {
-    const slow = await startNats({ config: 'max_pending: 1MB\nwrite_deadline: "300ms"' });
+    const slow = await startNats({ config: 'max_pending: 4MB\nwrite_deadline: "300ms"' });
     const wire = await startTcpProxy({ port: slow.port });
     const to = await connectBroker({ servers: [slow.url], name: "to", requestTimeoutMs: 1_000 });
     const from = await connectBroker({
@@ -412,7 +412,7 @@ describe("events", () => {
     const { publisher, watch } = open(connection);
     const long = `/${"é".repeat(255)}`;
     const paths = ["/", "/a", "/a/b", "/ab", "/A", long, `${long}/x`];
-    for (const path of paths) add(watch, path, path);
+    for (const path of paths) add(watch, path, "f");
     await watch.flush({ deadlineMs: 5_000 });
     const replay = async (path: string, recursive: boolean): Promise<string[]> => {
       const found: FeedMessage[] = [];
@@ -420,7 +420,8 @@ describe("events", () => {
       for await (const message of reader.feed.replay(scope, since)) found.push(message);
       return found.map(({ message }) => message.body.path);
     };
-    expect(await replay("/", true)).toEqual(paths);
+    // `/A` shares its subject with `/a`, so it waits for that; between directories there is no order.
+    expect((await replay("/", true)).sort()).toEqual([...paths].sort());
     expect(await replay("/", false)).toEqual(["/"]);
     expect(await replay("/a", true)).toEqual(["/a", "/a/b", "/A"]);
     expect(await replay("/a", false)).toEqual(["/a", "/A"]);
