@@ -1,7 +1,9 @@
 import type { Clock } from "../base/clock.ts";
 import type { WatchSink } from "./api.ts";
+import { Enricher } from "./enrich.ts";
 import type { Inquirer } from "./inquirer.ts";
 import type { Stage } from "./interest.ts";
+import { Settler } from "./settle.ts";
 
 export interface DeliveryOptions {
   readonly stat: boolean;
@@ -11,6 +13,19 @@ export interface DeliveryOptions {
 }
 
 /** What an interest's events pass through on their way to its sink. */
-export function deliveryStage(out: WatchSink, _options: DeliveryOptions): Stage {
-  return { push: out, close: () => undefined };
+export function deliveryStage(out: WatchSink, options: DeliveryOptions): Stage {
+  const { stat, settleMs, clock, inquirer } = options;
+  const last: Stage = stat ? new Enricher(out, inquirer, clock) : { push: out, close: () => undefined };
+  if (settleMs <= 0) return last;
+  const settler = new Settler((event) => last.push(event), settleMs, clock);
+  // Settling has to know files from directories.
+  const first = new Enricher((event) => settler.push(event), inquirer, clock);
+  return {
+    push: (event) => first.push(event),
+    close: () => {
+      first.close();
+      settler.close();
+      last.close();
+    },
+  };
 }

@@ -1,4 +1,3 @@
-import { Backoff, sleep } from "../base/async.ts";
 import { type CanonicalPath, isWithin, joinPath, pathKey } from "../base/path.ts";
 import type { LocatedChange } from "./coalesce.ts";
 import { effectiveCover, treeFor } from "./cover.ts";
@@ -9,10 +8,15 @@ import { type ActiveInterest, InterestIndex, type InterestStatus } from "./inter
 import type { ResolvedOptions, Surroundings } from "./options.ts";
 import { type Gate, Pacer } from "./pacing.ts";
 import { Picture, type PictureNode } from "./picture.ts";
+import { Roster } from "./roster.ts";
 import { Scanner } from "./scanner.ts";
-import { type DirectorySource, SourceError } from "./source.ts";
+import { EntryFlag, REPARSE_POINT } from "./snapshot.ts";
+import type { DirectorySource, EntryInfo, SourceError } from "./source.ts";
 import { Surveyor } from "./surveyor.ts";
-import { type Doubt, Watcher, type WatcherHost } from "./watcher.ts";
+import { isAbsence, TreeRoots } from "./tree-roots.ts";
+import type { Watcher } from "./watcher.ts";
+import type { WatcherHost, WatcherView } from "./watcher-port.ts";
+import type { Doubt } from "./watcher-status.ts";
 
 /** The handles of one directory. */
 interface Post {
@@ -37,15 +41,10 @@ export class Garrison implements WatcherHost {
   readonly #inquirer: Inquirer;
   readonly #checks: Pacer;
   readonly #stop = new AbortController();
-  readonly #watchers = new Set<Watcher>();
-  readonly #closing = new Set<Promise<void>>();
-  /** Watchers that an interest may have to wait for before it is live. */
-  readonly #unsettled = new Set<Watcher>();
-  /** Sub-directories that cannot be watched, and why. */
-  readonly #troubled = new Map<Watcher, string>();
+  readonly #roster: Roster;
+  readonly #roots: TreeRoots;
   /** Keys of recursive interests that would need more than `maxHandles`. */
   readonly #fallen = new Set<string>();
-  readonly #retries = new Map<ActiveInterest, () => void>();
 
   constructor(
     source: DirectorySource,
@@ -63,6 +62,16 @@ export class Garrison implements WatcherHost {
     this.picture = new Picture(options.caseSensitive);
     const key = (path: CanonicalPath): string => this.#key(path);
     this.#interests = new InterestIndex(key);
+    this.#roster = new Roster(key);
+    this.#roots = new TreeRoots(
+      {
+        treeOf: (active) => this.#treeOf(active.interest.path),
+        survey: (active, signal) => this.#surveyor.survey(active.interest, undefined, "rescan", signal),
+        refresh: (active) => this.#refresh(active),
+      },
+      surroundings,
+      this.#stop.signal,
+    );
     this.#herald = new Herald(this.picture, this.#interests, clock, key, {
       left: (node) => this.#withdraw(node),
       poke: (node) => this.#poke(node),
@@ -80,7 +89,7 @@ export class Garrison implements WatcherHost {
   }
 
   get handles(): number {
-    return this.#watchers.size;
+    return this.#roster.size;
   }
 
   add(active: ActiveInterest): void {
@@ -96,7 +105,7 @@ export class Garrison implements WatcherHost {
     const node = this.picture.ensure(path);
     if (tree !== undefined) {
       this.#ensureTree(this.picture.ensure(tree), active);
-      void this.#surveyRoot(active);
+      this.#roots.look(active);
     } else {
       const watcher = this.#ensureDirectory(node);
       if (watcher === undefined) this.#fall(active);
@@ -107,8 +116,7 @@ export class Garrison implements WatcherHost {
 
   remove(active: ActiveInterest): void {
     this.#interests.delete(active);
-    this.#retries.get(active)?.();
-    this.#retries.delete(active);
+    this.#roots.wake(active);
     if (this.#stop.signal.aborted) return;
     this.#fallen.delete(this.#key(active.interest.path));
     this.#retire(active.interest.path);
@@ -122,11 +130,10 @@ export class Garrison implements WatcherHost {
   async close(): Promise<void> {
     this.#stop.abort();
     for (const active of [...this.#interests]) await active.close();
-    for (const watcher of this.#watchers) this.#dismiss(watcher);
-    while (this.#closing.size > 0) await Promise.allSettled(this.#closing);
+    await this.#roster.close();
   }
 
-  notified(watcher: Watcher, changes: readonly LocatedChange[]): void {
+  notified(watcher: WatcherView, changes: readonly LocatedChange[]): void {
     const base = this.#nodeOf(watcher)?.path ?? watcher.spec.path;
     let run: LocatedChange[] = [];
     const tell = (): void => {
@@ -145,7 +152,7 @@ export class Garrison implements WatcherHost {
     tell();
   }
 
-  async survey(watcher: Watcher, doubt: Doubt | undefined, via: Via, signal: AbortSignal): Promise<void> {
+  async survey(watcher: WatcherView, doubt: Doubt | undefined, via: Via, signal: AbortSignal): Promise<void> {
     const { path, recursive } = watcher.spec;
     if (!recursive) {
       await this.#surveyor.survey({ path, recursive: false }, doubt, via, signal);
@@ -154,24 +161,19 @@ export class Garrison implements WatcherHost {
     for (const active of this.#rootsUnder(watcher)) {
       try {
         await this.#surveyor.survey(active.interest, doubt, via, signal);
-        this.#found(active);
+        this.#roots.found(active);
       } catch (error) {
         if (!isAbsence(error) || this.#key(active.interest.path) === this.#key(path)) throw error;
-        this.#miss(active, error);
+        this.#roots.missing(active, error);
       }
     }
   }
 
-  statusChanged(watcher: Watcher): void {
+  statusChanged(watcher: WatcherView): void {
     const { path, recursive } = watcher.spec;
-    const { state, error } = watcher.status;
-    if (watcher.settled) this.#unsettled.delete(watcher);
-    const trouble =
-      state === "denied" || state === "degraded" ? `${path}: ${error?.message ?? state}` : undefined;
-    if (trouble !== undefined && !recursive) this.#troubled.set(watcher, trouble);
-    else this.#troubled.delete(watcher);
+    this.#roster.note(watcher);
     if (recursive) {
-      if (state === "live") this.#retire(path);
+      if (watcher.status.state === "live") this.#retire(path);
       for (const active of this.#interests) {
         if (isWithin(this.#key(path), this.#key(active.interest.path))) this.#refresh(active);
       }
@@ -187,23 +189,16 @@ export class Garrison implements WatcherHost {
   #refresh(active: ActiveInterest): void {
     const { path, recursive } = active.interest;
     const tree = this.#treeFor(path);
-    const post = this.picture.find(tree ?? path)?.attachment;
-    const watcher = tree === undefined ? post?.directory : post?.tree;
+    const watcher = this.#watcherOf(path);
     if (watcher === undefined) return;
     const { status } = watcher;
     if (status.state !== "live") this.#report(active, status);
     else if (tree !== undefined) this.#refreshInTree(active, status);
     else if (!recursive) this.#report(active, status);
     else {
-      const inside = (other: Watcher): boolean => isWithin(this.#key(path), this.#key(other.spec.path));
-      if (!active.wasLive) for (const other of this.#unsettled) if (inside(other)) return;
-      for (const [other, trouble] of this.#troubled) {
-        if (inside(other)) {
-          this.#report(active, { ...status, state: "degraded", error: trouble });
-          return;
-        }
-      }
-      this.#report(active, status);
+      if (!active.wasLive && this.#roster.isAwaited(path)) return;
+      const trouble = this.#roster.troubleBelow(path);
+      this.#report(active, trouble === undefined ? status : { ...status, state: "degraded", error: trouble });
     }
   }
 
@@ -223,7 +218,7 @@ export class Garrison implements WatcherHost {
   #ensureDirectory(node: Node): Watcher | undefined {
     const existing = node.attachment?.directory;
     if (existing !== undefined) return existing;
-    if (this.#watchers.size >= this.#options.maxHandles) return undefined;
+    if (this.#roster.size >= this.#options.maxHandles) return undefined;
     const watcher = this.#station(node.path, false, this.#rescanMinutes(node.path));
     node.attachment = { ...node.attachment, directory: watcher };
     watcher.start();
@@ -249,7 +244,7 @@ export class Garrison implements WatcherHost {
         (recursive && isWithin(this.#key(path), this.#key(interest.path)));
       if (related) filter |= overrides.filter ?? 0;
     }
-    const watcher = new Watcher(
+    return this.#roster.enlist(
       { path, recursive, filter, rescanMinutes },
       {
         ...this.#surroundings,
@@ -259,9 +254,6 @@ export class Garrison implements WatcherHost {
         options: this.#options,
       },
     );
-    this.#watchers.add(watcher);
-    this.#unsettled.add(watcher);
-    return watcher;
   }
 
   #rescanMinutes(path: CanonicalPath): number {
@@ -273,14 +265,8 @@ export class Garrison implements WatcherHost {
   }
 
   #dismiss(watcher: Watcher): void {
-    if (!this.#watchers.delete(watcher)) return;
-    this.#unsettled.delete(watcher);
-    const wasTrouble = this.#troubled.delete(watcher);
-    const ended = watcher.close().finally(() => this.#closing.delete(ended));
-    this.#closing.add(ended);
-    for (const active of this.#interests.covering(watcher.spec.path)) {
-      if (wasTrouble || !active.wasLive) this.#refresh(active);
-    }
+    if (!this.#roster.dismiss(watcher)) return;
+    for (const active of this.#interests.covering(watcher.spec.path)) this.#refresh(active);
   }
 
   #withdraw(node: Node): void {
@@ -293,7 +279,7 @@ export class Garrison implements WatcherHost {
   #poke(node: Node): void {
     node.attachment?.directory?.poke();
     node.attachment?.tree?.poke();
-    for (const active of this.#interests.at(node.path)) this.#retries.get(active)?.();
+    for (const active of this.#interests.at(node.path)) this.#roots.wake(active);
   }
 
   /** In `directory` cover: every known sub-directory of a recursive interest has a watcher of its own. */
@@ -347,7 +333,7 @@ export class Garrison implements WatcherHost {
       );
     } catch (error) {
       if (this.#stop.signal.aborted || isAbsence(error)) return;
-      this.picture.find(tree)?.attachment?.tree?.doubt("overflow");
+      this.#doubtful(tree);
     }
   }
 
@@ -356,18 +342,35 @@ export class Garrison implements WatcherHost {
     try {
       const found = await this.#inquirer.look(path, names, this.#stop.signal);
       if (this.picture.find(path) !== node) return;
-      for (const [name, info] of found) {
-        const link = (info.attributes & 0x400) !== 0;
-        if (info.type === "directory" && !link && (node.blind || node.snapshot?.has(name) === true)) {
-          this.#herald.enter(node, name);
-        }
-      }
+      for (const [name, info] of found) this.#identified(node, name, info);
     } catch {
-      if (this.#stop.signal.aborted) return;
-      const tree = this.#treeFor(path);
-      const post = this.picture.find(tree ?? path)?.attachment;
-      (tree === undefined ? post?.directory : post?.tree)?.doubt("overflow");
+      if (!this.#stop.signal.aborted) this.#doubtful(path);
     }
+  }
+
+  #identified(node: Node, name: string, info: EntryInfo): void {
+    const mark = node.snapshot?.get(name);
+    // Gone again, and that was told.
+    if (mark === undefined && !node.blind) return;
+    if (info.type === "directory") {
+      if ((info.attributes & REPARSE_POINT) === 0) this.#herald.enter(node, name);
+    } else if (((mark?.flags ?? 0) & EntryFlag.directory) !== 0) this.#doubtful(node.path);
+  }
+
+  /** What was said about this directory does not add up. */
+  #doubtful(path: CanonicalPath): void {
+    this.#watcherOf(path)?.doubt("overflow");
+  }
+
+  /** The watcher that answers for a directory. */
+  #watcherOf(path: CanonicalPath): Watcher | undefined {
+    const tree = this.#treeFor(path);
+    return tree === undefined ? this.picture.find(path)?.attachment?.directory : this.#treeOf(path);
+  }
+
+  #treeOf(path: CanonicalPath): Watcher | undefined {
+    const tree = this.#treeFor(path);
+    return tree === undefined ? undefined : this.picture.find(tree)?.attachment?.tree;
   }
 
   /** Closes what nobody needs any more at and below `path`, once what replaces it is live. */
@@ -406,51 +409,7 @@ export class Garrison implements WatcherHost {
     if (watcher !== undefined) this.#dismiss(watcher);
   }
 
-  /** In `tree` cover: takes the first picture of one interest, as often as it takes. */
-  async #surveyRoot(active: ActiveInterest): Promise<void> {
-    const { clock, random } = this.#surroundings;
-    const pause = new Backoff({ initialMs: 250, maxMs: 30_000, random });
-    const { signal } = this.#stop;
-    if (this.#retries.has(active)) return;
-    this.#retries.set(active, () => undefined);
-    try {
-      while (!active.closed && !signal.aborted) {
-        const tree = this.#treeFor(active.interest.path);
-        const watcher = this.picture.find(tree ?? "/")?.attachment?.tree;
-        if (watcher?.status.state === "live" || watcher?.state === "scanning") {
-          try {
-            await this.#surveyor.survey(active.interest, undefined, "rescan", signal);
-            this.#found(active);
-            return;
-          } catch (error) {
-            if (isAbsence(error)) this.#miss(active, error);
-          }
-        }
-        const woken = new AbortController();
-        this.#retries.set(active, () => woken.abort());
-        await sleep(pause.next(), { clock, signal: AbortSignal.any([signal, woken.signal]) }).catch(
-          () => undefined,
-        );
-      }
-    } finally {
-      this.#retries.delete(active);
-    }
-  }
-
-  #found(active: ActiveInterest): void {
-    active.missing = undefined;
-    active.surveyed = true;
-    this.#retries.get(active)?.();
-    this.#refresh(active);
-  }
-
-  #miss(active: ActiveInterest, error: SourceError): void {
-    active.missing = error;
-    this.#refresh(active);
-    void this.#surveyRoot(active);
-  }
-
-  #rootsUnder(watcher: Watcher): ActiveInterest[] {
+  #rootsUnder(watcher: WatcherView): ActiveInterest[] {
     const key = this.#key(watcher.spec.path);
     return [...this.#interests].filter(({ interest }) => {
       const tree = this.#treeFor(interest.path);
@@ -458,7 +417,7 @@ export class Garrison implements WatcherHost {
     });
   }
 
-  #nodeOf(watcher: Watcher): Node | undefined {
+  #nodeOf(watcher: WatcherView): Node | undefined {
     return this.picture.find(watcher.spec.path);
   }
 
@@ -479,14 +438,4 @@ export class Garrison implements WatcherHost {
   #key(path: CanonicalPath): string {
     return pathKey(path, this.#options.caseSensitive);
   }
-}
-
-function isAbsence(error: unknown): error is SourceError {
-  return (
-    error instanceof SourceError &&
-    (error.failure === "gone" ||
-      error.failure === "denied" ||
-      error.failure === "not-a-directory" ||
-      error.failure === "bad-path")
-  );
 }

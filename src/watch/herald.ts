@@ -181,9 +181,9 @@ export class Herald<T> {
       }
       const mark = node.snapshot?.get(name);
       if (mark === undefined && !node.blind) continue;
-      if (mark !== undefined && (mark.flags & EntryFlag.directory) !== 0) {
-        if ((mark.flags & EntryFlag.link) === 0) this.enter(node, name);
-      } else if (mark === undefined || (mark.flags & EntryFlag.known) === 0) unknown.push(name);
+      if (mark === undefined || (mark.flags & EntryFlag.known) === 0) unknown.push(name);
+      else if ((mark.flags & (EntryFlag.directory | EntryFlag.link)) === EntryFlag.directory)
+        this.enter(node, name);
     }
     if (unknown.length > 0) this.#followers.enquire(node, unknown);
   }

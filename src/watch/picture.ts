@@ -1,6 +1,6 @@
 import { type CanonicalPath, foldCase, joinPath, segmentsOf } from "../base/path.ts";
 import type { Change } from "./events.ts";
-import { type Snapshot, UNKNOWN } from "./snapshot.ts";
+import { EntryFlag, type Snapshot, UNKNOWN } from "./snapshot.ts";
 
 /** Which names the server spoke of since a listing began, and whether they exist by its last word. */
 export type TouchLog = Map<string, boolean>;
@@ -97,7 +97,11 @@ export class PictureNode<T> {
     switch (change.action) {
       case "added":
         this.#touch(change.name, true);
-        this.snapshot?.set(change.name, UNKNOWN);
+        this.snapshot?.set(change.name, {
+          ...UNKNOWN,
+          // Told as a directory before: should it turn out to be a file now, that must be noticed.
+          flags: (this.snapshot.get(change.name)?.flags ?? 0) & EntryFlag.directory,
+        });
         return;
       case "removed":
         this.#touch(change.name, false);
@@ -168,7 +172,7 @@ export function reconcile(before: Snapshot | undefined, listing: Snapshot, touch
       listing.delete(name);
       continue;
     }
-    const directory = (listing.get(name)?.flags ?? 0) & 3;
+    const directory = (listing.get(name)?.flags ?? 0) & (EntryFlag.directory | EntryFlag.link);
     listing.set(name, before?.get(name) ?? { ...UNKNOWN, flags: directory });
   }
   return listing;

@@ -3,7 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import type { CanonicalPath } from "../base/path.ts";
 import { scans } from "./facts.ts";
 import type { Gate } from "./pacing.ts";
-import { Snapshot } from "./snapshot.ts";
+import { REPARSE_POINT, Snapshot } from "./snapshot.ts";
 import type { DirectorySource } from "./source.ts";
 
 /** Names a set of listings may still read. */
@@ -26,7 +26,6 @@ export interface ScannerOptions {
 
 /** The event loop gets a turn at least this often while pages are packed. */
 const PAGES_PER_TURN = 8;
-const REPARSE_POINT = 0x400;
 
 /** Lists directories: page by page, abortable, a bounded number at a time. */
 export class Scanner {

@@ -62,11 +62,9 @@ export class ShareWatcher implements ShareWatch {
     const active = new ActiveInterest(interest, sink, overrides, {
       stage: (out) => deliveryStage(out, { stat, settleMs, clock: this.#clock, inquirer: this.#inquirer }),
       onClose: (closed) => this.#garrison.remove(closed),
-      checkpoint: () => takeCheckpoint(this.#garrison.picture, interest, (path) => this.#key(path)),
+      checkpoint: () => takeCheckpoint(this.#garrison.picture, interest),
     });
-    if (overrides.checkpoint !== undefined) {
-      adoptCheckpoint(this.#garrison.picture, interest, overrides.checkpoint);
-    }
+    if (overrides.checkpoint !== undefined) this.#takeOver(active, overrides.checkpoint);
     this.#garrison.add(active);
     void this.#serve(active);
     return active;
@@ -76,6 +74,22 @@ export class ShareWatcher implements ShareWatch {
   close(): Promise<void> {
     this.#closing ??= this.#end();
     return this.#closing;
+  }
+
+  /** A checkpoint that cannot be compared leaves only one honest answer. */
+  #takeOver(active: ActiveInterest, checkpoint: Uint8Array): void {
+    const { path, recursive } = active.interest;
+    try {
+      const key = (other: CanonicalPath): string => this.#key(other);
+      if (adoptCheckpoint(this.#garrison.picture, active.interest, checkpoint, key)) return;
+    } catch {
+      // Damaged, or of another version.
+    }
+    const scope = recursive ? "subtree" : "self";
+    active.live.then(
+      () => active.deliver({ type: "resync", path, scope, reason: "takeover" }),
+      () => undefined,
+    );
   }
 
   async #end(): Promise<void> {

@@ -9,7 +9,7 @@ import type { DirectoryEntry } from "./source.ts";
  */
 
 /** FILE_ATTRIBUTE_REPARSE_POINT (MS-FSCC 2.6). */
-const REPARSE_POINT = 0x400;
+export const REPARSE_POINT = 0x400;
 
 export const EntryFlag = { directory: 1, link: 2, known: 4 } as const;
 const WIDE = 8;

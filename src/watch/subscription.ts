@@ -34,9 +34,10 @@ export class Subscription {
 
   /** Resolves `true` when the server holds the first request; `false` when an outcome will say why not. */
   async start(): Promise<boolean> {
-    const first = this.#arm();
-    while (!this.#over && this.#armed.size < this.#depth) this.#arm();
-    return first.accepted;
+    const armed: ArmedNotify[] = [];
+    while (!this.#over && armed.length < this.#depth) armed.push(this.#arm());
+    for (const { accepted } of armed) if (await accepted) return true;
+    return false;
   }
 
   /** Arms anew, then gives the old requests up: a server may have forgotten them without a word. */

@@ -7,7 +7,7 @@ import { type Picture, type PictureNode, reconcile, type TouchLog } from "./pict
 import type { Budget, Listing, Scanner } from "./scanner.ts";
 import { Snapshot } from "./snapshot.ts";
 import { type DirectorySource, SourceError } from "./source.ts";
-import type { Doubt } from "./watcher.ts";
+import type { Doubt } from "./watcher-status.ts";
 
 /** Who hears what a survey finds. */
 export interface SurveyReport<T> {

@@ -1,13 +1,21 @@
 import { Backoff, deferred, sleep, waitFor } from "../base/async.ts";
-import { describeError, Smb2NatsError } from "../base/errors.ts";
-import type { CanonicalPath } from "../base/path.ts";
-import { Coalescer, type LocatedChange } from "./coalesce.ts";
-import type { PublicState, ResyncReason, Via, WatchMode } from "./events.ts";
-import { doubts, healths, notifies, transitions, type WatcherState } from "./facts.ts";
-import type { ResolvedOptions, Surroundings } from "./options.ts";
-import { every, type Pacer } from "./pacing.ts";
-import { type DirectorySource, type NotifyOutcome, SourceError, type WatchedDirectory } from "./source.ts";
+import { Coalescer } from "./coalesce.ts";
+import type { WatchMode } from "./events.ts";
+import { doubts, notifies, transitions, type WatcherState } from "./facts.ts";
+import { checkHealth } from "./health.ts";
+import { every } from "./pacing.ts";
+import { Recovery } from "./recovery.ts";
+import { type EntryInfo, type NotifyOutcome, SourceError } from "./source.ts";
 import { Subscription } from "./subscription.ts";
+import type { WatcherServices, WatcherSpec, WatcherView } from "./watcher-port.ts";
+import {
+  asSourceError,
+  type Doubt,
+  joinDoubts,
+  type Loss,
+  statusAfter,
+  type WatcherStatus,
+} from "./watcher-status.ts";
 
 /*
  * One handle on one directory, kept alive for ever.
@@ -34,49 +42,11 @@ import { Subscription } from "./subscription.ts";
  * it is complete and no doubt arose meanwhile.
  */
 
-export interface Doubt {
-  readonly reason: ResyncReason | "timer";
-  /** Monotonic ms of the last moment at which nothing could have been missed. */
-  readonly since: number;
-}
-
-export interface WatcherStatus {
-  readonly state: PublicState | "starting";
-  readonly mode: WatchMode;
-  readonly error?: SourceError;
-}
-
-/** What a watcher needs of its owner. */
-export interface WatcherHost {
-  /** Tells what the server said. */
-  notified(watcher: Watcher, changes: readonly LocatedChange[]): void;
-  /** Lists and compares all that this watcher answers for. @throws SourceError */
-  survey(watcher: Watcher, doubt: Doubt | undefined, via: Via, signal: AbortSignal): Promise<void>;
-  statusChanged(watcher: Watcher): void;
-}
-
-export interface WatcherSpec {
-  readonly path: CanonicalPath;
-  readonly recursive: boolean;
-  readonly filter: number;
-  readonly rescanMinutes: number;
-}
-
-export interface WatcherServices extends Surroundings {
-  readonly source: DirectorySource;
-  readonly host: WatcherHost;
-  readonly checks: Pacer;
-  readonly options: ResolvedOptions;
-}
-
-interface Loss extends Doubt {
-  readonly error: SourceError;
-}
-
 /** A rescan that follows another within this time waits: a server in an overflow storm needs air. */
 const STORM_MS = 1_000;
 
-export class Watcher {
+/** See the table above. */
+export class Watcher implements WatcherView {
   readonly spec: WatcherSpec;
   readonly #services: WatcherServices;
   readonly #stop = new AbortController();
@@ -87,22 +57,16 @@ export class Watcher {
   #lose: ((loss: Loss) => void) | undefined;
   #rescan: (() => void) | undefined;
   #check: (() => void) | undefined;
-  #wake: (() => void) | undefined;
   #sureAt = 0;
   #healthyAt = 0;
   #rescannedAt = Number.NEGATIVE_INFINITY;
-  #failures = 0;
-  readonly #backoff: { readonly gone: Backoff; readonly denied: Backoff; readonly busy: Backoff };
+  #checking = false;
+  readonly #recovery: Recovery;
 
   constructor(spec: WatcherSpec, services: WatcherServices) {
     this.spec = spec;
     this.#services = services;
-    const { random } = services;
-    this.#backoff = {
-      gone: new Backoff({ initialMs: 250, maxMs: 30_000, random }),
-      denied: new Backoff({ initialMs: 120_000, maxMs: 900_000, random }),
-      busy: new Backoff({ initialMs: 500, maxMs: 60_000, random }),
-    };
+    this.#recovery = new Recovery(services);
   }
 
   get state(): WatcherState {
@@ -113,13 +77,9 @@ export class Watcher {
     return this.#status;
   }
 
-  /** Live, polling, or failed in a way that will not heal by itself: the first answer is in. */
   get settled(): boolean {
-    return (
-      this.#status.state !== "starting" &&
-      this.#status.state !== "unreachable" &&
-      this.#status.state !== "degraded"
-    );
+    const { state } = this.#status;
+    return state === "live" || state === "gone" || state === "denied";
   }
 
   start(): this {
@@ -130,15 +90,14 @@ export class Watcher {
   /** Something may have been missed since `since`; a rescan follows as soon as the handle is armed. */
   doubt(reason: Doubt["reason"], since: number = this.#sureAt): void {
     doubts.publish({ path: this.spec.path, reason });
-    const earlier = this.#doubt;
-    this.#doubt = { reason: earlier?.reason ?? reason, since: Math.min(earlier?.since ?? since, since) };
+    this.#doubt = joinDoubts(this.#doubt, { reason, since });
     this.#rescan?.();
   }
 
   /** Looks now whether the path still names the directory we hold, or whether a failure has passed. */
   poke(): void {
     this.#check?.();
-    this.#wake?.();
+    this.#recovery.wake();
   }
 
   close(): Promise<void> {
@@ -168,21 +127,16 @@ export class Watcher {
     while (!signal.aborted) {
       try {
         const loss = await this.#session(signal);
-        this.#remember(loss);
+        this.#doubt = joinDoubts(this.#doubt, loss);
         await this.#recover(loss, signal);
       } catch (error) {
         if (signal.aborted) break;
         const loss: Loss = { error: asSourceError(error), reason: "reconnect", since: this.#sureAt };
-        this.#remember(loss);
+        this.#doubt = joinDoubts(this.#doubt, loss);
         await this.#recover(loss, signal).catch((again: unknown) => this.#refused(again, signal));
       }
     }
     this.#move("stopped");
-  }
-
-  #remember(loss: Loss): void {
-    const since = Math.min(this.#doubt?.since ?? loss.since, loss.since);
-    this.#doubt = { reason: this.#doubt?.reason ?? loss.reason, since };
   }
 
   /** Ends with the reason why the handle is of no use any more. */
@@ -213,10 +167,10 @@ export class Watcher {
       const surveyed = this.#surveyUntilSure("notify", "scanning", signal);
       const early = await Promise.race([surveyed, lost.promise]);
       if (early !== undefined) return early;
-      this.#healed();
+      this.#recovery.healed();
       this.#move("live");
       this.#rescan = () => void this.#rescanLive(signal);
-      this.#check = () => void this.#health(directory, signal);
+      this.#check = () => void this.#health(directory.info, signal);
       timers.push(...this.#timers(() => void this.#renew(subscription)));
       if (this.#doubt !== undefined) this.#rescan();
       return await waitFor(lost.promise, { signal });
@@ -300,7 +254,7 @@ export class Watcher {
       try {
         await host.survey(this, doubt, mode === "poll" ? "poll" : "rescan", signal);
       } catch (error) {
-        if (doubt !== undefined) this.#remember({ ...doubt, error: asSourceError(error) });
+        if (doubt !== undefined) this.#doubt = joinDoubts(doubt, this.#doubt ?? doubt);
         throw error;
       }
       if (this.#doubt === undefined) {
@@ -321,33 +275,24 @@ export class Watcher {
       await this.#surveyUntilSure("notify", "rescanning", signal);
       this.#rescannedAt = clock.monotonic();
       this.#move("live");
+      if (this.#doubt !== undefined) this.#rescan?.();
     } catch (error) {
       if (signal.aborted) return;
       this.#lose?.({ error: asSourceError(error), reason: "reconnect", since: this.#sureAt });
     }
   }
 
-  async #health(directory: WatchedDirectory, signal: AbortSignal): Promise<void> {
+  async #health(held: EntryInfo, signal: AbortSignal): Promise<void> {
+    if (this.#checking) return;
+    this.#checking = true;
     const { source, checks, clock } = this.#services;
-    const { path } = this.spec;
-    try {
-      await checks.turn(signal);
-      const asked = clock.monotonic();
-      const info = await source.stat(path, { signal });
-      const same = info.fileId === directory.info.fileId && info.created === directory.info.created;
-      healths.publish({ path, verdict: same ? "same" : "replaced" });
-      if (same) {
-        this.#healthyAt = asked;
-        return;
-      }
-      const error = new SourceError("gone", "another directory took the place of the watched one");
-      this.#lose?.({ error, reason: "silent", since: this.#healthyAt });
-    } catch (error) {
-      if (signal.aborted) return;
-      const gone = error instanceof SourceError && error.failure === "gone";
-      healths.publish({ path, verdict: gone ? "gone" : "unknown" });
-      if (gone) this.#lose?.({ error, reason: "silent", since: this.#healthyAt });
-    }
+    const asked = clock.monotonic();
+    const verdict = await checkHealth(source, this.spec.path, held, checks, signal);
+    this.#checking = false;
+    if (verdict === "same") this.#healthyAt = asked;
+    if (verdict !== "gone" && verdict !== "replaced") return;
+    const error = new SourceError("gone", "the path does not name the watched directory any more");
+    this.#lose?.({ error, reason: "silent", since: this.#healthyAt });
   }
 
   /** Even the way back was refused. */
@@ -360,15 +305,9 @@ export class Watcher {
     );
   }
 
-  #healed(): void {
-    this.#failures = 0;
-    for (const backoff of Object.values(this.#backoff)) backoff.reset();
-  }
-
-  async #recover(loss: Loss, signal: AbortSignal): Promise<void> {
-    const { error, reason } = loss;
-    const { source } = this.#services;
-    this.#failures++;
+  async #recover({ error, reason }: Loss, signal: AbortSignal): Promise<void> {
+    const recovery = this.#recovery;
+    recovery.failed();
     switch (error.failure) {
       case "unsupported":
         await this.#poll(signal);
@@ -377,43 +316,28 @@ export class Watcher {
       case "not-a-directory":
       case "bad-path":
         this.#move("gone", error);
-        await this.#pause(this.#backoff.gone.next(), signal);
-        return;
+        break;
       case "denied":
       case "credentials":
         this.#move("denied", error);
-        await this.#pause(this.#backoff.denied.next(), signal);
-        return;
+        break;
       case "busy":
         this.#move("unreachable", error);
-        await this.#pause(this.#backoff.busy.next(), signal);
-        return;
+        break;
       case "unreachable":
         // A dropped handle on a living connection is opened again before anybody need hear of it.
-        if (reason === "server-cleanup" && this.#failures === 1) return;
+        if (reason === "server-cleanup" && recovery.failures === 1) return;
         this.#move("unreachable", error);
-        if (this.#failures > 1) await this.#pause(this.#backoff.busy.next(), signal);
-        await source.reachable({ signal });
+        if (recovery.failures > 1) await recovery.pauseAfter("unreachable", signal);
+        await this.#services.source.reachable({ signal });
+        return;
     }
-  }
-
-  /** Waits, but not after a poke. */
-  async #pause(ms: number, signal: AbortSignal): Promise<void> {
-    const woken = new AbortController();
-    this.#wake = () => woken.abort();
-    try {
-      await sleep(ms, { signal: AbortSignal.any([signal, woken.signal]), clock: this.#services.clock });
-    } catch (error) {
-      if (signal.aborted) throw error;
-    } finally {
-      this.#wake = undefined;
-    }
+    await recovery.pauseAfter(error.failure, signal);
   }
 
   async #poll(signal: AbortSignal): Promise<void> {
     const { options } = this.#services;
-    this.#doubt = undefined;
-    this.#rescan = () => this.#wake?.();
+    this.#rescan = () => this.#recovery.wake();
     for (;;) {
       try {
         await this.#surveyUntilSure("poll", this.#state === "polling" ? "polling" : "scanning", signal);
@@ -426,43 +350,10 @@ export class Watcher {
         await this.#recover({ error: known, reason: "reconnect", since: this.#sureAt }, signal);
         continue;
       }
-      this.#healed();
+      this.#recovery.healed();
       this.#move("polling");
-      await this.#pause(options.pollSeconds * 1_000, signal);
+      await this.#recovery.pause(options.pollSeconds * 1_000, signal);
       this.#doubt ??= { reason: "timer", since: this.#sureAt };
     }
   }
-}
-
-function statusAfter(
-  before: WatcherStatus,
-  state: WatcherState,
-  error: SourceError | undefined,
-): WatcherStatus {
-  const mode = before.mode;
-  switch (state) {
-    case "live":
-    case "polling": {
-      const now = state === "live" ? "notify" : "poll";
-      return before.state === "live" && mode === now ? before : { state: "live", mode: now };
-    }
-    case "gone":
-    case "denied":
-      return { state, mode, ...(error === undefined ? {} : { error }) };
-    case "unreachable":
-      return {
-        state: error?.failure === "busy" ? "degraded" : "unreachable",
-        mode,
-        ...(error === undefined ? {} : { error }),
-      };
-    default:
-      return before;
-  }
-}
-
-/** Whatever else goes wrong below counts as "away": retried with backoff, for ever. */
-function asSourceError(error: unknown): SourceError {
-  if (error instanceof SourceError) return error;
-  const retryable = error instanceof Smb2NatsError && error.retryable;
-  return new SourceError(retryable ? "busy" : "unreachable", describeError(error), error);
 }

@@ -1,0 +1,96 @@
+import { waitFor } from "../base/async.ts";
+import type { Clock } from "../base/clock.ts";
+import type { WatchSink } from "./api.ts";
+import type { Change, WatchEvent } from "./events.ts";
+import type { Inquirer } from "./inquirer.ts";
+import type { Stage } from "./interest.ts";
+import type { EntryInfo } from "./source.ts";
+
+/** A server that takes longer to say what a file is does not hold the news back any more. */
+const LOOK_MS = 5_000;
+/** Events that may wait for an answer; more pass as they are, in order. */
+const WAITING = 1_000;
+
+/** Adds type, size, last write and file id where they can be read. Never changes the order of events. */
+export class Enricher implements Stage {
+  readonly #out: WatchSink;
+  readonly #inquirer: Inquirer;
+  readonly #clock: Clock;
+  readonly #stop = new AbortController();
+  readonly #queue: { event: WatchEvent | undefined }[] = [];
+
+  constructor(out: WatchSink, inquirer: Inquirer, clock: Clock) {
+    this.#out = out;
+    this.#inquirer = inquirer;
+    this.#clock = clock;
+  }
+
+  push(event: WatchEvent): void {
+    const names = namesToLookAt(event);
+    if (names.length === 0 || this.#queue.length >= WAITING) {
+      if (this.#queue.length === 0) this.#out(event);
+      else this.#queue.push({ event });
+      return;
+    }
+    const slot: { event: WatchEvent | undefined } = { event: undefined };
+    this.#queue.push(slot);
+    void this.#look(event, names).then((enriched) => {
+      slot.event = enriched;
+      this.#drain();
+    });
+  }
+
+  close(): void {
+    this.#stop.abort();
+    this.#queue.length = 0;
+  }
+
+  #drain(): void {
+    while (this.#queue[0]?.event !== undefined) {
+      const event = this.#queue.shift()?.event;
+      if (event !== undefined) this.#out(event);
+    }
+  }
+
+  /** Best effort: an event that cannot be enriched is told as it is. */
+  async #look(event: WatchEvent, names: readonly string[]): Promise<WatchEvent> {
+    if (event.type !== "changes") return event;
+    const { signal } = this.#stop;
+    const looking = new AbortController();
+    try {
+      const found = await waitFor(
+        this.#inquirer.look(event.path, names, AbortSignal.any([signal, looking.signal])),
+        { signal, clock: this.#clock, deadlineMs: LOOK_MS, what: "stat" },
+      );
+      return { ...event, changes: event.changes.map((change) => enrich(change, found)) };
+    } catch {
+      return event;
+    } finally {
+      looking.abort();
+    }
+  }
+}
+
+function namesToLookAt(event: WatchEvent): string[] {
+  if (event.type !== "changes") return [];
+  const names = event.changes.filter(({ action }) => action !== "removed").map(({ name }) => name);
+  return [...new Set(names)];
+}
+
+function enrich(change: Change, found: ReadonlyMap<string, EntryInfo>): Change {
+  const info = change.action === "removed" ? undefined : found.get(change.name);
+  if (info === undefined) return change;
+  return {
+    ...change,
+    type: info.type,
+    size: info.size,
+    modified: fileTimeToIso(info.modified),
+    ...(info.fileId === undefined ? {} : { fileId: BigInt.asUintN(64, info.fileId).toString() }),
+  };
+}
+
+/** 100 ns since 1601 (MS-DTYP 2.3.3) to RFC 3339. Times no Date can hold become the nearest it can. */
+export function fileTimeToIso(time: bigint): string {
+  const ms = Number(time / 10_000n) - 11_644_473_600_000;
+  return new Date(Math.min(Math.max(ms, -62_135_596_800_000), 253_402_300_799_999)).toISOString();
+}

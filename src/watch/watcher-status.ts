@@ -1,0 +1,60 @@
+import { describeError, Smb2NatsError } from "../base/errors.ts";
+import type { PublicState, ResyncReason, WatchMode } from "./events.ts";
+import type { WatcherState } from "./facts.ts";
+import { SourceError } from "./source.ts";
+
+/** Something may have been missed. */
+export interface Doubt {
+  readonly reason: ResyncReason | "timer";
+  /** Monotonic ms of the last moment at which nothing could have been missed. */
+  readonly since: number;
+}
+
+/** Why a handle is of no use any more. */
+export interface Loss extends Doubt {
+  readonly error: SourceError;
+}
+
+/** A watcher as consumers see it. */
+export interface WatcherStatus {
+  readonly state: PublicState | "starting";
+  readonly mode: WatchMode;
+  readonly error?: SourceError;
+}
+
+/** Both at once: the earlier start of the gap, the first reason. */
+export function joinDoubts(first: Doubt | undefined, second: Doubt): Doubt {
+  if (first === undefined) return { reason: second.reason, since: second.since };
+  return { reason: first.reason, since: Math.min(first.since, second.since) };
+}
+
+/** States on the way back to `live` change nothing for consumers. */
+export function statusAfter(
+  before: WatcherStatus,
+  state: WatcherState,
+  error: SourceError | undefined,
+): WatcherStatus {
+  const mode = before.mode;
+  const why = error === undefined ? {} : { error };
+  switch (state) {
+    case "live":
+    case "polling": {
+      const now = state === "live" ? "notify" : "poll";
+      return before.state === "live" && mode === now ? before : { state: "live", mode: now };
+    }
+    case "gone":
+    case "denied":
+      return { state, mode, ...why };
+    case "unreachable":
+      return { state: error?.failure === "busy" ? "degraded" : "unreachable", mode, ...why };
+    default:
+      return before;
+  }
+}
+
+/** Whatever else goes wrong below counts as "away": retried with backoff, for ever. */
+export function asSourceError(error: unknown): SourceError {
+  if (error instanceof SourceError) return error;
+  const retryable = error instanceof Smb2NatsError && error.retryable;
+  return new SourceError(retryable ? "busy" : "unreachable", describeError(error), error);
+}
