@@ -56,7 +56,12 @@ const List = z.object({
   after: z.string().max(255).optional(),
   limit: z.number().int().min(1).max(5_000).optional(),
 });
-const Nothing = z.object({ connection: CONNECTION.optional() });
+const ListWatches = z.object({
+  connection: CONNECTION.optional(),
+  /** How many to skip: `next` of the page before. */
+  from: z.number().int().min(0).default(0),
+  limit: z.number().int().min(1).max(1_000).default(1_000),
+});
 
 export class ControlService {
   readonly #options: ControlOptions;
@@ -74,7 +79,7 @@ export class ControlService {
         endpoint("watch-acquire", "smb2nats.watch.acquire", Acquire, (request) => this.#acquire(request)),
         endpoint("watch-renew", "smb2nats.watch.renew", Renew, (request) => this.#renew(request)),
         endpoint("watch-release", "smb2nats.watch.release", Release, (request) => this.#release(request)),
-        endpoint("watch-list", "smb2nats.watch.list", Nothing, (request) => this.#list(request)),
+        endpoint("watch-list", "smb2nats.watch.list", ListWatches, (request) => this.#list(request)),
         endpoint("watch-stat", "smb2nats.watch.stat", Target, (request) => this.#stat(request)),
         endpoint("directory-list", LIST_SUBJECT, List, ({ connection, path, after, limit }, signal) =>
           list(
@@ -148,13 +153,12 @@ export class ControlService {
     return { lease, connection, path, recursive };
   }
 
-  async #list({ connection }: z.infer<typeof Nothing>): Promise<unknown> {
-    const status = collectStatus(this.#options.view);
-    const { watches } = status;
-    return {
-      watches:
-        connection === undefined ? watches : watches.filter((watch) => watch.connection === connection),
-    };
+  async #list({ connection, from, limit }: z.infer<typeof ListWatches>): Promise<unknown> {
+    const { watches } = collectStatus(this.#options.view);
+    const wanted =
+      connection === undefined ? watches : watches.filter((one) => one.connection === connection);
+    const next = from + limit;
+    return { watches: wanted.slice(from, next), ...(next < wanted.length ? { next } : {}) };
   }
 
   async #stat(request: z.infer<typeof Target>): Promise<unknown> {

@@ -6,9 +6,9 @@ import type { LeaseKind } from "./records.ts";
 export type LeaseFact =
   | { readonly type: "acquired"; readonly kind: LeaseKind; readonly lease: string }
   | { readonly type: "renewed"; readonly kind: LeaseKind; readonly lease: string; readonly seconds: number }
-  /** One attempt; it is tried again. */
+  /** A failed renewal is tried again; a failed release leaves the lease to be judged dead. */
   | {
-      readonly type: "renewal-failed";
+      readonly type: "renewal-failed" | "release-failed";
       readonly kind: LeaseKind;
       readonly lease: string;
       readonly code: string;

@@ -48,7 +48,7 @@ export async function requestService(
   if (failure !== undefined) {
     const { error } = (body ?? {}) as { error?: { message?: unknown } };
     const text = typeof error?.message === "string" ? error.message : "a worker refused";
-    throw new FleetError(isFleetErrorCode(failure) ? failure : "internal", text);
+    throw new FleetError(isFleetErrorCode(failure) || failure === "bad_message" ? failure : "internal", text);
   }
   if (typeof body !== "object" || body === null) {
     throw new FleetError("internal", "a worker's answer is not JSON");

@@ -21,7 +21,7 @@ import type {
 } from "./port.ts";
 import { RefBook } from "./refs.ts";
 import { sameState, servingClaim, stateOfClaim } from "./serving.ts";
-import type { ViewChange } from "./view.ts";
+import type { FleetView, ViewChange } from "./view.ts";
 
 export interface FleetMemberOptions {
   /** Stays the caller's: `close` does not close it. */
@@ -103,6 +103,21 @@ export class FleetMember implements FleetClient {
   /** Id of the present lease, or of the last one while there is none. */
   get leaseId(): string {
     return this.#lastLease;
+  }
+
+  /** Whether a connection's names are told apart by case: as configured here, else as the workers say. */
+  caseSensitive(connection: string): boolean {
+    return this.#membership.view.caseSensitive(connection);
+  }
+
+  /** The bucket as this process mirrors it. */
+  get view(): FleetView {
+    return this.#membership.view;
+  }
+
+  /** Whether our lease is held, with a margin. */
+  get ready(): boolean {
+    return this.#membership.lease.mayPublish();
   }
 
   /** @throws FleetError `bad_path`, `unknown_connection` for what cannot be a target, ClosedError */

@@ -39,6 +39,7 @@ const QUEUE_GROUP = "q";
 const MAX_REQUEST_BYTES = 64 * 1024;
 /** Error codes as HTTP would number them, for `Nats-Service-Error-Code`. */
 const STATUS: Readonly<Record<string, number>> = {
+  bad_message: 400,
   bad_path: 400,
   denied: 403,
   unknown_connection: 404,
