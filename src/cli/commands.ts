@@ -30,6 +30,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/tail.ts")).tail,
   },
   {
+    name: "check",
+    summary: "Reach each server and say what it can do",
+    load: async () => (await import("./commands/check.ts")).check,
+  },
+  {
+    name: "status",
+    summary: "Show workers, watches, owners and states of the fleet",
+    load: async () => (await import("./commands/status.ts")).status,
+  },
+  {
     name: "subject",
     summary: "Print the NATS subject of a directory, or the directory of a subject",
     load: async () => (await import("./commands/subject.ts")).subject,

@@ -1,4 +1,4 @@
-import { styleText } from "node:util";
+import { stripVTControlCharacters, styleText } from "node:util";
 
 type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 
@@ -70,16 +70,17 @@ export class Output {
     this.#stderr.write(`${mark} ${line}\n`);
   }
 
-  /** Columns as wide as their widest cell; the last one is not padded. */
+  /** Columns as wide as their widest cell; nothing trails. */
   table(rows: readonly (readonly string[])[]): void {
     const widths: number[] = [];
     for (const row of rows) {
       row.forEach((cell, i) => {
-        widths[i] = Math.max(widths[i] ?? 0, cell.length);
+        widths[i] = Math.max(widths[i] ?? 0, width(cell));
       });
     }
     for (const row of rows) {
-      this.data(row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0))).join("  "));
+      const padded = row.map((cell, i) => cell + " ".repeat((widths[i] ?? 0) - width(cell)));
+      this.data(padded.join("  ").trimEnd());
     }
   }
 }
@@ -92,4 +93,8 @@ export function printable(text: string): string {
     /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
     (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`,
   );
+}
+
+function width(cell: string): number {
+  return stripVTControlCharacters(cell).length;
 }

@@ -11,10 +11,7 @@ export const tail: Command = {
         "changes of one directory; asks for the password",
       ],
       ["smb2nats tail //nas/media --recursive --username 'CORP\\ann'", "the directory and all below it"],
-      [
-        "SMB2NATS_PASSWORD_FILE=pw smb2nats tail //nas/media --username ann --json | jq .",
-        "one JSON object a line",
-      ],
+      ["SMB2NATS_PASSWORD_FILE=pw smb2nats tail //nas/media --username ann --json", "one JSON object a line"],
     ],
     options: {
       recursive: { type: "boolean", short: "r", doc: "all directories below, too" },
@@ -23,7 +20,7 @@ export const tail: Command = {
     },
     operands: { min: 1, max: 1 },
     notes:
-      "The first line is `live`: a listing taken after it cannot miss a change. `resync` means: list again.\nOnce live it reconnects for ever; before that, a server that is not there ends it with 69, a refused login with 77.",
+      "The first line is `live`: a listing taken after it cannot miss a change. `resync` means: list again.\nOnce live it reconnects for ever; before that, a server that is not there ends it with 69, a refused\nlogin with 77.",
   },
   run: async (invocation, context) => (await import("../compose/tail.ts")).runTail(invocation, context),
 };

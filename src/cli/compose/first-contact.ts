@@ -2,6 +2,7 @@ import { deferred, ignoreRejection } from "../../base/async.ts";
 import { describeError } from "../../base/errors.ts";
 import { sourceError } from "../../share/failure.ts";
 import type { Share } from "../../share/share.ts";
+import { SmbStatusError } from "../../smb/errors.ts";
 import { poolFacts } from "../../smb/facts.ts";
 import { SourceError } from "../../watch/source.ts";
 import { RefusedError, UnavailableError } from "../exit-codes.ts";
@@ -46,7 +47,9 @@ function explain(error: Error, where: string, username: string | undefined): Err
       `${where} refused the login of ${username ?? "the configured account"} (${why}); not tried again, because repeated failures lock accounts`,
     );
   }
+  if (error.cause instanceof SmbStatusError && error.cause.statusName === "STATUS_BAD_NETWORK_NAME") {
+    return new SourceError("gone", `${where}: the server has no such share`);
+  }
   if (error.failure === "unreachable") return new UnavailableError(`${where} cannot be reached: ${why}`);
-  if (error.failure === "gone") return new UnavailableError(`${where} does not exist: ${why}`);
   return new RefusedError(`${where} refused us: ${why}`);
 }

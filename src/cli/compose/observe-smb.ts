@@ -70,6 +70,8 @@ export function observeSmb({ metrics: { smb }, log, summary }: Observer): (() =>
           });
           return;
         case "lost":
+          // Without an error it was we who said goodbye.
+          if (fact.error === undefined) return;
           lost.add(connection);
           smb.losses.inc({ connection });
           log.warn("smb.lost", "the connection ended", { connection, role: fact.role, error: fact.error });

@@ -36,11 +36,14 @@ function observeEngine({ metrics: { watch }, log }: Observer): (() => void)[] {
   ];
 }
 
+const HOMELESS_MS = 10_000;
+
 function observeWorker({ metrics: { watch }, log, summary }: Observer): (() => void)[] {
   const watches = new Map<
     string,
     { readonly connection: string; readonly state: string; readonly mode: string }
   >();
+  let homelessSince: number | undefined;
   return [
     watchFacts.subscribe(({ connection, path, state, mode, error }) => {
       const key = `${connection}:${path}`;
@@ -84,7 +87,10 @@ function observeWorker({ metrics: { watch }, log, summary }: Observer): (() => v
       watch.planned.set(planned);
       watch.assigned.set(assigned);
       watch.homeless.set(homeless);
-      if (homeless > 0) {
+      if (homeless === 0) homelessSince = undefined;
+      else homelessSince ??= performance.now();
+      // Watches on the move are homeless for a moment.
+      if (homelessSince !== undefined && performance.now() - homelessSince > HOMELESS_MS) {
         summary.warn(
           "homeless",
           "worker.homeless",
@@ -93,7 +99,8 @@ function observeWorker({ metrics: { watch }, log, summary }: Observer): (() => v
             homeless,
           },
         );
-      } else summary.clear("homeless");
+      }
+      if (homeless === 0) summary.clear("homeless");
     }),
   ];
 }

@@ -1,0 +1,195 @@
+import { sleep, waitFor } from "../../base/async.ts";
+import { describeError } from "../../base/errors.ts";
+import type { CanonicalPath } from "../../base/path.ts";
+import { nearest } from "../../ops/nearest.ts";
+import { dialectName } from "../../smb/options.ts";
+import type { Context, Invocation } from "../command.ts";
+import { EXIT, type ExitCode, exitCodeOf, UsageError } from "../exit-codes.ts";
+import { loadFor } from "../load-config.ts";
+import type { Output } from "../output.ts";
+import { isShareArgument } from "../share-argument.ts";
+import { firstContact } from "./first-contact.ts";
+import { interruptible } from "./interruptible.ts";
+import { nameShare, type OpenedShare, openConfigured, openNamedShare } from "./open-share.ts";
+
+/** What `check --json` prints for a connection that answers. */
+export interface CheckReport {
+  readonly connection: string;
+  readonly share: string;
+  readonly ok: true;
+  readonly dialect: string;
+  readonly signing: string;
+  readonly encryption: string;
+  readonly server: string;
+  readonly version?: string;
+  /** Whether a CHANGE_NOTIFY was accepted, on one directory and on a tree. */
+  readonly notify: boolean;
+  readonly recursion: "full" | "partial" | "none";
+  /** Watches on one socket, as far as known. */
+  readonly slots?: number;
+  readonly cover: "directory" | "tree";
+  readonly mode: "notify" | "poll";
+  readonly loginMs: number;
+  readonly listing: { readonly entries: number; readonly ms: number; readonly complete: boolean };
+}
+
+interface CheckFailure {
+  readonly connection: string;
+  readonly share: string;
+  readonly ok: false;
+  readonly error: string;
+}
+
+/** Longest look at one directory. */
+const LISTING_MS = 10_000;
+const NOTIFY_MS = 10_000;
+const LOGIN_MS = 30_000;
+
+/** `smb2nats check` */
+export async function runCheck(invocation: Invocation, context: Context): Promise<ExitCode> {
+  const { out } = context;
+  const json = invocation.flag("json");
+  return interruptible(context, async ({ scope, signal }) => {
+    let worst: ExitCode = EXIT.ok;
+    for (const open of await targets(invocation, context)) {
+      const opened = await open();
+      scope.use(opened.share);
+      const report = await examine(opened, signal).catch((error: unknown) => {
+        if (signal.aborted) throw error;
+        if (worst === EXIT.ok) worst = exitCodeOf(error);
+        const { name, where } = opened;
+        return {
+          connection: name,
+          share: where,
+          ok: false,
+          error: describeError(error),
+        } satisfies CheckFailure;
+      });
+      if (json) out.json(report);
+      else print(out, report);
+      await opened.share.close();
+    }
+    return worst;
+  });
+}
+
+async function targets(
+  invocation: Invocation,
+  context: Context,
+): Promise<readonly (() => Promise<OpenedShare & { readonly path: CanonicalPath }>)[]> {
+  const { operands } = invocation;
+  const [first] = operands;
+  if (first !== undefined && isShareArgument(first)) {
+    if (operands.length > 1) throw new UsageError("check takes one share, or any number of connections");
+    const named = await nameShare(first, invocation, context);
+    return [async () => ({ ...openNamedShare(named, context), path: named.argument.path })];
+  }
+  const { config } = loadFor(invocation, context);
+  const known = Object.keys(config.connections);
+  const names = operands.length > 0 ? operands : known;
+  if (names.length === 0)
+    throw new UsageError("nothing to check: name a share (//server/share), or --config FILE");
+  for (const name of names) {
+    if (known.includes(name)) continue;
+    const meant = nearest(name, known);
+    throw new UsageError(
+      `there is no connection ${JSON.stringify(name)}${meant === undefined ? "" : `; did you mean ${meant}?`}`,
+    );
+  }
+  return names.map((name) => async () => ({ ...(await openConfigured(name, config)), path: "/" }));
+}
+
+async function examine(
+  { name, share, settings, where, path }: OpenedShare & { readonly path: CanonicalPath },
+  signal: AbortSignal,
+): Promise<CheckReport> {
+  const started = performance.now();
+  const contact = firstContact(share, { connection: name, where, username: settings.username, signal });
+  await waitFor(contact, { signal, deadlineMs: LOGIN_MS, what: where });
+  const loginMs = Math.round(performance.now() - started);
+  const listing = await list({ share, path }, signal);
+  const single = await accepts({ share, path }, false, signal);
+  const tree = single && (await accepts({ share, path }, true, signal));
+  const { server, watchesPerConnection } = share.info();
+  const full = tree && share.source.traits.fullRecursion;
+  const { cover } = settings;
+  return {
+    connection: name,
+    share: where,
+    ok: true,
+    dialect: server === undefined ? "unknown" : dialectName(server.dialect),
+    signing: server?.signing.active === true ? server.signing.algorithm : "off",
+    encryption: server?.encryption.active === true ? String(server.encryption.cipher ?? "on") : "off",
+    server: server?.kind ?? "unknown",
+    ...(server?.version === undefined ? {} : { version: server.version }),
+    notify: single,
+    recursion: full ? "full" : tree ? "partial" : "none",
+    ...(watchesPerConnection === undefined ? {} : { slots: watchesPerConnection }),
+    cover: cover === "auto" ? (full ? "tree" : "directory") : cover,
+    mode: single ? "notify" : "poll",
+    loginMs,
+    listing,
+  };
+}
+
+type Place = Pick<OpenedShare, "share"> & { readonly path: CanonicalPath };
+
+async function list({ share, path }: Place, signal: AbortSignal): Promise<CheckReport["listing"]> {
+  const started = performance.now();
+  let entries = 0;
+  let complete = true;
+  for await (const page of share.list(path, { signal })) {
+    entries += page.length;
+    if (performance.now() - started > LISTING_MS) {
+      complete = false;
+      break;
+    }
+  }
+  return { entries, ms: Math.round(performance.now() - started), complete };
+}
+
+/** Arms one notify and takes it back. */
+async function accepts({ share, path }: Place, recursive: boolean, signal: AbortSignal): Promise<boolean> {
+  const directory = await share.source.open(path, { signal });
+  try {
+    const armed = directory.arm({ recursive, filter: 0x1f });
+    // A server that cannot notify may answer no, or nothing at all.
+    return await Promise.race([armed.accepted, sleep(NOTIFY_MS, { signal }).then(() => false)]);
+  } finally {
+    await directory.close();
+  }
+}
+
+function print(out: Output, report: CheckReport | CheckFailure): void {
+  out.data(`${out.style("bold", report.connection)}  ${report.share}`);
+  if (!report.ok) {
+    out.data(`  ${out.style("red", "failed")}  ${report.error}`);
+    return;
+  }
+  const { listing } = report;
+  const version = report.version === undefined ? "" : ` ${report.version}`;
+  const rows: [string, string][] = [
+    ["server", `${report.server}${version}, SMB ${report.dialect}, login in ${report.loginMs} ms`],
+    ["signing", report.signing],
+    ["encryption", report.encryption],
+    [
+      "notify",
+      report.notify ? `yes; of trees ${RECURSION[report.recursion]}` : "no: the server will be polled",
+    ],
+    ...(report.slots === undefined
+      ? []
+      : ([["slots", `${report.slots} watches on one socket`]] as [string, string][])),
+    ["cover", `${report.cover}, by ${report.mode}`],
+    [
+      "listing",
+      `${listing.entries} entries in ${listing.ms} ms${listing.complete ? "" : ", and not at the end"}`,
+    ],
+  ];
+  out.table(rows.map(([key, value]) => [`  ${out.style("dim", key)}`, value]));
+}
+
+const RECURSION: Readonly<Record<CheckReport["recursion"], string>> = {
+  full: "completely",
+  partial: "partly, so one handle a directory is used",
+  none: "not at all",
+};

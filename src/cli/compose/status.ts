@@ -1,0 +1,77 @@
+import { waitFor } from "../../base/async.ts";
+import { BrokerError } from "../../broker/errors.ts";
+import { collectStatus, type FleetStatus } from "../../fleet/status.ts";
+import { FleetView } from "../../fleet/view.ts";
+import type { Context, Invocation } from "../command.ts";
+import { EXIT, type ExitCode, UnavailableError } from "../exit-codes.ts";
+import { loadFor } from "../load-config.ts";
+import { type Output, printable } from "../output.ts";
+import { openBroker } from "./broker.ts";
+import { interruptible } from "./interruptible.ts";
+
+const CONNECT_MS = 10_000;
+
+/** `smb2nats status` */
+export async function runStatus(invocation: Invocation, context: Context): Promise<ExitCode> {
+  const { config } = loadFor(invocation, context);
+  return interruptible(context, async ({ scope, signal }) => {
+    const nats = { ...config.nats, existingOnly: true };
+    const broker = await openBroker({
+      nats,
+      name: "smb2nats status",
+      signal,
+      firstConnectMs: CONNECT_MS,
+    }).catch((error: unknown) => {
+      if (error instanceof BrokerError && error.code === "BROKER_NO_STREAM") {
+        throw new UnavailableError(
+          "no worker has ever run on this NATS: its stream and buckets are not there",
+          error,
+        );
+      }
+      throw error;
+    });
+    scope.use(broker);
+    const mirror = scope.use(broker.mirror());
+    const view = new FleetView(mirror, {
+      caseSensitive: (name) => config.connections[name]?.caseSensitive,
+    });
+    await waitFor(mirror.synced, { signal, deadlineMs: CONNECT_MS, what: "the bucket of watches" });
+    const status = collectStatus(view);
+    if (invocation.flag("json")) context.out.json(status);
+    else print(context.out, status);
+    return EXIT.ok;
+  });
+}
+
+function print(out: Output, { holders, watches, void: gone }: FleetStatus): void {
+  out.table([
+    ["KIND", "HOST", "LEASE", "VERSION", "REFS", "CLAIMS", "CAPACITY", "CONNECTIONS"].map((head) =>
+      out.style("bold", head),
+    ),
+    ...holders.map((holder) => [
+      `${holder.kind}${holder.draining === true ? " (draining)" : ""}`,
+      printable(holder.host),
+      holder.lease,
+      holder.version ?? "",
+      String(holder.refs),
+      String(holder.claims),
+      holder.capacity === undefined ? "" : String(holder.capacity),
+      (holder.connections ?? []).join(","),
+    ]),
+  ]);
+  out.data();
+  out.table([
+    ["CONNECTION", "PATH", "STATE", "MODE", "REFS", "OWNER"].map((head) => out.style("bold", head)),
+    ...watches.map((watch) => [
+      watch.connection,
+      printable(watch.recursive ? `${watch.path === "/" ? "" : watch.path}/**` : watch.path),
+      `${watch.state}${watch.error === undefined ? "" : ` (${printable(watch.error)})`}`,
+      watch.mode,
+      `${watch.refs}${watch.unwanted === true ? " (ending)" : ""}`,
+      watch.owner === undefined ? "" : `${printable(watch.host ?? "")} ${watch.owner}`,
+    ]),
+  ]);
+  if (gone.refs + gone.claims > 0) {
+    out.say(`Left by processes that are gone, about to be swept: ${gone.refs} refs, ${gone.claims} claims.`);
+  }
+}
