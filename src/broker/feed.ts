@@ -124,7 +124,7 @@ export class NatsEventFeed implements EventFeed {
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       feedFacts.publish({ type: "unreadable", connection, subject, message });
-      return unreadable(subject, stored.sequence, stored.storedAt);
+      return unreadable(connection, subject, stored.sequence, stored.storedAt);
     }
   }
 

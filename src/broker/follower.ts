@@ -297,7 +297,8 @@ export class Follower implements FeedSubscription {
       decoded = decodeMessage(message.header, message.data);
     } catch (error) {
       this.#unreadable(subject, error instanceof Error ? error : new Error(String(error)));
-      if (this.#listener.onUnreadable === undefined) tell(unreadable(subject, sequence, this.#clock.now()));
+      if (this.#listener.onUnreadable === undefined)
+        tell(unreadable(this.#connection, subject, sequence, this.#clock.now()));
       return;
     }
     tell(decoded);

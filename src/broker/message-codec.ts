@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
+import { canonicalPath } from "../base/path.ts";
 import { BrokerError } from "./errors.ts";
 import { EVENT_TYPES, type EventMessage } from "./message.ts";
 import { readChanges, readResync, readState } from "./message-body.ts";
-import { parseSubject } from "./subjects.ts";
+import { type ParsedName, parseSubject } from "./subjects.ts";
 import { base32 } from "./token.ts";
 
 /** An event message as CloudEvents 1.0 in binary mode of the NATS binding: attributes in headers, the body as JSON. */
@@ -69,25 +70,29 @@ export function decodeMessage(
 }
 
 /**
- * Stands for a stored message that breaks the contract: whatever it said, listing the directory of its subject makes up
- * for it.
- * @throws BrokerError `BROKER_MALFORMED` for a subject that is none of ours
+ * Stands for a message that breaks the contract: whatever it said, listing the directory of its subject makes up for it,
+ * or listing everything where the subject is broken, too.
  */
-export function unreadable(subject: string, sequence: number, time: number): EventMessage {
-  const { connection, path, cut } = parseSubject(subject);
+export function unreadable(
+  connection: string,
+  subject: string,
+  sequence: number,
+  time: number,
+): EventMessage {
+  const head = { connection, epoch: "unreadable", seq: sequence, time: new Date(time).toISOString() };
+  const { path, cut } = parsedOrRoot(connection, subject);
   const scope = cut ? "subtree" : "self";
-  return {
-    type: "resync",
-    body: {
-      connection,
-      path,
-      epoch: "unreadable",
-      seq: sequence,
-      time: new Date(time).toISOString(),
-      scope,
-      reason: "retention",
-    },
-  };
+  return { type: "resync", body: { ...head, path, scope, reason: "retention" } };
+}
+
+function parsedOrRoot(connection: string, subject: string): ParsedName {
+  try {
+    const parsed = parseSubject(subject);
+    if (canonicalPath(parsed.path) === parsed.path) return parsed;
+  } catch {
+    // fall through: told by the caller as a fact
+  }
+  return { connection, path: "/", cut: true };
 }
 
 function parseJson(payload: Uint8Array): unknown {
