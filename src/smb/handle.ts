@@ -68,15 +68,23 @@ export class DirectoryHandle implements NotifySubject, TreeResource {
     return this.#closing;
   }
 
-  async #close(): Promise<void> {
-    // Before anything is awaited: what has not been sent yet must not go out on a closed handle.
+  disown(): void {
+    this.#closing ??= this.#end(Promise.resolve());
+  }
+
+  #close(): Promise<void> {
+    const { connection } = this.tree;
+    return this.#end(
+      connection.state === "closed" ? Promise.resolve() : closeQuietly(this.tree, this.fileId),
+    );
+  }
+
+  async #end(closed: Promise<void>): Promise<void> {
+    // What has not been sent yet must not go out on a closed handle.
     for (const notify of this.#armed) if (notify.state === "new") notify.cancel();
     this.tree.resources.delete(this);
-    try {
-      if (this.tree.connection.state !== "closed") await closeQuietly(this.tree, this.fileId);
-    } finally {
-      this.#owner.released();
-    }
+    await closed;
+    this.#owner.released();
   }
 }
 

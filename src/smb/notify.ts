@@ -127,7 +127,7 @@ export class ArmedNotify extends PendingRequest {
   }
 
   override onFailure(error: Error): void {
-    const ours = error instanceof AbortedError || (this.#subject.closing && this.#cancelled);
+    const ours = error instanceof AbortedError || this.#subject.closing;
     this.#end(ours ? { type: "cancelled" } : { type: "failed", error });
   }
 

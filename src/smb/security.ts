@@ -1,11 +1,11 @@
 import { HeaderFlags } from "../codec/header.ts";
 import { decodeTransform, encodeTransform } from "../codec/transform.ts";
 import type { SessionKeys } from "../crypto/keys.ts";
+import { plain } from "../crypto/plain.ts";
 import { type CipherId, createSealer, NonceCounter, type Sealer } from "../crypto/sealing.ts";
 import { createSigner, equalTags, gmacNonce, type Signer, type SigningAlgorithm } from "../crypto/signing.ts";
 import { wipe } from "../crypto/wipe.ts";
 import { SmbProtocolError } from "./errors.ts";
-import { plainBytes } from "./plain-bytes.ts";
 
 const FLAGS_AT = 16;
 const SIGNATURE_AT = 48;
@@ -100,6 +100,6 @@ export class SessionSecurity {
       throw new SmbProtocolError("an encrypted message for a session that does not encrypt");
     }
     const nonce = transform.nonce.subarray(0, this.#open.nonceLength);
-    return plainBytes(this.#open.open(transform.ciphertext, nonce, transform.aad, transform.signature));
+    return plain(this.#open.open(transform.ciphertext, nonce, transform.aad, transform.signature));
   }
 }

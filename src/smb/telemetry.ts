@@ -25,31 +25,38 @@ export class Telemetry {
   }
 
   state(from: ConnectionState, to: ConnectionState, error: Error | undefined): void {
-    connectionFacts.publish({ ...this.#who(), from, to, error });
+    connectionFacts.publish({ connection: this.connection, id: this.id, from, to, error });
   }
 
   request(command: number, outcome: string, ms: number): void {
-    requestFacts.publish({ ...this.#who(), command: commandName(command), outcome, ms });
+    requestFacts.publish({
+      connection: this.connection,
+      id: this.id,
+      command: commandName(command),
+      outcome,
+      ms,
+    });
   }
 
   credits(available: number, waiting: number): void {
-    creditFacts.publish({ ...this.#who(), available, waiting });
+    creditFacts.publish({ connection: this.connection, id: this.id, available, waiting });
   }
 
   echo(ms: number): void {
-    echoFacts.publish({ ...this.#who(), ms });
+    echoFacts.publish({ connection: this.connection, id: this.id, ms });
   }
 
   notify(outcome: NotifyFact["outcome"], records: number): void {
-    notifyFacts.publish({ ...this.#who(), outcome, records });
-    if (outcome === "overflow") overflowFacts.publish(this.#who());
+    notifyFacts.publish({ connection: this.connection, id: this.id, outcome, records });
+    if (outcome === "overflow") overflowFacts.publish({ connection: this.connection, id: this.id });
   }
 
   deadLetter(command: number, reason: DeadLetterFact["reason"]): void {
-    deadLetterFacts.publish({ ...this.#who(), command: commandName(command), reason });
-  }
-
-  #who(): { readonly connection: string; readonly id: number } {
-    return { connection: this.connection, id: this.id };
+    deadLetterFacts.publish({
+      connection: this.connection,
+      id: this.id,
+      command: commandName(command),
+      reason,
+    });
   }
 }

@@ -3,8 +3,8 @@ import { throwIfAborted, waitFor } from "../base/async.ts";
 import type { Clock } from "../base/clock.ts";
 import { AbortedError, DeadlineError } from "../base/errors.ts";
 import { FrameSplitter, frame } from "../codec/frame.ts";
+import { plain } from "../crypto/plain.ts";
 import { SmbConnectionError, SmbError, SmbProtocolError, SmbTimeoutError } from "./errors.ts";
-import { plainBytes } from "./plain-bytes.ts";
 
 export interface TransportOptions {
   readonly host: string;
@@ -102,7 +102,7 @@ export class Transport {
   #receive(chunk: Buffer): void {
     try {
       let frames = 0;
-      for (const message of this.#splitter.push(plainBytes(chunk))) {
+      for (const message of this.#splitter.push(plain(chunk))) {
         frames++;
         this.#listener?.onFrame(message);
         if (this.#closed) return;

@@ -18,9 +18,10 @@ import type { ExchangeOptions, Session } from "./session.ts";
 import { classifyStatus } from "./status-class.ts";
 import { needsValidation, validateNegotiate } from "./validate-negotiate.ts";
 
-/** Something open on a tree that wants to be closed before it. */
+/** Something open on a tree that ends with it. */
 export interface TreeResource {
-  close(): Promise<void>;
+  /** The server is about to close it together with the tree. */
+  disown(): void;
 }
 
 /** One connected share on one session: what files are opened on (MS-SMB2 3.2.1.4). */
@@ -153,18 +154,21 @@ export class Tree {
   }
 
   /**
-   * The orderly end: handles, tree, session, socket, within `closeMs`. Sockets cut with armed watches on
-   * them slow Samba's notifyd down for everyone. Idempotent; never rejects.
+   * The orderly end, within `closeMs`: sockets cut with armed watches on them slow Samba's notifyd down for
+   * everyone. TREE_DISCONNECT closes all handles on the server's side; 10,000 handles on five connections
+   * took Samba 1.5 s so, and 4 s by one CLOSE each. Idempotent; never rejects.
    */
   close(): Promise<void> {
     this.#closing ??= this.connection.close(async (signal) => {
-      await Promise.all([...this.resources].map((resource) => resource.close()));
-      if (signal.aborted) return;
-      await this.connection.call(
-        { command: Command.TREE_DISCONNECT, treeId: this.id, body: encodeTreeDisconnectRequest() },
-        { signal },
-      );
-      await this.session.logOff(signal);
+      for (const resource of this.resources) resource.disown();
+      // Both at once: the server goes on with what it has received even when we cannot wait for it.
+      await Promise.all([
+        this.connection.call(
+          { command: Command.TREE_DISCONNECT, treeId: this.id, body: encodeTreeDisconnectRequest() },
+          { signal },
+        ),
+        this.session.logOff(signal),
+      ]);
     });
     return this.#closing;
   }
