@@ -24,6 +24,11 @@ export interface Addressee {
   readonly directory: string;
 }
 
+/** Longer lists go out as several frames, so that one burst does not fill the socket's buffer at a stroke. */
+const MAX_CHANGES_PER_FRAME = 1_000;
+/** How soon a reader that is behind is looked at again. */
+const BEHIND_MS = 50;
+
 /** One frame to be. */
 interface Pending {
   cursor: Cursor | undefined;
@@ -50,9 +55,9 @@ interface Window {
  * All that leaves for one socket. Answers go out at once. Changes: the first of a directory at once, then
  * at most one frame per directory and `coalesceMs`, and what came last always goes out. Without `detail`
  * everything that waits for one directory is one frame; with it no change is lost, and neighbours of one
- * epoch become one list. While more than `softBufferBytes` are unsent all changes wait and merge; more than
- * `pendingChanges` of them turn into a resync; and who stays behind for `slowReaderMs`, or beyond
- * `bufferBytes`, is given up.
+ * epoch become one list. While more than `softBufferBytes` are unsent all changes wait and merge. When more
+ * than `pendingChanges` wait they go out early, or, to a reader that is behind, turn into a resync. Who stays
+ * behind for `slowReaderMs`, or is beyond `bufferBytes` when an answer is due, is given up.
  */
 export class Outbox {
   readonly #sink: FrameSink;
@@ -92,8 +97,8 @@ export class Outbox {
   /** An answer, or a state: goes out before anything that waits. */
   send(frame: ServerFrame): void {
     if (this.#closed) return;
-    this.#sink.send(JSON.stringify(frame));
     if (this.#sink.bufferedAmount > this.#limits.bufferBytes) this.#giveUp();
+    else this.#sink.send(JSON.stringify(frame));
   }
 
   /** A change or a resync. */
@@ -149,7 +154,19 @@ export class Outbox {
       window.pending.push(next);
       this.#waitingChanges += next.changes?.length ?? 1;
     }
+    if (this.#waitingChanges <= this.#limits.pendingChanges) return;
+    this.#writeAll(window);
     if (this.#waitingChanges > this.#limits.pendingChanges) this.#collapse();
+  }
+
+  /** As much of what waits as the reader takes. */
+  #writeAll(window: Window): void {
+    while (window.pending.length > 0 && !this.#isBehind()) {
+      const frame = window.pending.shift();
+      if (frame === undefined) return;
+      this.#waitingChanges -= weight([frame]);
+      this.#write(window, frame);
+    }
   }
 
   /** Too much waits: each subscription that has something waiting is told to list again instead. */
@@ -177,10 +194,13 @@ export class Outbox {
   #schedule(): void {
     if (this.#cancelTimer !== undefined || this.#closed) return;
     const first = this.#windows.values().next().value;
-    if (first === undefined) return;
-    // While the reader is behind, what is overdue is looked at once a window.
+    if (first === undefined) {
+      // Nobody looks any more: being behind starts anew with the next look.
+      this.#behindSince = undefined;
+      return;
+    }
     const wait = first.dueAt - this.#clock.monotonic();
-    this.#cancelTimer = this.#clock.after(wait > 0 ? wait : this.#windowMs, () => this.#flush());
+    this.#cancelTimer = this.#clock.after(wait > 0 ? wait : BEHIND_MS, () => this.#flush());
   }
 
   #flush(): void {
@@ -192,11 +212,8 @@ export class Outbox {
         this.#windows.delete(key);
         continue;
       }
-      if (this.#isBehind()) break;
-      const { pending } = window;
-      window.pending = [];
-      this.#waitingChanges -= weight(pending);
-      for (const frame of pending) this.#write(window, frame);
+      this.#writeAll(window);
+      if (window.pending.length > 0) break;
       this.#windows.delete(key);
       window.dueAt = now + this.#windowMs;
       this.#windows.set(key, window);
@@ -248,7 +265,10 @@ function mergeInto(last: Pending, next: Pending, detail: boolean): boolean {
   if (detail) {
     const alike =
       last.resync === undefined
-        ? next.resync === undefined && last.epoch === next.epoch && last.via === next.via
+        ? next.resync === undefined &&
+          last.epoch === next.epoch &&
+          last.via === next.via &&
+          (last.changes?.length ?? 0) + (next.changes?.length ?? 0) <= MAX_CHANGES_PER_FRAME
         : next.resync !== undefined;
     if (!alike) return false;
     if (next.changes !== undefined) last.changes?.push(...next.changes);

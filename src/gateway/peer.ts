@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { Clock } from "../base/clock.ts";
 import type { FleetClient } from "../fleet/port.ts";
 import { CLOSE } from "./close-codes.ts";
@@ -92,6 +93,8 @@ export class Peer {
     this.#host = host;
     this.#socket = socket;
     this.#openedAt = clock.monotonic();
+    // Each subscription being armed listens; their number has its own limit.
+    setMaxListeners(0, this.#gone.signal);
     this.#outbox = new Outbox({
       sink: socket,
       clock,

@@ -89,6 +89,8 @@ export interface ConnectOptions {
   readonly path?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly protocols?: readonly string[];
+  /** `false`: a client that is there for TCP and for nobody else. */
+  readonly autoPong?: boolean;
 }
 
 /** A gateway on a free port, without authentication unless told otherwise, over a fake fleet. */
@@ -111,8 +113,13 @@ export async function startGateway(
   );
   const { port, url } = await gateway.listen();
   const clients: WebSocket[] = [];
-  const open = ({ path = "/ws", headers = {}, protocols = [] }: ConnectOptions = {}): WebSocket => {
-    const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, [...protocols], { headers });
+  const open = ({
+    path = "/ws",
+    headers = {},
+    protocols = [],
+    autoPong = true,
+  }: ConnectOptions = {}): WebSocket => {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, [...protocols], { headers, autoPong });
     clients.push(socket);
     return socket;
   };

@@ -192,6 +192,23 @@ describe("the outbox", () => {
     ]);
   });
 
+  it("sends a burst early to a reader that takes it, whole", async () => {
+    outbox = make({ pendingChanges: 10 });
+    const to = addressee({ detail: true });
+    for (let n = 0; n < 100; n++) outbox.offer(to, changes([`${n}`]));
+    expect(sink.frames.length).toBeLessThan(15);
+    await clock.advance(250);
+    expect(names()).toEqual(Array.from({ length: 100 }, (_, n) => `${n}`));
+  });
+
+  it("cuts what waits into frames of a bounded length", async () => {
+    const to = addressee({ detail: true });
+    const many = Array.from({ length: 600 }, (_, n) => `${n}`);
+    for (let n = 0; n < 4; n++) outbox.offer(to, changes(many));
+    await clock.advance(250);
+    expect(sink.frames.map(({ changes: list }) => list?.length)).toEqual([600, 600, 600, 600]);
+  });
+
   it("gives up on a reader that stays behind", async () => {
     outbox = make({ bufferBytes: 20_000_000, softBufferBytes: 1_000, slowReaderMs: 5_000 });
     sink.bufferedAmount = 2_000;
