@@ -84,11 +84,12 @@ function accept(arrival: Arrival, context: InboundContext): void {
     }
     return;
   }
+  // Credits first: they may break the protocol, and then the request must still be in the table to be failed
+  // with the rest; and whoever gets the answer may want to send at once.
+  context.credits.grant(header.credits, first);
   const abandoned = request.state === "abandoned";
   context.pending.remove(request);
   request.state = "done";
-  // Credits before delivery: whoever gets the answer may want to send at once.
-  context.credits.grant(header.credits, first);
   const response = { header, message: arrival.message };
   if (abandoned) {
     context.deadLetter(header.command, "abandoned");

@@ -95,6 +95,7 @@ export class Peer {
 
   /** The keys of a fresh session; the names are the client's. */
   secure(keys: SessionKeys): void {
+    if (this.script.securityMode === 0) return;
     const algorithm = this.script.signingAlgorithm ?? defaultSigningAlgorithm(this.dialect);
     this.#signer = createSigner(algorithm, keys.signing);
     const { cipher } = this.script;
@@ -124,6 +125,14 @@ export class Peer {
       : reply;
     const { header, asyncId, sealed } = target;
     this.send([this.build(header, { asyncId, credits: 0, sealed, ...body })], body.sealed ?? sealed);
+  }
+
+  /** Answers a request that the script had met with silence. */
+  late(request: Incoming): void {
+    const usual = answer(request, this);
+    for (const reply of "length" in usual ? (usual as readonly Reply[]) : [usual as Reply]) {
+      this.send([this.build(request.header, reply)], request.sealed);
+    }
   }
 
   /** Bytes of one response message, signed as the reply says. */
