@@ -168,15 +168,17 @@ export class RefBook {
 
   async #write(lease: string, key: string, target: WatchTarget): Promise<void> {
     const { bucket, onStored } = this.#options;
+    const value = encodeRecord(target);
     let revision: number;
     try {
-      revision = await bucket.create(key, encodeRecord(target));
+      revision = await bucket.create(key, value);
     } catch (error) {
       if (!(error instanceof ConflictError)) throw error;
-      // Under our own lease id: an earlier write of ours whose acknowledgement was lost.
+      // Under our own lease id: an earlier write of ours whose acknowledgement was lost, or a stranger's.
       const entry = await bucket.get(key);
       if (entry === undefined) throw error;
-      revision = entry.revision;
+      const same = Buffer.compare(entry.value, value) === 0;
+      revision = same ? entry.revision : await bucket.update(key, value, entry.revision);
     }
     if (lease !== this.#lease) return;
     this.#stored.set(key, revision);

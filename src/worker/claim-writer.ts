@@ -1,9 +1,9 @@
 import type { Clock } from "../base/clock.ts";
 import { ConflictError } from "../broker/errors.ts";
-import type { KvBucket } from "../broker/port.ts";
+import type { KvBucket, KvEntry } from "../broker/port.ts";
 import { claimKey, watchName } from "../broker/subjects.ts";
 import type { WatchTarget } from "../fleet/port.ts";
-import { type ClaimRecord, encodeRecord } from "../fleet/records.ts";
+import { type ClaimRecord, decodeClaim, encodeRecord } from "../fleet/records.ts";
 import type { ClaimEntry, FleetView } from "../fleet/view.ts";
 import type { WatchMode } from "../watch/events.ts";
 import { claimFacts } from "./facts.ts";
@@ -78,7 +78,19 @@ export class ClaimWriter {
     const record: ClaimRecord = { lease: me, connection, path, recursive, state: "starting", mode: "notify" };
     if (dead !== undefined) return this.#update(dead, record);
     const key = this.keyOf(target);
-    return this.#write(key, record, () => this.#bucket.create(key, encodeRecord(record)));
+    if (await this.#write(key, record, () => this.#bucket.create(key, encodeRecord(record)))) return true;
+    // Something is there that the view does not show as this claim. What is no claim at all must not block it.
+    const found = await this.#bucket.get(key);
+    if (found === undefined || this.#isClaim(found)) return false;
+    return this.#write(key, record, () => this.#bucket.update(key, encodeRecord(record), found.revision));
+  }
+
+  #isClaim({ key, value }: KvEntry): boolean {
+    try {
+      return this.keyOf(decodeClaim(value)) === key;
+    } catch {
+      return false;
+    }
   }
 
   intend(entry: ClaimEntry, me: string, ready: boolean): Promise<boolean> {

@@ -152,7 +152,8 @@ export class WorkerController {
   #look(): void {
     const { view, lease, lingerMs = DEFAULT_LINGER_MS } = this.#options;
     const me = lease();
-    if (me === undefined || !view.current) return;
+    // Until our own lease is in the picture, the picture says that nobody may be assigned anything of ours.
+    if (me === undefined || !view.leases.has(me) || !view.current) return;
     const started = this.#clock.monotonic();
     const targets = this.#book.refresh(started, this.#local.keys());
     if (targets.lingering) this.poke(lingerMs + 1);
