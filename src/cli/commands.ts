@@ -30,6 +30,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/tail.ts")).tail,
   },
   {
+    name: "watch",
+    summary: "Print changes of a directory, as a NATS consumer",
+    load: async () => (await import("./commands/watch.ts")).watch,
+  },
+  {
     name: "check",
     summary: "Reach each server and say what it can do",
     load: async () => (await import("./commands/check.ts")).check,

@@ -177,14 +177,17 @@ async function stopChild(child: ChildProcess): Promise<void> {
   clearTimeout(kill);
 }
 
+/** Where packages put servers, and a plain user's PATH does not look. */
+const SBIN = ["/usr/sbin", "/usr/local/sbin"];
+
 /** @throws EmbeddedNatsError that says which package to install. */
-export function findNatsServer(env: Environment): string {
+export function findNatsServer(env: Environment, beside: readonly string[] = SBIN): string {
   const given = env["NATS_SERVER_BIN"];
   if (given !== undefined && given !== "") {
     if (isExecutable(given)) return given;
     throw new EmbeddedNatsError(`NATS_SERVER_BIN names ${given}, which is not a program`);
   }
-  const folders = [...(env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/usr/local/sbin"];
+  const folders = [...(env["PATH"] ?? "").split(delimiter), ...beside];
   const found = folders
     .filter((folder) => folder !== "")
     .map((folder) => join(folder, "nats-server"))

@@ -1,7 +1,9 @@
 import { type BrokerOptions, connectBroker } from "../../broker/broker.ts";
 import type { ConnectAuth } from "../../broker/connect-options.ts";
+import { BrokerError } from "../../broker/errors.ts";
 import type { Broker } from "../../broker/port.ts";
 import type { NatsConfig } from "../../ops/config.ts";
+import { UnavailableError } from "../exit-codes.ts";
 
 export interface OpenBrokerOptions {
   readonly nats: NatsConfig;
@@ -19,6 +21,25 @@ export const DEFAULT_NATS_URL = "nats://127.0.0.1:4222";
 /** @throws BrokerError, AbortedError */
 export function openBroker(options: OpenBrokerOptions): Promise<Broker> {
   return connectBroker(brokerOptions(options));
+}
+
+const LOOK_MS = 10_000;
+
+/** For commands that take part or look, and must not be the first here. @throws UnavailableError, BrokerError, AbortedError */
+export async function openExistingBroker(
+  nats: NatsConfig,
+  name: string,
+  signal: AbortSignal,
+): Promise<Broker> {
+  try {
+    return await openBroker({ nats: { ...nats, existingOnly: true }, name, signal, firstConnectMs: LOOK_MS });
+  } catch (error) {
+    if (!(error instanceof BrokerError) || error.code !== "BROKER_NO_STREAM") throw error;
+    throw new UnavailableError(
+      "no worker has ever run on this NATS: its stream and buckets are not there",
+      error,
+    );
+  }
 }
 
 export function brokerOptions({

@@ -1,41 +1,25 @@
 import { waitFor } from "../../base/async.ts";
-import { BrokerError } from "../../broker/errors.ts";
 import { collectStatus, type FleetStatus } from "../../fleet/status.ts";
 import { FleetView } from "../../fleet/view.ts";
 import type { Context, Invocation } from "../command.ts";
-import { EXIT, type ExitCode, UnavailableError } from "../exit-codes.ts";
+import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { loadFor } from "../load-config.ts";
 import { type Output, printable } from "../output.ts";
-import { openBroker } from "./broker.ts";
+import { openExistingBroker } from "./broker.ts";
 import { interruptible } from "./interruptible.ts";
 
-const CONNECT_MS = 10_000;
+const SYNC_MS = 10_000;
 
 /** `smb2nats status` */
 export async function runStatus(invocation: Invocation, context: Context): Promise<ExitCode> {
   const { config } = loadFor(invocation, context);
   return interruptible(context, async ({ scope, signal }) => {
-    const nats = { ...config.nats, existingOnly: true };
-    const broker = await openBroker({
-      nats,
-      name: "smb2nats status",
-      signal,
-      firstConnectMs: CONNECT_MS,
-    }).catch((error: unknown) => {
-      if (error instanceof BrokerError && error.code === "BROKER_NO_STREAM") {
-        throw new UnavailableError(
-          "no worker has ever run on this NATS: its stream and buckets are not there",
-          error,
-        );
-      }
-      throw error;
-    });
-    scope.use(broker);
+    const broker = scope.use(await openExistingBroker(config.nats, "smb2nats status", signal));
     const mirror = scope.use(broker.mirror());
     const view = new FleetView(mirror, {
       caseSensitive: (name) => config.connections[name]?.caseSensitive,
     });
-    await waitFor(mirror.synced, { signal, deadlineMs: CONNECT_MS, what: "the bucket of watches" });
+    await waitFor(mirror.synced, { signal, deadlineMs: SYNC_MS, what: "the bucket of watches" });
     const status = collectStatus(view);
     if (invocation.flag("json")) context.out.json(status);
     else print(context.out, status);

@@ -1,7 +1,6 @@
 import { systemClock } from "../../base/clock.ts";
 import type { CanonicalPath } from "../../base/path.ts";
 import { type StreamEvent, WatchStream } from "../../share/watch-stream.ts";
-import type { Change } from "../../watch/events.ts";
 import { SourceError } from "../../watch/source.ts";
 import type { Context, Invocation } from "../command.ts";
 import { EXIT, type ExitCode, RefusedError } from "../exit-codes.ts";
@@ -9,6 +8,7 @@ import { type Output, printable } from "../output.ts";
 import { firstContact } from "./first-contact.ts";
 import { interruptible } from "./interruptible.ts";
 import { nameShare, openNamedShare } from "./open-share.ts";
+import { printEvent } from "./print-event.ts";
 
 /** `smb2nats tail` */
 export async function runTail(invocation: Invocation, context: Context): Promise<ExitCode> {
@@ -16,7 +16,7 @@ export async function runTail(invocation: Invocation, context: Context): Promise
   const { name, share, settings, where } = openNamedShare(named, context);
   const { path } = named.argument;
   const { out } = context;
-  const print = invocation.flag("json") ? printJson : printText;
+  const print = invocation.flag("json") ? printJson : printEvent;
   return interruptible(context, async ({ scope, signal }) => {
     scope.use(share);
     await firstContact(share, { connection: name, where, username: settings.username, signal });
@@ -58,49 +58,4 @@ function printJson(out: Output, event: StreamEvent): void {
       out.json({ type: "state", path, state, mode, ...(error === undefined ? {} : { error }), time });
     }
   }
-}
-
-const MARKS = { added: "+", removed: "-", modified: "~", renamed: ">" } as const;
-const STYLES = { added: "green", removed: "red", modified: "yellow", renamed: "cyan" } as const;
-
-function printText(out: Output, event: StreamEvent): void {
-  const time = out.style("dim", new Date(systemClock.now()).toTimeString().slice(0, 8));
-  switch (event.type) {
-    case "live":
-      out.say(`watching ${printable(event.path)}; Ctrl-C ends`);
-      return;
-    case "changes":
-      for (const change of event.changes) {
-        const mark = out.style(STYLES[change.action], MARKS[change.action]);
-        const via = event.via === "notify" ? "" : out.style("dim", ` (${event.via})`);
-        out.data(`${time} ${mark} ${changeText(event.path, change)}${via}`);
-      }
-      return;
-    case "resync":
-      out.data(
-        `${time} ${out.style("yellow", "!")} resync of ${scopeText(event.scope)} ${printable(event.path)} (${event.reason}): list it again`,
-      );
-      return;
-    case "state": {
-      const why = event.error === undefined ? "" : `: ${printable(event.error)}`;
-      out.data(
-        `${time} ${out.style("dim", "=")} ${printable(event.path)} is ${event.state}, by ${event.mode}${why}`,
-      );
-    }
-  }
-}
-
-function changeText(directory: CanonicalPath, change: Change): string {
-  const folder = directory === "/" ? "/" : `${directory}/`;
-  const name = printable(`${folder}${change.name}`);
-  if (change.action === "renamed" && change.oldName !== undefined) {
-    return `${printable(`${folder}${change.oldName}`)} -> ${name}`;
-  }
-  if (change.movedTo !== undefined) return `${name}, moved to ${printable(change.movedTo)}`;
-  if (change.movedFrom !== undefined) return `${name}, moved from ${printable(change.movedFrom)}`;
-  return change.stream === true ? `${name} (a stream of it)` : name;
-}
-
-function scopeText(scope: "self" | "subtree"): string {
-  return scope === "self" ? "the directory" : "the tree";
 }

@@ -1,0 +1,63 @@
+import { systemClock } from "../../base/clock.ts";
+import type { CanonicalPath } from "../../base/path.ts";
+import type { Change, ChangesEvent, ResyncEvent, WatchMode } from "../../watch/events.ts";
+import { type Output, printable } from "../output.ts";
+
+/** What `tail` and `watch` have in common. */
+export type PrintableEvent =
+  | { readonly type: "live"; readonly path: CanonicalPath }
+  | ChangesEvent
+  | ResyncEvent
+  | {
+      readonly type: "state";
+      readonly path: CanonicalPath;
+      readonly state: string;
+      readonly mode: WatchMode;
+      readonly error?: string;
+    };
+
+const MARKS = { added: "+", removed: "-", modified: "~", renamed: ">" } as const;
+const STYLES = { added: "green", removed: "red", modified: "yellow", renamed: "cyan" } as const;
+
+/** One event for people: changes to stdout, that it is live to stderr. */
+export function printEvent(out: Output, event: PrintableEvent): void {
+  const time = out.style("dim", new Date(systemClock.now()).toTimeString().slice(0, 8));
+  switch (event.type) {
+    case "live":
+      out.say(`watching ${printable(event.path)}; Ctrl-C ends`);
+      return;
+    case "changes":
+      for (const change of event.changes) {
+        const mark = out.style(STYLES[change.action], MARKS[change.action]);
+        const via = event.via === "notify" ? "" : out.style("dim", ` (${event.via})`);
+        out.data(`${time} ${mark} ${changeText(event.path, change)}${via}`);
+      }
+      return;
+    case "resync":
+      out.data(
+        `${time} ${out.style("yellow", "!")} resync of ${scopeText(event.scope)} ${printable(event.path)} (${event.reason}): list it again`,
+      );
+      return;
+    case "state": {
+      const why = event.error === undefined ? "" : `: ${printable(event.error)}`;
+      out.data(
+        `${time} ${out.style("dim", "=")} ${printable(event.path)} is ${event.state}, by ${event.mode}${why}`,
+      );
+    }
+  }
+}
+
+function changeText(directory: CanonicalPath, change: Change): string {
+  const folder = directory === "/" ? "/" : `${directory}/`;
+  const name = printable(`${folder}${change.name}`);
+  if (change.action === "renamed" && change.oldName !== undefined) {
+    return `${printable(`${folder}${change.oldName}`)} -> ${name}`;
+  }
+  if (change.movedTo !== undefined) return `${name}, moved to ${printable(change.movedTo)}`;
+  if (change.movedFrom !== undefined) return `${name}, moved from ${printable(change.movedFrom)}`;
+  return change.stream === true ? `${name} (a stream of it)` : name;
+}
+
+function scopeText(scope: "self" | "subtree"): string {
+  return scope === "self" ? "the directory" : "the tree";
+}
