@@ -68,7 +68,7 @@ async function show(stack: Stack, signal: AbortSignal): Promise<void> {
   const client = await subscribe(stack, "/", true);
   const url = stack.gateways[0]?.url ?? "";
   console.log(`
-  Live page     ${url}/#lab:/Photos
+  Live page     ${url}/#tree=lab:/
   Metrics       ${stack.workers[0]?.ops}/metrics
   NATS          ${stack.nats.url}   (try: nats sub 'smb.>')
   Share folder  ${stack.samba.path()}   (files made here are changes on the server itself)

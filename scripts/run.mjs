@@ -1,11 +1,13 @@
-// node scripts/run.mjs <script.ts> [args]: sets the machine up, builds, then runs a TypeScript script.
+// node scripts/run.mjs [--bare] <script.ts> [args]: sets the machine up, builds, then runs a TypeScript script.
+// --bare: for scripts that need neither servers nor the build.
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { root, run, setup } from "./setup.mjs";
 
-const [script, ...args] = process.argv.slice(2);
-setup(["smbd", "smbclient", "nats-server"]);
-run(process.execPath, [join(root, "scripts", "build.mjs")], { cwd: root });
+const bare = process.argv[2] === "--bare";
+const [script, ...args] = process.argv.slice(bare ? 3 : 2);
+setup(bare ? [] : ["smbd", "smbclient", "nats-server"]);
+if (!bare) run(process.execPath, [join(root, "scripts", "build.mjs")], { cwd: root });
 const child = spawn(process.execPath, ["--import", "tsx", join(root, script), ...args], {
   cwd: root,
   stdio: "inherit",

@@ -170,7 +170,7 @@ describe("a change on a real share reaches a browser", () => {
       const problems: string[] = [];
       page.on("pageerror", (error) => problems.push(String(error)));
       page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
-      await page.goto(`${stack.gateways[0]?.url}/#lab:/Inbox`);
+      await page.goto(`${stack.gateways[0]?.url}/#watch=lab:/Inbox`);
       await page.getByText(/^live/i).first().waitFor();
       await stack.samba.smbclient(`mkdir "Inbox/Ünï 😀"`);
       await page.getByText("Ünï 😀").first().waitFor();
