@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import * as cancel from "../../src/codec/msg/cancel.ts";
 import * as changeNotify from "../../src/codec/msg/change-notify.ts";
 import * as close from "../../src/codec/msg/close.ts";
@@ -451,10 +452,26 @@ export interface Sample {
   readonly message: Uint8Array;
   readonly decode: (message: Uint8Array) => unknown;
   readonly value: unknown;
+  /** Reads any message of this kind, and insists that what our encoder makes of it reads the same. */
+  readonly reread: (message: Uint8Array) => void;
 }
 
-function sample<T>(name: string, { decode, encode }: Codec<T>, value: T): Sample {
-  return { name, message: behindHeader(encode(value)), decode, value };
+function sample<T>(name: string, codec: Codec<T>, value: T): Sample {
+  const { decode, encode } = codec;
+  const message = behindHeader(encode(value));
+  return { name, message, decode, value, reread: (input) => reread(decode, encode, input, behindHeader) };
+}
+
+/** @throws what `decode` throws; an Error where the second reading differs */
+export function reread<T>(
+  decode: (input: Uint8Array) => T,
+  encode: (value: T) => Uint8Array,
+  input: Uint8Array,
+  wrap: (encoded: Uint8Array) => Uint8Array = (encoded) => encoded,
+): void {
+  const value = decode(input);
+  const again = decode(wrap(encode(value)));
+  if (!isDeepStrictEqual(again, value)) throw new Error("what was read is read otherwise once written");
 }
 
 const FILE_ID = bytes("00112233445566778899aabbccddeeff");
