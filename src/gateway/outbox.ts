@@ -1,10 +1,18 @@
 import type { Clock } from "../base/clock.ts";
 import type { Cursor } from "../fleet/port.ts";
-import type { Change, ResyncReason, ResyncScope, Via } from "../watch/events.ts";
 import { coalescedFacts, sentFacts } from "./facts.ts";
 import type { GatewayLimits, GatewayTimes } from "./options.ts";
-import type { DirectoryChangedFrame, ServerFrame } from "./protocol.ts";
-import type { DirectoryEvent } from "./shared-watch.ts";
+import {
+  type Addressee,
+  changedFrame,
+  mergeInto,
+  type Pending,
+  pendingOf,
+  type ToldEvent,
+  TreeProgress,
+  weight,
+} from "./pending.ts";
+import type { ServerFrame } from "./protocol.ts";
 
 /** The part of a WebSocket that sending needs. */
 export interface FrameSink {
@@ -13,35 +21,8 @@ export interface FrameSink {
   readonly bufferedAmount: number;
 }
 
-/** What a frame says about the subscription it belongs to. */
-export interface Addressee {
-  readonly connectionId: string;
-  /** As the client sent it. */
-  readonly path: string;
-  readonly recursive: boolean;
-  readonly detail: boolean;
-  /** The subscribed directory, canonical. */
-  readonly directory: string;
-}
-
-/** Longer lists go out as several frames, so that one burst does not fill the socket's buffer at a stroke. */
-const MAX_CHANGES_PER_FRAME = 1_000;
 /** How soon a reader that is behind is looked at again. */
 const BEHIND_MS = 50;
-
-/** One frame to be. */
-interface Pending {
-  cursor: Cursor | undefined;
-  changes?: Change[];
-  epoch?: string;
-  seq?: number;
-  via?: Via;
-  resync?: {
-    readonly scope: ResyncScope;
-    readonly reason: ResyncReason;
-    readonly jitterMs?: number | undefined;
-  };
-}
 
 /** After a frame for a directory went out, the next one waits here until `dueAt`. */
 interface Window {
@@ -49,6 +30,12 @@ interface Window {
   readonly directory: string;
   dueAt: number;
   pending: Pending[];
+}
+
+interface Tree {
+  /** Tells its windows from those of another tree over the same directories. */
+  readonly serial: number;
+  readonly progress: TreeProgress;
 }
 
 /**
@@ -67,7 +54,7 @@ export class Outbox {
   readonly #onHopeless: () => void;
   /** In order of `dueAt`: all windows are equally long, and a reopened one moves to the end. */
   readonly #windows = new Map<Addressee | string, Window>();
-  readonly #serials = new WeakMap<Addressee, number>();
+  readonly #trees = new Map<Addressee, Tree>();
   #serial = 0;
   #waitingChanges = 0;
   #behindSince: number | undefined;
@@ -102,12 +89,14 @@ export class Outbox {
   }
 
   /** A change or a resync. */
-  offer(to: Addressee, event: Exclude<DirectoryEvent, { type: "state" }>): void {
+  offer(to: Addressee, event: ToldEvent): void {
     if (this.#closed) return;
     const key = this.#key(to, event.directory);
+    const frame = pendingOf(to, event);
+    frame.before = this.#trees.get(to)?.progress.see(event.cursor);
     const window = this.#windows.get(key);
     if (window !== undefined) {
-      this.#merge(window, event);
+      this.#merge(window, frame);
       return;
     }
     const fresh: Window = {
@@ -117,14 +106,15 @@ export class Outbox {
       pending: [],
     };
     this.#windows.set(key, fresh);
-    if (this.#isBehind()) this.#merge(fresh, event);
-    else this.#write(fresh, pendingOf(to, event), event);
+    if (this.#isBehind()) this.#merge(fresh, frame);
+    else this.#write(fresh, frame, event);
     this.#schedule();
   }
 
   /** Drops what waits for a subscription that ended. */
   forget(to: Addressee): void {
     for (const [key, window] of this.#windows) if (window.to === to) this.#drop(key, window);
+    this.#trees.delete(to);
   }
 
   close(): void {
@@ -136,22 +126,22 @@ export class Outbox {
 
   #key(to: Addressee, directory: string): Addressee | string {
     if (!to.recursive) return to;
-    let serial = this.#serials.get(to);
-    if (serial === undefined) {
-      serial = ++this.#serial;
-      this.#serials.set(to, serial);
+    let tree = this.#trees.get(to);
+    if (tree === undefined) {
+      tree = { serial: ++this.#serial, progress: new TreeProgress() };
+      this.#trees.set(to, tree);
     }
-    return `${serial} ${directory}`;
+    return `${tree.serial} ${directory}`;
   }
 
-  #merge(window: Window, event: Exclude<DirectoryEvent, { type: "state" }>): void {
-    const next = pendingOf(window.to, event);
+  #merge(window: Window, next: Pending): void {
     const last = window.pending.at(-1);
-    if (last !== undefined && mergeInto(last, next, window.to.detail)) {
+    if (last !== undefined && mergeInto(last, next)) {
       coalescedFacts.publish({ connection: window.to.connectionId });
       this.#waitingChanges += next.changes?.length ?? 0;
     } else {
       window.pending.push(next);
+      this.#trees.get(window.to)?.progress.wait(next);
       this.#waitingChanges += next.changes?.length ?? 1;
     }
     if (this.#waitingChanges <= this.#limits.pendingChanges) return;
@@ -165,23 +155,30 @@ export class Outbox {
       const frame = window.pending.shift();
       if (frame === undefined) return;
       this.#waitingChanges -= weight([frame]);
+      this.#trees.get(window.to)?.progress.leave(frame);
       this.#write(window, frame);
     }
   }
 
   /** Too much waits: each subscription that has something waiting is told to list again instead. */
   #collapse(): void {
-    const told = new Set<Addressee>();
+    /** With the cursor from which a client that never hears of this must resume. */
+    const told = new Map<Addressee, Cursor | undefined>();
     for (const [key, window] of this.#windows) {
       if (window.pending.length === 0) continue;
-      told.add(window.to);
+      const { to } = window;
+      if (!told.has(to)) told.set(to, this.#trees.get(to)?.progress.cursor);
       this.#drop(key, window);
     }
-    for (const to of told) {
+    for (const [to, before] of told) {
+      const { directory } = to;
       const scope = to.recursive ? "subtree" : "self";
-      const pending = [{ cursor: undefined, resync: { scope, reason: "slow-consumer" } } satisfies Pending];
+      const frame: Pending = { cursor: undefined, before, resync: { scope, reason: "slow-consumer" } };
       const dueAt = this.#clock.monotonic() + this.#windowMs;
-      this.#windows.set(this.#key(to, to.directory), { to, directory: to.directory, dueAt, pending });
+      const key = this.#key(to, directory);
+      this.#windows.delete(key);
+      this.#windows.set(key, { to, directory, dueAt, pending: [frame] });
+      this.#trees.get(to)?.progress.wait(frame);
     }
     this.#waitingChanges = told.size;
   }
@@ -189,6 +186,7 @@ export class Outbox {
   #drop(key: Addressee | string, window: Window): void {
     this.#windows.delete(key);
     this.#waitingChanges -= weight(window.pending);
+    for (const frame of window.pending) this.#trees.get(window.to)?.progress.leave(frame);
   }
 
   #schedule(): void {
@@ -232,8 +230,10 @@ export class Outbox {
     return true;
   }
 
-  #write(window: Window, frame: Pending, prompt?: DirectoryEvent): void {
-    this.send(changedFrame(window, frame));
+  #write(window: Window, frame: Pending, prompt?: ToldEvent): void {
+    const tree = this.#trees.get(window.to);
+    if (tree !== undefined) frame.cursor = tree.progress.cursor;
+    this.send(changedFrame(window.to, window.directory, frame));
     sentFacts.publish({
       connection: window.to.connectionId,
       type: frame.resync === undefined ? "changes" : "resync",
@@ -248,57 +248,4 @@ export class Outbox {
     this.close();
     this.#onHopeless();
   }
-}
-
-function pendingOf(to: Addressee, event: Exclude<DirectoryEvent, { type: "state" }>): Pending {
-  if (event.type === "resync") {
-    const { scope, reason, jitterMs } = event;
-    return { cursor: event.cursor, resync: { scope, reason, jitterMs } };
-  }
-  if (!to.detail) return { cursor: event.cursor };
-  const { epoch, seq, via, changes } = event.body;
-  return { cursor: event.cursor, epoch, seq, via, changes: [...changes] };
-}
-
-/** Whether `next` could become part of the frame that waits. */
-function mergeInto(last: Pending, next: Pending, detail: boolean): boolean {
-  if (detail) {
-    const alike =
-      last.resync === undefined
-        ? next.resync === undefined &&
-          last.epoch === next.epoch &&
-          last.via === next.via &&
-          (last.changes?.length ?? 0) + (next.changes?.length ?? 0) <= MAX_CHANGES_PER_FRAME
-        : next.resync !== undefined;
-    if (!alike) return false;
-    if (next.changes !== undefined) last.changes?.push(...next.changes);
-    if (next.seq !== undefined) last.seq = next.seq;
-  }
-  last.cursor = next.cursor ?? last.cursor;
-  if (next.resync !== undefined) {
-    const scope = last.resync?.scope === "subtree" ? "subtree" : next.resync.scope;
-    last.resync = { ...next.resync, scope };
-  }
-  return true;
-}
-
-function weight(pending: readonly Pending[]): number {
-  return pending.reduce((sum, frame) => sum + (frame.changes?.length ?? 1), 0);
-}
-
-function changedFrame({ to, directory }: Window, frame: Pending): DirectoryChangedFrame {
-  const { cursor, changes, epoch, seq, via, resync } = frame;
-  return {
-    type: "directory_changed",
-    connection_id: to.connectionId,
-    path: to.path,
-    ...(to.recursive ? { directory } : {}),
-    ...(cursor === undefined ? {} : { cursor }),
-    ...(changes === undefined ? {} : { changes }),
-    ...(epoch === undefined ? {} : { epoch }),
-    ...(seq === undefined ? {} : { seq }),
-    ...(via === undefined ? {} : { via }),
-    ...(resync === undefined ? {} : { resync: true, scope: resync.scope, reason: resync.reason }),
-    ...(resync?.jitterMs === undefined ? {} : { jitterMs: resync.jitterMs }),
-  };
 }

@@ -78,6 +78,7 @@ export class Subscriptions {
     if (existing !== undefined && existing.recursive === recursive && request.since === undefined) {
       existing.detail = detail;
       if (existing.state === "arming") existing.waiting.push(request.id);
+      // Without a cursor: what waits for this client may be older than the newest message.
       else this.#answer(existing, [request.id]);
       return;
     }
@@ -174,32 +175,26 @@ export class Subscriptions {
     subscription.open({ replaying: since !== undefined });
     const { waiting } = subscription;
     subscription.waiting = [];
-    this.#answer(subscription, waiting, since);
+    // During a replay the past is still to come: a client cut off in the middle must ask from there.
+    this.#answer(subscription, waiting, since ?? watch.cursor);
     if (since !== undefined) await this.#replay(subscription, since);
   }
 
-  #answer(
-    subscription: Subscription,
-    ids: readonly (RequestId | undefined)[],
-    since: string | undefined = subscription.watch.cursor,
-  ): void {
-    const { connectionId, path } = subscription;
+  /** `cursor` is where a client resumes that was told nothing yet. */
+  #answer(subscription: Subscription, ids: readonly (RequestId | undefined)[], cursor?: string): void {
+    const { connectionId, directory, path, watch } = subscription;
     for (const id of ids) {
       this.#options.outbox.send({
         type: "subscribed",
         connection_id: connectionId,
         path,
-        // During a replay the past is still to come: a client cut off in the middle must ask from there.
-        ...(since === undefined ? {} : { cursor: since }),
+        ...(cursor === undefined ? {} : { cursor }),
         ...echoId(id),
       });
       requestFacts.publish({ action: "subscribe", outcome: "ok" });
     }
-    const { trouble } = subscription.watch;
-    if (trouble !== undefined) {
-      const { directory } = subscription;
-      subscription.deliver({ type: "state", directory, own: true, body: trouble });
-    }
+    const body = watch.trouble;
+    if (body !== undefined) subscription.deliver({ type: "state", directory, own: true, body });
   }
 
   async #replay(subscription: Subscription, since: string): Promise<void> {

@@ -6,8 +6,6 @@ describe("closing the gateway", () => {
     const bench = await startGateway({ times: { drainMs: 10_000 } });
     const clients = await Promise.all(Array.from({ length: 20 }, () => bench.connect()));
     for (const [n, client] of clients.entries()) await client.subscribe(`/${n}`);
-    const left: number[] = [];
-    for (const [n, client] of clients.entries()) void client.closing().then(() => left.push(n));
     const startedAt = performance.now();
     const closing = bench.gateway.close();
     expect(bench.gateway.close()).toBe(closing);
@@ -17,7 +15,6 @@ describe("closing the gateway", () => {
     expect(performance.now() - startedAt).toBeGreaterThan(150);
     for (const client of clients)
       expect(await client.closing()).toEqual({ code: 1001, reason: "going away" });
-    expect(left).toEqual(clients.map((_, n) => n));
     expect(bench.fleet.held).toEqual([]);
     expect(bench.fleet.feeds.size).toBe(0);
     expect(bench.gateway.stats).toEqual({ connections: 0, pending: 0, subscriptions: 0, watches: 0 });

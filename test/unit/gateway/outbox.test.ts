@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import { ManualClock } from "../../../src/base/clock.ts";
 import { resolveLimits, resolveTimes } from "../../../src/gateway/options.ts";
-import { type Addressee, type FrameSink, Outbox } from "../../../src/gateway/outbox.ts";
+import { type FrameSink, Outbox } from "../../../src/gateway/outbox.ts";
+import type { Addressee } from "../../../src/gateway/pending.ts";
 import type { DirectoryChangedFrame } from "../../../src/gateway/protocol.ts";
 import type { DirectoryEvent } from "../../../src/gateway/shared-watch.ts";
 
@@ -235,6 +236,47 @@ describe("the outbox", () => {
     outbox.forget(to);
     await clock.advance(1_000);
     expect(sink.frames).toHaveLength(1);
+  });
+
+  it("property: a client that resumes from the last cursor it was given misses nothing", async () => {
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant("change" as const), dir: fc.integer({ min: 0, max: 4 }) }),
+      fc.record({ kind: fc.constant("wait" as const), ms: fc.integer({ min: 1, max: 300 }) }),
+      fc.record({ kind: fc.constant("slow" as const), slow: fc.boolean() }),
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { maxLength: 60 }),
+        fc.integer({ min: 2, max: 40 }),
+        async (steps, limit) => {
+          clock = new ManualClock();
+          sink = new Sink();
+          serial = 0;
+          outbox = make({
+            bufferBytes: 20_000_000,
+            softBufferBytes: 1_000,
+            pendingChanges: limit,
+            slowReaderMs: 1e9,
+          });
+          const tree = addressee({ path: "/", directory: "/", recursive: true, detail: true });
+          for (const each of steps) {
+            if (each.kind === "wait") await clock.advance(each.ms);
+            else if (each.kind === "slow") sink.bufferedAmount = each.slow ? 2_000 : 0;
+            else outbox.offer(tree, changes([`${serial + 1}`], { directory: `/${each.dir}` }));
+            // Cut off here: everything up to the cursor must have been told, or covered by a resync.
+            const cursor = sink.frames.map((frame) => frame.cursor).findLast((given) => given !== undefined);
+            const covered = sink.frames.some((frame) => frame.resync === true);
+            const told = new Set(names());
+            for (let n = 1; !covered && n <= Number(cursor?.slice(2) ?? 0); n++)
+              expect(told).toContain(`${n}`);
+          }
+          sink.bufferedAmount = 0;
+          await clock.advance(1_000);
+          if (serial > 0) expect(sink.frames.at(-1)?.cursor).toBe(`s:${serial}`);
+        },
+      ),
+      { numRuns: 300 },
+    );
   });
 
   it("property: every change arrives in order, or a resync covers it; never more than a window's frames", async () => {
