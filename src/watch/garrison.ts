@@ -1,6 +1,5 @@
-import { type CanonicalPath, isWithin, joinPath, pathKey } from "../base/path.ts";
+import { type CanonicalPath, joinPath } from "../base/path.ts";
 import type { LocatedChange } from "./coalesce.ts";
-import { effectiveCover, treeFor } from "./cover.ts";
 import type { Via } from "./events.ts";
 import { Herald } from "./herald.ts";
 import type { Inquirer } from "./inquirer.ts";
@@ -8,43 +7,37 @@ import { type ActiveInterest, InterestIndex, type InterestStatus } from "./inter
 import type { ResolvedOptions, Surroundings } from "./options.ts";
 import { type Gate, Pacer } from "./pacing.ts";
 import { Picture, type PictureNode } from "./picture.ts";
+import { type Post, Posts } from "./posts.ts";
 import { Roster } from "./roster.ts";
 import { Scanner } from "./scanner.ts";
 import { EntryFlag, REPARSE_POINT } from "./snapshot.ts";
 import type { DirectorySource, EntryInfo, SourceError } from "./source.ts";
 import { Surveyor } from "./surveyor.ts";
+import { Territory } from "./territory.ts";
 import { isAbsence, TreeRoots } from "./tree-roots.ts";
-import type { Watcher } from "./watcher.ts";
+import { judgeDirectories, judgeTree } from "./verdict.ts";
 import type { WatcherHost, WatcherView } from "./watcher-port.ts";
 import type { Doubt } from "./watcher-status.ts";
-
-/** The handles of one directory. */
-interface Post {
-  directory?: Watcher;
-  tree?: Watcher;
-}
 
 type Node = PictureNode<Post>;
 
 /**
- * Keeps a watcher where one is wanted, and none elsewhere. A new handle is live before the one it
- * replaces lets go, and then looks once more for what the old one may have left half told.
+ * Runs the handles of a share: posts one wherever an interest calls for it, follows directories as they
+ * come and go, and knows how each interest fares.
  */
 export class Garrison implements WatcherHost {
   readonly picture: Picture<Post>;
-  readonly #source: DirectorySource;
   readonly #options: ResolvedOptions;
   readonly #surroundings: Surroundings;
   readonly #interests: InterestIndex;
   readonly #herald: Herald<Post>;
   readonly #surveyor: Surveyor<Post>;
   readonly #inquirer: Inquirer;
-  readonly #checks: Pacer;
+  readonly #posts: Posts;
   readonly #stop = new AbortController();
   readonly #roster: Roster;
   readonly #roots: TreeRoots;
-  /** Keys of recursive interests that would need more than `maxHandles`. */
-  readonly #fallen = new Set<string>();
+  readonly #territory: Territory;
 
   constructor(
     source: DirectorySource,
@@ -54,26 +47,41 @@ export class Garrison implements WatcherHost {
     inquirer: Inquirer,
   ) {
     const { clock } = surroundings;
-    this.#source = source;
     this.#options = options;
     this.#surroundings = surroundings;
     this.#inquirer = inquirer;
-    this.#checks = new Pacer(clock, options.checksPerSecond);
     this.picture = new Picture(options.caseSensitive);
-    const key = (path: CanonicalPath): string => this.#key(path);
+    this.#territory = new Territory(source, options);
+    const key = (path: CanonicalPath): string => this.#territory.key(path);
     this.#interests = new InterestIndex(key);
     this.#roster = new Roster(key);
     this.#roots = new TreeRoots(
       {
-        treeOf: (active) => this.#treeOf(active.interest.path),
+        treeOf: (active) => this.#posts.treeOf(active.interest.path),
         survey: (active, signal) => this.#surveyor.survey(active.interest, undefined, "rescan", signal),
         refresh: (active) => this.#refresh(active),
       },
       surroundings,
       this.#stop.signal,
     );
+    this.#posts = new Posts({
+      picture: this.picture,
+      interests: this.#interests,
+      territory: this.#territory,
+      roster: this.#roster,
+      services: {
+        ...surroundings,
+        source,
+        host: this,
+        checks: new Pacer(clock, options.checksPerSecond),
+        options,
+      },
+      dismissed: (path) => {
+        for (const active of this.#interests.covering(path)) this.#refresh(active);
+      },
+    });
     this.#herald = new Herald(this.picture, this.#interests, clock, key, {
-      left: (node) => this.#withdraw(node),
+      left: (node) => this.#posts.withdraw(node),
       poke: (node) => this.#poke(node),
       entered: (node) => this.#entered(node),
       enquire: (node, names) => void this.#enquire(node, names),
@@ -81,10 +89,13 @@ export class Garrison implements WatcherHost {
     const scanner = new Scanner(source, gate, clock, { entriesPerSecond: options.scanEntriesPerSecond });
     this.#surveyor = new Surveyor(source, scanner, this.picture, clock, options.maxEntries, {
       differences: (node, via, changes) => this.#herald.differences(node, via, changes),
-      listed: (node, silent) => this.#expand(node, silent),
+      listed: (node, silent) => {
+        this.#roster.trouble(node.path, undefined);
+        this.#expand(node, silent);
+      },
       resync: (path, scope, reason) => this.#herald.resync(path, scope, reason),
       gap: (node, since, reason) => this.#herald.gap(node, since, reason),
-      skipped: () => undefined,
+      skipped: (path, error) => this.#roster.trouble(path, error.message),
     });
   }
 
@@ -101,15 +112,14 @@ export class Garrison implements WatcherHost {
   serve(active: ActiveInterest): void {
     if (active.closed || this.#stop.signal.aborted) return;
     const { path, recursive } = active.interest;
-    const tree = this.#treeFor(path);
+    const tree = this.#territory.treeFor(path);
     const node = this.picture.ensure(path);
     if (tree !== undefined) {
-      this.#ensureTree(this.picture.ensure(tree), active);
+      this.#posts.ensureTree(this.picture.ensure(tree));
       this.#roots.look(active);
     } else {
-      const watcher = this.#ensureDirectory(node);
-      if (watcher === undefined) this.#fall(active);
-      else if (recursive && node.told) this.#expand(node, true);
+      this.#posts.ensureDirectory(node, false);
+      if (recursive && node.told) this.#expand(node, true);
     }
     this.#refresh(active);
   }
@@ -118,8 +128,8 @@ export class Garrison implements WatcherHost {
     this.#interests.delete(active);
     this.#roots.wake(active);
     if (this.#stop.signal.aborted) return;
-    this.#fallen.delete(this.#key(active.interest.path));
-    this.#retire(active.interest.path);
+    if (this.#territory.rise(active)) this.#serveWithin(active.interest.path);
+    this.#posts.retire(active.interest.path);
   }
 
   reportAll(error: SourceError): void {
@@ -134,7 +144,7 @@ export class Garrison implements WatcherHost {
   }
 
   notified(watcher: WatcherView, changes: readonly LocatedChange[]): void {
-    const base = this.#nodeOf(watcher)?.path ?? watcher.spec.path;
+    const base = this.picture.find(watcher.spec.path)?.path ?? watcher.spec.path;
     let run: LocatedChange[] = [];
     const tell = (): void => {
       const [first] = run;
@@ -158,12 +168,13 @@ export class Garrison implements WatcherHost {
       await this.#surveyor.survey({ path, recursive: false }, doubt, via, signal);
       return;
     }
-    for (const active of this.#rootsUnder(watcher)) {
+    for (const active of this.#posts.rootsUnder(watcher)) {
       try {
         await this.#surveyor.survey(active.interest, doubt, via, signal);
         this.#roots.found(active);
       } catch (error) {
-        if (!isAbsence(error) || this.#key(active.interest.path) === this.#key(path)) throw error;
+        if (!isAbsence(error) || this.#territory.key(active.interest.path) === this.#territory.key(path))
+          throw error;
         this.#roots.missing(active, error);
       }
     }
@@ -172,10 +183,11 @@ export class Garrison implements WatcherHost {
   statusChanged(watcher: WatcherView): void {
     const { path, recursive } = watcher.spec;
     this.#roster.note(watcher);
+    if (watcher.settled) this.#posts.settled(watcher);
     if (recursive) {
-      if (watcher.status.state === "live") this.#retire(path);
+      if (watcher.status.state === "live") this.#posts.retire(path);
       for (const active of this.#interests) {
-        if (isWithin(this.#key(path), this.#key(active.interest.path))) this.#refresh(active);
+        if (this.#territory.isWithin(path, active.interest.path)) this.#refresh(active);
       }
     } else {
       for (const active of this.#interests.covering(path)) this.#refresh(active);
@@ -187,93 +199,19 @@ export class Garrison implements WatcherHost {
   }
 
   #refresh(active: ActiveInterest): void {
-    const { path, recursive } = active.interest;
-    const tree = this.#treeFor(path);
-    const watcher = this.#watcherOf(path);
+    const { path } = active.interest;
+    const watcher = this.#posts.watcherOf(path);
     if (watcher === undefined) return;
-    const { status } = watcher;
-    if (status.state !== "live") this.#report(active, status);
-    else if (tree !== undefined) this.#refreshInTree(active, status);
-    else if (!recursive) this.#report(active, status);
-    else {
-      if (!active.wasLive && this.#roster.isAwaited(path)) return;
-      const trouble = this.#roster.troubleBelow(path);
-      this.#report(active, trouble === undefined ? status : { ...status, state: "degraded", error: trouble });
-    }
+    const status =
+      this.#territory.treeFor(path) === undefined
+        ? judgeDirectories(active, watcher, this.#roster)
+        : judgeTree(active, watcher, this.#roster, this.#fallback);
+    if (status !== undefined) this.#report(active, status);
   }
 
-  #refreshInTree(active: ActiveInterest, status: InterestStatus): void {
-    const { missing } = active;
-    if (missing !== undefined) {
-      const state = missing.failure === "denied" ? "denied" : "gone";
-      this.#report(active, { state, mode: status.mode, error: missing });
-    } else if (!active.surveyed) {
-      return;
-    } else if (this.#effectiveCover() === "directory") {
-      const error = `more than ${this.#options.maxHandles} directories: one recursive handle and rescans instead`;
-      this.#report(active, { ...status, state: "degraded", error });
-    } else this.#report(active, status);
-  }
-
-  #ensureDirectory(node: Node): Watcher | undefined {
-    const existing = node.attachment?.directory;
-    if (existing !== undefined) return existing;
-    if (this.#roster.size >= this.#options.maxHandles) return undefined;
-    const watcher = this.#station(node.path, false, this.#rescanMinutes(node.path));
-    node.attachment = { ...node.attachment, directory: watcher };
-    watcher.start();
-    return watcher;
-  }
-
-  #ensureTree(node: Node, active: ActiveInterest): Watcher {
-    const existing = node.attachment?.tree;
-    if (existing !== undefined) return existing;
-    const wanted = this.#rescanMinutes(active.interest.path);
-    const fallback = this.#effectiveCover() === "directory" ? this.#options.fallbackRescanMinutes : 0;
-    const watcher = this.#station(node.path, true, wanted > 0 ? wanted : fallback);
-    node.attachment = { ...node.attachment, tree: watcher };
-    watcher.start();
-    return watcher;
-  }
-
-  #station(path: CanonicalPath, recursive: boolean, rescanMinutes: number): Watcher {
-    let { filter } = this.#options;
-    for (const { interest, overrides } of this.#interests) {
-      const related =
-        isWithin(this.#key(interest.path), this.#key(path)) ||
-        (recursive && isWithin(this.#key(path), this.#key(interest.path)));
-      if (related) filter |= overrides.filter ?? 0;
-    }
-    return this.#roster.enlist(
-      { path, recursive, filter, rescanMinutes },
-      {
-        ...this.#surroundings,
-        source: this.#source,
-        host: this,
-        checks: this.#checks,
-        options: this.#options,
-      },
-    );
-  }
-
-  #rescanMinutes(path: CanonicalPath): number {
-    const wishes = this.#interests
-      .covering(path)
-      .map(({ overrides }) => overrides.rescanMinutes ?? this.#options.rescanMinutes)
-      .filter((minutes) => minutes > 0);
-    return wishes.length === 0 ? 0 : Math.min(...wishes);
-  }
-
-  #dismiss(watcher: Watcher): void {
-    if (!this.#roster.dismiss(watcher)) return;
-    for (const active of this.#interests.covering(watcher.spec.path)) this.#refresh(active);
-  }
-
-  #withdraw(node: Node): void {
-    const post = node.attachment;
-    node.attachment = undefined;
-    if (post?.directory !== undefined) this.#dismiss(post.directory);
-    if (post?.tree !== undefined) this.#dismiss(post.tree);
+  get #fallback(): string | undefined {
+    if (this.#territory.cover === "tree") return undefined;
+    return `more than ${this.#options.maxHandles} directories: one recursive handle and rescans instead`;
   }
 
   #poke(node: Node): void {
@@ -286,12 +224,12 @@ export class Garrison implements WatcherHost {
   #expand(node: Node, silent: boolean): void {
     if (this.#stop.signal.aborted || node.snapshot === undefined) return;
     const recursive = this.#interests.covering(node.path).find(({ interest }) => interest.recursive);
-    if (recursive === undefined || this.#treeFor(node.path) !== undefined) return;
+    if (recursive === undefined || this.#territory.treeFor(node.path) !== undefined) return;
     for (const name of node.snapshot.directories()) {
       const child = node.ensure(name);
       if (child.attachment?.directory !== undefined) continue;
       if (!silent && !child.told) this.#herald.enter(node, name);
-      else if (this.#ensureDirectory(child) === undefined) {
+      else if (this.#posts.ensureDirectory(child, true) === undefined) {
         this.#fall(recursive);
         return;
       }
@@ -300,7 +238,7 @@ export class Garrison implements WatcherHost {
 
   #entered(node: Node): void {
     if (this.#stop.signal.aborted) return;
-    const tree = this.#treeFor(node.path);
+    const tree = this.#territory.treeFor(node.path);
     if (tree !== undefined) {
       void this.#surveyBelow(node, tree);
       return;
@@ -309,7 +247,7 @@ export class Garrison implements WatcherHost {
     if (existing !== undefined) {
       existing.poke();
       existing.doubt("timer");
-    } else if (this.#ensureDirectory(node) === undefined) {
+    } else if (this.#posts.ensureDirectory(node, true) === undefined) {
       const recursive = this.#interests.covering(node.path).find(({ interest }) => interest.recursive);
       if (recursive !== undefined) this.#fall(recursive);
     } else this.#expand(node, false);
@@ -317,9 +255,13 @@ export class Garrison implements WatcherHost {
 
   /** Too many directories for handles of their own. */
   #fall(active: ActiveInterest): void {
-    this.#fallen.add(this.#key(active.interest.path));
-    for (const other of this.#interests) {
-      if (isWithin(this.#key(active.interest.path), this.#key(other.interest.path))) this.serve(other);
+    this.#territory.fall(active);
+    this.#serveWithin(active.interest.path);
+  }
+
+  #serveWithin(path: CanonicalPath): void {
+    for (const other of [...this.#interests]) {
+      if (this.#territory.isWithin(path, other.interest.path)) this.serve(other);
     }
   }
 
@@ -359,83 +301,6 @@ export class Garrison implements WatcherHost {
 
   /** What was said about this directory does not add up. */
   #doubtful(path: CanonicalPath): void {
-    this.#watcherOf(path)?.doubt("overflow");
-  }
-
-  /** The watcher that answers for a directory. */
-  #watcherOf(path: CanonicalPath): Watcher | undefined {
-    const tree = this.#treeFor(path);
-    return tree === undefined ? this.picture.find(path)?.attachment?.directory : this.#treeOf(path);
-  }
-
-  #treeOf(path: CanonicalPath): Watcher | undefined {
-    const tree = this.#treeFor(path);
-    return tree === undefined ? undefined : this.picture.find(tree)?.attachment?.tree;
-  }
-
-  /** Closes what nobody needs any more at and below `path`, once what replaces it is live. */
-  #retire(path: CanonicalPath): void {
-    const node = this.picture.find(path);
-    const top = this.#effectiveCover() === "tree" ? this.picture.root : undefined;
-    const nodes = new Set<Node>([...(node?.walk() ?? []), ...(top === undefined ? [] : [top])]);
-    for (const each of nodes) this.#retireAt(each);
-    for (const each of [...nodes].reverse()) {
-      if (each.attachment !== undefined || this.#interests.covering(each.path).length > 0) continue;
-      each.forget();
-      this.picture.prune(each);
-    }
-  }
-
-  #retireAt(node: Node): void {
-    const post = node.attachment;
-    if (post === undefined) return;
-    const path = node.path;
-    const tree = this.#treeFor(path);
-    const keptBy = tree === undefined ? undefined : this.picture.find(tree)?.attachment?.tree;
-    const covered = this.#interests.covering(path).length > 0;
-    if (post.directory !== undefined) {
-      if (!covered) this.#remove(node, "directory");
-      else if (keptBy?.status.state === "live") {
-        this.#remove(node, "directory");
-        keptBy.doubt("timer");
-      }
-    }
-    if (post.tree !== undefined && this.#rootsUnder(post.tree).length === 0) this.#remove(node, "tree");
-  }
-
-  #remove(node: Node, kind: "directory" | "tree"): void {
-    const { [kind]: watcher, ...rest } = node.attachment ?? {};
-    node.attachment = Object.keys(rest).length === 0 ? undefined : rest;
-    if (watcher !== undefined) this.#dismiss(watcher);
-  }
-
-  #rootsUnder(watcher: WatcherView): ActiveInterest[] {
-    const key = this.#key(watcher.spec.path);
-    return [...this.#interests].filter(({ interest }) => {
-      const tree = this.#treeFor(interest.path);
-      return tree !== undefined && this.#key(tree) === key;
-    });
-  }
-
-  #nodeOf(watcher: WatcherView): Node | undefined {
-    return this.picture.find(watcher.spec.path);
-  }
-
-  #treeFor(path: CanonicalPath): CanonicalPath | undefined {
-    const { cover } = this.#options;
-    const key = (other: CanonicalPath): string => this.#key(other);
-    return treeFor(path, { cover, fullRecursion: this.#fullRecursion, fallen: this.#fallen, key });
-  }
-
-  #effectiveCover(): "directory" | "tree" {
-    return effectiveCover(this.#options.cover, this.#fullRecursion);
-  }
-
-  get #fullRecursion(): boolean {
-    return this.#options.cover === "auto" && this.#source.traits.fullRecursion;
-  }
-
-  #key(path: CanonicalPath): string {
-    return pathKey(path, this.#options.caseSensitive);
+    this.#posts.watcherOf(path)?.doubt("overflow");
   }
 }

@@ -11,6 +11,8 @@ export class Roster {
   readonly #unsettled = new Set<WatcherView>();
   /** Directories that cannot be watched, and why. */
   readonly #troubled = new Map<WatcherView, string>();
+  /** The same inside recursive handles, by key. */
+  readonly #skipped = new Map<string, string>();
 
   constructor(key: (path: CanonicalPath) => string) {
     this.#key = key;
@@ -46,6 +48,12 @@ export class Roster {
     } else this.#troubled.delete(watcher);
   }
 
+  /** A directory inside a recursive handle cannot be listed, or can again. */
+  trouble(path: CanonicalPath, text: string | undefined): void {
+    if (text === undefined) this.#skipped.delete(this.#key(path));
+    else this.#skipped.set(this.#key(path), `${path}: ${text}`);
+  }
+
   /** Whether a watcher at or below `path` has not given its first answer. */
   isAwaited(path: CanonicalPath): boolean {
     const key = this.#key(path);
@@ -60,6 +68,7 @@ export class Roster {
       const other = this.#key(spec.path);
       if (other !== key && isWithin(key, other)) return trouble;
     }
+    for (const [other, trouble] of this.#skipped) if (isWithin(key, other)) return trouble;
     return undefined;
   }
 

@@ -1,6 +1,7 @@
 import { describeError, Smb2NatsError } from "../base/errors.ts";
+import type { CanonicalPath } from "../base/path.ts";
 import type { PublicState, ResyncReason, WatchMode } from "./events.ts";
-import type { WatcherState } from "./facts.ts";
+import { transitions, type WatcherState } from "./facts.ts";
 import { SourceError } from "./source.ts";
 
 /** Something may have been missed. */
@@ -26,6 +27,21 @@ export interface WatcherStatus {
 export function joinDoubts(first: Doubt | undefined, second: Doubt): Doubt {
   if (first === undefined) return { reason: second.reason, since: second.since };
   return { reason: first.reason, since: Math.min(first.since, second.since) };
+}
+
+export function publishMove(
+  { path, recursive }: { readonly path: CanonicalPath; readonly recursive: boolean },
+  from: WatcherState,
+  to: WatcherState,
+  error: SourceError | undefined,
+): void {
+  transitions.publish({
+    path,
+    recursive,
+    from,
+    to,
+    ...(error === undefined ? {} : { failure: error.failure }),
+  });
 }
 
 /** States on the way back to `live` change nothing for consumers. */

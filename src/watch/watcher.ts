@@ -1,7 +1,7 @@
 import { Backoff, deferred, sleep, waitFor } from "../base/async.ts";
-import { Coalescer } from "./coalesce.ts";
+import { Coalescer, type LocatedChange } from "./coalesce.ts";
 import type { WatchMode } from "./events.ts";
-import { doubts, notifies, transitions, type WatcherState } from "./facts.ts";
+import { doubts, notifies, type WatcherState } from "./facts.ts";
 import { checkHealth } from "./health.ts";
 import { every } from "./pacing.ts";
 import { Recovery } from "./recovery.ts";
@@ -13,6 +13,7 @@ import {
   type Doubt,
   joinDoubts,
   type Loss,
+  publishMove,
   statusAfter,
   type WatcherStatus,
 } from "./watcher-status.ts";
@@ -45,7 +46,6 @@ import {
 /** A rescan that follows another within this time waits: a server in an overflow storm needs air. */
 const STORM_MS = 1_000;
 
-/** See the table above. */
 export class Watcher implements WatcherView {
   readonly spec: WatcherSpec;
   readonly #services: WatcherServices;
@@ -82,9 +82,8 @@ export class Watcher implements WatcherView {
     return state === "live" || state === "gone" || state === "denied";
   }
 
-  start(): this {
+  start(): void {
     this.#running ??= this.#run();
-    return this;
   }
 
   /** Something may have been missed since `since`; a rescan follows as soon as the handle is armed. */
@@ -109,14 +108,7 @@ export class Watcher implements WatcherView {
     const from = this.#state;
     if (from === to && error === undefined) return;
     this.#state = to;
-    const failure = error?.failure;
-    transitions.publish({
-      path: this.spec.path,
-      recursive: this.spec.recursive,
-      from,
-      to,
-      ...(failure === undefined ? {} : { failure }),
-    });
+    publishMove(this.spec, from, to, error);
     const before = this.#status;
     this.#status = statusAfter(before, to, error);
     if (this.#status !== before) this.#services.host.statusChanged(this);
@@ -125,23 +117,20 @@ export class Watcher implements WatcherView {
   async #run(): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      try {
-        const loss = await this.#session(signal);
-        this.#doubt = joinDoubts(this.#doubt, loss);
-        await this.#recover(loss, signal);
-      } catch (error) {
-        if (signal.aborted) break;
-        const loss: Loss = { error: asSourceError(error), reason: "reconnect", since: this.#sureAt };
-        this.#doubt = joinDoubts(this.#doubt, loss);
-        await this.#recover(loss, signal).catch((again: unknown) => this.#refused(again, signal));
-      }
+      const loss = await this.#session(signal).catch((error: unknown): Loss => {
+        return { error: asSourceError(error), reason: "reconnect", since: this.#sureAt };
+      });
+      if (signal.aborted) break;
+      this.#doubt = joinDoubts(this.#doubt, loss);
+      // Ends by itself, or because we were stopped.
+      await this.#recover(loss, signal).catch(() => undefined);
     }
     this.#move("stopped");
   }
 
   /** Ends with the reason why the handle is of no use any more. */
   async #session(stop: AbortSignal): Promise<Loss> {
-    const { source, host, clock } = this.#services;
+    const { source, clock } = this.#services;
     const { path, recursive, filter } = this.spec;
     const session = new AbortController();
     const signal = AbortSignal.any([stop, session.signal]);
@@ -149,11 +138,11 @@ export class Watcher implements WatcherView {
     this.#lose = lost.resolve;
     this.#move("opening");
     const directory = await source.open(path, { signal });
-    const coalescer = new Coalescer(clock, recursive, (change) => host.notified(this, [change]));
-    const subscription = new Subscription(
-      directory,
-      { recursive, filter, depth: source.traits.notifyDepth },
-      (outcome) => this.#answered(outcome, coalescer),
+    const coalescer = new Coalescer(clock, recursive, (change) => this.#tell([change]));
+    // What the server is like is known now at the latest.
+    const depth = source.traits.notifyDepth;
+    const subscription = new Subscription(directory, { recursive, filter, depth }, (outcome) =>
+      this.#answered(outcome, coalescer),
     );
     const timers: (() => void)[] = [];
     try {
@@ -171,7 +160,7 @@ export class Watcher implements WatcherView {
       this.#move("live");
       this.#rescan = () => void this.#rescanLive(signal);
       this.#check = () => void this.#health(directory.info, signal);
-      timers.push(...this.#timers(() => void this.#renew(subscription)));
+      timers.push(...this.#timers(subscription));
       if (this.#doubt !== undefined) this.#rescan();
       return await waitFor(lost.promise, { signal });
     } finally {
@@ -181,21 +170,19 @@ export class Watcher implements WatcherView {
       for (const cancel of timers) cancel();
       subscription.stop();
       session.abort();
-      const left = coalescer.flush();
-      if (left.length > 0 && !stop.aborted) host.notified(this, left);
+      this.#tell(coalescer.flush());
       await directory.close().catch(() => undefined);
     }
   }
 
-  #timers(refresh: () => void): (() => void)[] {
+  #timers(subscription: Subscription): (() => void)[] {
     const { clock, options, random } = this.#services;
-    const health = options.healthSeconds * 1_000;
-    const fresh = options.refreshMinutes * 60_000;
-    const rescan = this.spec.rescanMinutes * 60_000;
+    const often = (ms: number, fn: () => void): (() => void) =>
+      every(clock, ms, ms * (0.5 + random() / 2), fn);
     return [
-      every(clock, health, health * (0.5 + random() / 2), () => this.#check?.()),
-      every(clock, fresh, fresh * (0.5 + random() / 2), refresh),
-      every(clock, rescan, rescan * (0.5 + random() / 2), () => this.doubt("timer")),
+      often(options.healthSeconds * 1_000, () => this.#check?.()),
+      often(options.refreshMinutes * 60_000, () => void this.#renew(subscription)),
+      often(this.spec.rescanMinutes * 60_000, () => this.doubt("timer")),
     ];
   }
 
@@ -209,7 +196,7 @@ export class Watcher implements WatcherView {
   }
 
   #answered(outcome: NotifyOutcome, coalescer: Coalescer): void {
-    const { host, clock } = this.#services;
+    const { clock } = this.#services;
     const records = outcome.type === "records" ? outcome.records : [];
     notifies.publish({ path: this.spec.path, outcome: outcome.type, records: records.length });
     const since = this.#sureAt;
@@ -217,29 +204,30 @@ export class Watcher implements WatcherView {
       case "records": {
         const { changes, doubtful } = coalescer.push(records);
         this.#sureAt = clock.monotonic();
-        if (changes.length > 0) host.notified(this, changes);
+        this.#tell(changes);
         if (doubtful) this.doubt("overflow", since);
         return;
       }
-      case "overflow": {
-        const left = coalescer.flush();
-        if (left.length > 0) host.notified(this, left);
+      case "overflow":
+        this.#tell(coalescer.flush());
         this.doubt("overflow", since);
         this.#sureAt = clock.monotonic();
         return;
-      }
-      case "cancelled":
-        return;
       case "cleanup":
-        this.#lose?.({
-          error: new SourceError("unreachable", "the server dropped the handle"),
-          reason: "server-cleanup",
-          since,
-        });
+        this.#fail(new SourceError("unreachable", "the server dropped the handle"), "server-cleanup", since);
         return;
       case "failed":
-        this.#lose?.({ error: outcome.error, reason: "reconnect", since });
+        this.#fail(outcome.error, "reconnect", since);
     }
+  }
+
+  #tell(changes: readonly LocatedChange[]): void {
+    if (changes.length > 0 && !this.#stop.signal.aborted) this.#services.host.notified(this, changes);
+  }
+
+  /** The handle is of no use any more. */
+  #fail(error: SourceError, reason: Loss["reason"], since: number): void {
+    this.#lose?.({ error, reason, since });
   }
 
   /** Surveys again and again until none found itself in doubt when it ended. */
@@ -278,7 +266,7 @@ export class Watcher implements WatcherView {
       if (this.#doubt !== undefined) this.#rescan?.();
     } catch (error) {
       if (signal.aborted) return;
-      this.#lose?.({ error: asSourceError(error), reason: "reconnect", since: this.#sureAt });
+      this.#fail(asSourceError(error), "reconnect", this.#sureAt);
     }
   }
 
@@ -292,17 +280,7 @@ export class Watcher implements WatcherView {
     if (verdict === "same") this.#healthyAt = asked;
     if (verdict !== "gone" && verdict !== "replaced") return;
     const error = new SourceError("gone", "the path does not name the watched directory any more");
-    this.#lose?.({ error, reason: "silent", since: this.#healthyAt });
-  }
-
-  /** Even the way back was refused. */
-  async #refused(error: unknown, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return;
-    const known = asSourceError(error);
-    const failure = known.failure === "unreachable" ? new SourceError("busy", known.message, known) : known;
-    await this.#recover({ error: failure, reason: "reconnect", since: this.#sureAt }, signal).catch(
-      () => undefined,
-    );
+    this.#fail(error, "silent", this.#healthyAt);
   }
 
   async #recover({ error, reason }: Loss, signal: AbortSignal): Promise<void> {
@@ -329,10 +307,22 @@ export class Watcher implements WatcherView {
         if (reason === "server-cleanup" && recovery.failures === 1) return;
         this.#move("unreachable", error);
         if (recovery.failures > 1) await recovery.pauseAfter("unreachable", signal);
-        await this.#services.source.reachable({ signal });
+        await this.#reach(signal);
         return;
     }
     await recovery.pauseAfter(error.failure, signal);
+  }
+
+  /** The source owns reconnecting; a login it will not repeat is asked for again slowly. */
+  async #reach(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#services.source.reachable({ signal });
+    } catch (error) {
+      if (signal.aborted) throw error;
+      const refusal = asSourceError(error);
+      this.#move(refusal.failure === "credentials" ? "denied" : "unreachable", refusal);
+      await this.#recovery.pauseAfter(refusal.failure, signal);
+    }
   }
 
   async #poll(signal: AbortSignal): Promise<void> {
@@ -345,8 +335,8 @@ export class Watcher implements WatcherView {
         if (signal.aborted) throw error;
         const failure = asSourceError(error);
         // A server that cannot list either is only asked again later.
-        const known =
-          failure.failure === "unsupported" ? new SourceError("busy", failure.message, failure) : failure;
+        const mute = failure.failure === "unsupported";
+        const known = mute ? new SourceError("busy", failure.message, failure) : failure;
         await this.#recover({ error: known, reason: "reconnect", since: this.#sureAt }, signal);
         continue;
       }
