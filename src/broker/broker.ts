@@ -1,21 +1,25 @@
+import { Backoff, sleep, throwIfAborted } from "../base/async.ts";
 import { Scope } from "../base/scope.ts";
 import type { ConnectOptions } from "./connect-options.ts";
+import type { BrokerErrorCode } from "./errors.ts";
+import { connectionFacts } from "./facts.ts";
 import { NatsEventFeed } from "./feed.ts";
 import { NatsKvBucket } from "./kv.ts";
 import { NatsLink } from "./link.ts";
 import { NatsKvMirror } from "./mirror.ts";
+import { toBrokerError } from "./nats-errors.ts";
 import { NatsObjectBucket } from "./objects.ts";
 import type { Broker, EventPublisher, KvMirror, MirrorOptions, PublisherOptions } from "./port.ts";
 import { jetStreamStore, NatsEventPublisher } from "./publisher.ts";
 import type { StreamOptions } from "./stream-config.ts";
-import { prepareStreams } from "./streams.ts";
+import { type PreparedStreams, prepareStreams } from "./streams.ts";
 
 export interface BrokerOptions extends ConnectOptions {
   readonly streams?: StreamOptions;
 }
 
 /**
- * Connects and prepares the streams.
+ * Connects and prepares the streams; waits, within `firstConnectMs`, for a server that is still coming up.
  * @throws BrokerError (`BROKER_UNAVAILABLE`, `BROKER_DENIED`, `BROKER_UNSAFE_SERVER`, `BROKER_STREAM_DIFFERS`,
  * `BROKER_NO_JETSTREAM`, `BROKER_BAD_OPTIONS`), AbortedError
  */
@@ -23,7 +27,7 @@ export async function connectBroker(options: BrokerOptions): Promise<Broker> {
   const scope = new Scope();
   try {
     const link = scope.use(await NatsLink.connect(options));
-    const { names, watchesNonce, differences } = await prepareStreams(link, options.streams ?? {});
+    const { names, watchesNonce, differences } = await prepareWhenReady(link, options);
     const feed = scope.use(new NatsEventFeed(link, names.events));
     return {
       link,
@@ -42,3 +46,28 @@ export async function connectBroker(options: BrokerOptions): Promise<Broker> {
     throw error;
   }
 }
+
+/** A server that has just started, or a cluster that elects, accepts connections before it serves JetStream. */
+async function prepareWhenReady(link: NatsLink, options: BrokerOptions): Promise<PreparedStreams> {
+  const { signal, firstConnectMs = Number.POSITIVE_INFINITY } = options;
+  const backoff = new Backoff({ initialMs: 200, maxMs: 2_000 });
+  const deadline = performance.now() + firstConnectMs;
+  for (;;) {
+    throwIfAborted(signal);
+    try {
+      return await prepareStreams(link, options.streams ?? {});
+    } catch (error) {
+      const failure = toBrokerError(error, "prepare streams");
+      const wait = backoff.next();
+      if (!NOT_READY.has(failure.code) || performance.now() + wait > deadline) throw failure;
+      connectionFacts.publish({ type: "error", code: failure.code, message: failure.message });
+      await sleep(wait, { signal });
+    }
+  }
+}
+
+const NOT_READY: ReadonlySet<string> = new Set<BrokerErrorCode>([
+  "BROKER_NO_JETSTREAM",
+  "BROKER_UNAVAILABLE",
+  "BROKER_TIMEOUT",
+]);

@@ -3,7 +3,10 @@ import type { ChangesEvent, ResyncEvent, ResyncReason, StateEvent } from "../wat
 import type { EventMessage } from "./message.ts";
 import type { StreamDifference } from "./stream-config.ts";
 
-/** All that the floors above see of NATS. Times in milliseconds; every failure is a BrokerError. */
+/**
+ * All that the floors above see of NATS. Times in milliseconds. Failures are BrokerErrors, or
+ * the base floor's AbortedError, DeadlineError and ClosedError.
+ */
 export interface Broker {
   readonly link: BrokerLink;
   /** The bucket `SMB_WATCHES`. */

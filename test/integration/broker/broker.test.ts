@@ -61,6 +61,24 @@ describe("streams", () => {
   });
 });
 
+describe("a server without JetStream", () => {
+  it("is waited for, but not for ever", async () => {
+    const silent = await startNats({ config: "accounts { A { users: [ { user: a, password: a } ] } }" });
+    try {
+      await expect(
+        connectBroker({
+          servers: [silent.url],
+          name: "test",
+          auth: { type: "user", user: "a", password: "a" },
+          firstConnectMs: 500,
+        }),
+      ).rejects.toMatchObject({ code: "BROKER_NO_JETSTREAM" });
+    } finally {
+      await silent.stop();
+    }
+  });
+});
+
 describe("log in", () => {
   it("tells a wrong password at once, and takes the right one from a file", async () => {
     const nats = await startNats({ config: 'authorization { user: "a", password: "right" }' });
