@@ -5,10 +5,9 @@ import { promptSecret } from "./prompt.ts";
 
 /** Who logs in to a share named on the command line. */
 export interface Credentials {
-  /** Absent: an anonymous session. */
-  readonly username: string | undefined;
+  readonly username: string;
   readonly domain: string | undefined;
-  readonly password: Secret | undefined;
+  readonly password: Secret;
 }
 
 /**
@@ -23,10 +22,12 @@ export async function resolveCredentials(
 ): Promise<Credentials> {
   const { env } = context;
   const given = nonEmpty(invocation.text("username")) ?? nonEmpty(env["SMB2NATS_USERNAME"]);
-  const account = given === undefined ? undefined : splitAccount(given);
-  const domain = nonEmpty(invocation.text("domain")) ?? account?.domain ?? nonEmpty(env["SMB2NATS_DOMAIN"]);
-  const username = account?.username;
-  if (username === undefined) return { username, domain, password: undefined };
+  if (given === undefined) {
+    throw new UsageError("nobody to log in as: give --username, or set SMB2NATS_USERNAME");
+  }
+  const account = splitAccount(given);
+  const domain = nonEmpty(invocation.text("domain")) ?? account.domain ?? nonEmpty(env["SMB2NATS_DOMAIN"]);
+  const username = account.username;
   const file = nonEmpty(env["SMB2NATS_PASSWORD_FILE"]);
   if (file !== undefined) {
     const { secret, warning } = await readSecretFile(file);

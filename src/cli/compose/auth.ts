@@ -18,7 +18,7 @@ export function authProvider(settings: ConnectionConfig, password: Secret | unde
     });
   }
   if (username === undefined || password === undefined) {
-    throw new UsageError("nobody to log in as: give --username, and SMB2NATS_PASSWORD_FILE or a terminal");
+    throw new UsageError("NTLM needs a user name and a password");
   }
   return createNtlmProvider({ username, domain, password: () => password.reveal() });
 }

@@ -22,7 +22,7 @@ export interface NamedShare {
   readonly argument: ShareArgument;
   readonly entry: Readonly<Record<string, unknown>>;
   readonly where: string;
-  readonly password: Secret | undefined;
+  readonly password: Secret;
 }
 
 /** Reads the operand and asks for credentials. @throws UsageError, SecretError, InterruptedError */
@@ -38,7 +38,7 @@ export async function nameShare(
     server: argument.server,
     share: argument.share,
     ...(argument.port === undefined ? {} : { port: argument.port }),
-    ...(username === undefined ? {} : { username }),
+    username,
     ...(domain === undefined ? {} : { domain }),
   };
   return { name: connectionNameOf(argument), argument, entry, where, password };

@@ -56,10 +56,12 @@ export async function runUp(invocation: Invocation, context: Context): Promise<E
       const broker = await connect(service, "up", embedded);
       await startWorker(service, {
         broker,
-        ...(named?.password === undefined
+        ...(named === undefined
           ? {}
-          : { prompted: { connection: named.name, password: named.password } }),
-        ...(named === undefined ? {} : { probe: { connection: named.name, where: named.where } }),
+          : {
+              prompted: { connection: named.name, password: named.password },
+              probe: { connection: named.name, where: named.where },
+            }),
       });
       const { url } = await startGateway(service, { broker });
       context.out.say(`\nWatching. Live page: ${url}${named === undefined ? "" : `#${named.name}:/`}`);

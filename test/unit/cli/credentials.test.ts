@@ -28,12 +28,8 @@ async function type(terminal: FakeTerminal, ...chunks: (string | Buffer)[]): Pro
 }
 
 describe("credentials", () => {
-  it("are anonymous when nobody is named", async () => {
-    expect(await resolve(fakeTerminal())).toEqual({
-      username: undefined,
-      domain: undefined,
-      password: undefined,
-    });
+  it("need a name: nobody is let in anonymously", async () => {
+    await expect(resolve(fakeTerminal())).rejects.toMatchObject({ code: "USAGE", message: /--username/ });
   });
 
   it("take options over the environment and the password from its file", async () => {
@@ -44,7 +40,7 @@ describe("credentials", () => {
     });
     const found = await resolve(terminal, { username: "ann" });
     expect(found).toMatchObject({ username: "ann", domain: "ENV" });
-    expect(found.password?.reveal()).toBe("hunter2");
+    expect(found.password.reveal()).toBe("hunter2");
   });
 
   it("understand DOMAIN\\name, and leave name@realm alone", async () => {
@@ -74,7 +70,7 @@ describe("credentials", () => {
       umlaut.subarray(1),
       "2\rrest",
     );
-    expect((await found).password?.reveal()).toBe("hunterü2");
+    expect((await found).password.reveal()).toBe("hunterü2");
     expect(terminal.stderr.text).toBe("Password of ann at //nas/x: \n");
     expect(terminal.stdin.raw).toEqual([true, false]);
     expect(terminal.stdin.listenerCount("data")).toBe(0);
