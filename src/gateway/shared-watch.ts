@@ -56,6 +56,8 @@ export class SharedWatch {
   #moved = deferred<void>();
   /** Of the directory itself, as last passed on. */
   #told: StateBody;
+  /** Once the worker has accepted and the feed is heard, only the state is asked. */
+  #served = false;
   #closed = false;
 
   constructor(options: {
@@ -122,7 +124,10 @@ export class SharedWatch {
         clock: this.#clock,
         what: "watch",
       });
-    await wait(Promise.all([this.#feed.ready, this.#ref.ready]));
+    if (!this.#served) {
+      await wait(Promise.all([this.#feed.ready, this.#ref.ready]));
+      this.#served = true;
+    }
     // Ready once is not live now: a watch that others hold may have been lost since.
     for (;;) {
       const { state, code } = this.#ref.state;

@@ -1,4 +1,5 @@
 import type { CanonicalPath } from "../base/path.ts";
+import { sentFacts } from "./facts.ts";
 import type { Outbox } from "./outbox.ts";
 import type { RequestId } from "./protocol.ts";
 import type { DirectoryEvent, SharedWatch, Subscriber } from "./shared-watch.ts";
@@ -69,6 +70,7 @@ export class Subscription implements Subscriber {
         mode: event.body.mode,
         ...(event.body.error === undefined ? {} : { error: event.body.error }),
       });
+      sentFacts.publish({ connection: this.connectionId, type: "state" });
       return;
     }
     if (this.#held === undefined) this.#outbox.offer(this, event);

@@ -64,7 +64,8 @@ function subscribe(watched) {
   const where = (directory) => (recursive && directory !== path ? { where: directory } : {});
   panel.setState("arming", "arming");
   try {
-    watched.subscription = client.subscribe(connection, path, {
+    // The gateway tells subscriptions apart by the path as it was sent: with a slash a tree has its own.
+    watched.subscription = client.subscribe(connection, recursive ? `${path}/` : path, {
       recursive,
       detail: "changes",
       onChange({ changes = [], directory }) {
