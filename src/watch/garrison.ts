@@ -111,15 +111,14 @@ export class Garrison implements WatcherHost {
   /** Sees to it that the interest is covered. */
   serve(active: ActiveInterest): void {
     if (active.closed || this.#stop.signal.aborted) return;
-    const { path, recursive } = active.interest;
-    const tree = this.#territory.treeFor(path);
-    const node = this.picture.ensure(path);
-    if (tree !== undefined) {
-      this.#posts.ensureTree(this.picture.ensure(tree));
+    const unit = this.#territory.unitFor(active.interest);
+    const node = this.picture.ensure(unit.path);
+    if (unit.recursive) {
+      this.#posts.ensureTree(node);
       this.#roots.look(active);
     } else {
       this.#posts.ensureDirectory(node, false);
-      if (recursive && node.told) this.#expand(node, true);
+      if (unit.expand && node.told) this.#expand(node, true);
     }
     this.#refresh(active);
   }

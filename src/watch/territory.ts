@@ -1,5 +1,6 @@
 import { type CanonicalPath, isWithin, pathKey } from "../base/path.ts";
-import { effectiveCover, treeFor } from "./cover.ts";
+import type { Interest } from "./api.ts";
+import { type CoverInput, type CoverUnit, effectiveCover, planCover, treeFor } from "./cover.ts";
 import type { ActiveInterest } from "./interest.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { DirectorySource } from "./source.ts";
@@ -30,9 +31,13 @@ export class Territory {
 
   /** Where the recursive handle sits that answers for `path`, if one does. */
   treeFor(path: CanonicalPath): CanonicalPath | undefined {
-    const { cover } = this.#options;
-    const key = (other: CanonicalPath): string => this.key(other);
-    return treeFor(path, { cover, fullRecursion: this.#fullRecursion, fallen: this.#fallen, key });
+    return treeFor(path, this.#input);
+  }
+
+  /** The handle that one interest calls for by itself. */
+  unitFor(interest: Interest): CoverUnit {
+    const [unit] = planCover({ ...this.#input, interests: [interest] });
+    return unit ?? { path: interest.path, recursive: false, expand: interest.recursive };
   }
 
   /** Too many directories for handles of their own. */
@@ -43,6 +48,11 @@ export class Territory {
   /** Returns whether it had fallen. */
   rise({ interest }: ActiveInterest): boolean {
     return this.#fallen.delete(this.key(interest.path));
+  }
+
+  get #input(): Omit<CoverInput, "interests"> {
+    const key = (path: CanonicalPath): string => this.key(path);
+    return { cover: this.#options.cover, fullRecursion: this.#fullRecursion, fallen: this.#fallen, key };
   }
 
   // Asked only for `auto`: what the server is like is known once it has been met.

@@ -121,3 +121,326 @@ describe("a watch of one directory", () => {
     ]);
   });
 });
+
+describe("the first answer", () => {
+  it("is a refusal for what will not heal by itself, and the watch goes on asking", async () => {
+    const { clock, share, watcher, events, take } = bench();
+    const handle = watcher.watch({ path: "/later", recursive: false }, (event) => events.push(event));
+    const refused = expect(handle.live).rejects.toMatchObject({ failure: "gone" });
+    await clock.advance(1_000);
+    await refused;
+    expect(handle.state).toBe("gone");
+    share.mkdir("/later");
+    await clock.advance(60_000);
+    expect(handle.state).toBe("live");
+    take();
+    share.write("/later/x");
+    await clock.advance(100);
+    expect(told(take())).toEqual(["notify: added /later:x"]);
+  });
+
+  it.each(["denied", "not-a-directory"] as const)("says %s", async (failure) => {
+    const { clock, share, watcher } = bench();
+    if (failure === "denied") share.mkdir("/d");
+    else share.write("/d");
+    if (failure === "denied") share.deny("/d");
+    const handle = watcher.watch({ path: "/d", recursive: false }, () => undefined);
+    const refused = expect(handle.live).rejects.toMatchObject({ failure });
+    await clock.advance(1_000);
+    await refused;
+    expect(handle.state).toBe(failure === "denied" ? "denied" : "gone");
+  });
+
+  it("asks a server that denied at most once in a minute", async () => {
+    const { clock, share, watcher } = bench();
+    share.mkdir("/d");
+    share.deny("/d");
+    const handle = watcher.watch({ path: "/d", recursive: false }, () => undefined);
+    await clock.advance(59_000);
+    expect(share.calls.open).toBe(1);
+    share.deny("/d", false);
+    await clock.advance(120_000);
+    expect(handle.state).toBe("live");
+  });
+
+  it("waits for a server that is away", async () => {
+    const { clock, share, watcher } = bench();
+    share.cut();
+    const handle = watcher.watch({ path: "/", recursive: false }, () => undefined);
+    await clock.advance(30_000);
+    expect(handle.state).toBe("unreachable");
+    share.restore();
+    await clock.advance(5_000);
+    await handle.live;
+  });
+
+  it("is poll mode where the server cannot notify", async () => {
+    const { clock, share, watcher, events, take } = bench({ pollSeconds: 10 }, { mute: true });
+    const handle = watcher.watch({ path: "/", recursive: false }, (event) => events.push(event));
+    await clock.advance(1_000);
+    await handle.live;
+    expect(told(take())).toEqual(["live poll"]);
+    share.write("/a");
+    await clock.advance(11_000);
+    expect(told(take())).toContain("poll: added /:a");
+  });
+});
+
+describe("doubt", () => {
+  it("follows a record nobody understands, and the rest of the reply is told", async () => {
+    const { clock, share, watcher, events, take } = bench();
+    const handle = watcher.watch({ path: "/", recursive: false }, (event) => events.push(event));
+    await clock.advance(100);
+    await handle.live;
+    const listed = share.calls.list;
+    take();
+    share.write("/a");
+    share.babble({ action: 42, name: "?" });
+    await clock.advance(2_000);
+    expect(told(take())).toContain("notify: added /:a");
+    expect(share.calls.list).toBe(listed + 1);
+  });
+
+  it("finds what a server forgot to tell, at the next renewal", async () => {
+    const { clock, share, watcher, events, take } = bench({ refreshMinutes: 10 });
+    const handle = watcher.watch({ path: "/", recursive: false }, (event) => events.push(event));
+    await clock.advance(1_000);
+    await handle.live;
+    take();
+    share.forget();
+    share.write("/a");
+    await clock.advance(60_000);
+    expect(told(take())).toEqual([]);
+    await clock.advance(10 * 60_000);
+    expect(told(take())).toContain("rescan: added /:a");
+    share.write("/b");
+    await clock.advance(1_000);
+    expect(told(take())).toContain("notify: added /:b");
+  });
+
+  it("notices within a minute that another directory took the place of the watched one", async () => {
+    const { clock, share, watcher, events, take } = bench();
+    share.mkdir("/d");
+    share.write("/d/old");
+    const handle = watcher.watch({ path: "/d", recursive: false }, (event) => events.push(event));
+    await clock.advance(1_000);
+    await handle.live;
+    take();
+    share.rename("/d", "/elsewhere");
+    share.mkdir("/d");
+    share.write("/d/new");
+    await clock.advance(65_000);
+    expect(told(take()).filter((line) => line.startsWith("rescan"))).toEqual([
+      "rescan: removed /d:old",
+      "rescan: added /d:new",
+    ]);
+    expect(handle.state).toBe("live");
+  });
+
+  it("ends in a resync where the directory is too large to remember", async () => {
+    const { clock, share, watcher, events, take } = bench({ maxEntries: 2 });
+    for (const name of ["/a", "/b", "/c"]) share.write(name);
+    const handle = watcher.watch({ path: "/", recursive: false }, (event) => events.push(event));
+    await clock.advance(1_000);
+    await handle.live;
+    expect(told(take())).toEqual(["live notify"]);
+    share.write("/d");
+    await clock.advance(100);
+    expect(told(take())).toEqual(["notify: added /:d"]);
+    share.overflow();
+    await clock.advance(2_000);
+    expect(told(take())).toEqual(["resync / self too-large"]);
+  });
+
+  it("about a name that came and went unseen ends in a resync for who may have listed meanwhile", async () => {
+    const { clock, share, watcher, events, take } = bench();
+    const handle = watcher.watch({ path: "/", recursive: false }, (event) => events.push(event));
+    await clock.advance(100);
+    await handle.live;
+    take();
+    share.write("/ghost");
+    share.remove("/ghost");
+    share.overflow();
+    await clock.advance(2_000);
+    expect(told(take())).toEqual(["resync / self overflow"]);
+  });
+});
+
+describe("many interests", () => {
+  it("share one handle, whatever the spelling", async () => {
+    const { clock, share, watcher } = bench();
+    share.mkdir("/d");
+    const handles = ["/d", "/d", "/d"].map((path) =>
+      watcher.watch({ path, recursive: false }, () => undefined),
+    );
+    await clock.advance(1_000);
+    await Promise.all(handles.map(({ live }) => live));
+    expect(watcher.handles).toBe(1);
+    await handles[0]?.close();
+    expect(watcher.handles).toBe(1);
+    await handles[1]?.close();
+    await handles[2]?.close();
+    expect(watcher.handles).toBe(0);
+  });
+
+  it("get one handle per directory below a recursive interest, and hear of new ones with their contents", async () => {
+    const { clock, share, watcher, events, take } = bench();
+    share.mkdir("/d");
+    share.mkdir("/d/e");
+    share.mkdir("/out");
+    share.write("/out/x");
+    share.mkdir("/out/deep");
+    share.write("/out/deep/y");
+    const handle = watcher.watch({ path: "/d", recursive: true }, (event) => events.push(event));
+    await clock.advance(1_000);
+    await handle.live;
+    expect(watcher.handles).toBe(2);
+    take();
+    share.rename("/out", "/d/in");
+    await clock.advance(1_000);
+    expect(told(take())).toEqual([
+      "notify: added /d:in",
+      "rescan: added /d/in:x",
+      "rescan: added /d/in:deep",
+      "rescan: added /d/in/deep:y",
+    ]);
+    expect(watcher.handles).toBe(4);
+    share.remove("/d/in");
+    await clock.advance(1_000);
+    expect(watcher.handles).toBe(2);
+  });
+
+  it("are served by one recursive handle where that tells everything", async () => {
+    const { clock, share, watcher, events, take } = bench(
+      { cover: "auto" },
+      { traits: { fullRecursion: true } },
+    );
+    share.mkdir("/d");
+    share.mkdir("/d/e");
+    share.mkdir("/other");
+    const one = watcher.watch({ path: "/d/e", recursive: false }, (event) => events.push(event));
+    const two = watcher.watch({ path: "/d", recursive: true }, () => undefined);
+    await clock.advance(2_000);
+    await Promise.all([one.live, two.live]);
+    expect(watcher.handles).toBe(1);
+    take();
+    share.write("/d/e/a");
+    share.write("/other/b");
+    await clock.advance(100);
+    expect(told(take())).toEqual(["notify: added /d/e:a"]);
+    await one.close();
+    await two.close();
+    expect(watcher.handles).toBe(0);
+  });
+
+  it("fall back to one recursive handle when there are too many directories, and say so", async () => {
+    const { clock, share, watcher, events, take } = bench(
+      { maxHandles: 3 },
+      { traits: { fullRecursion: false } },
+    );
+    for (const name of ["/a", "/b", "/c", "/d"]) share.mkdir(name);
+    const handle = watcher.watch({ path: "/", recursive: true }, (event) => events.push(event));
+    await clock.advance(5_000);
+    await handle.live;
+    expect([handle.state, watcher.handles]).toEqual(["degraded", 1]);
+    take();
+    share.write("/a/x");
+    await clock.advance(100);
+    expect(told(take())).toEqual(["notify: added /a:x"]);
+  });
+
+  it("get a wider filter without a gap", async () => {
+    const { clock, share, watcher, events, take } = bench();
+    const first = watcher.watch({ path: "/", recursive: false }, (event) => events.push(event));
+    await clock.advance(1_000);
+    await first.live;
+    watcher.watch({ path: "/", recursive: false }, () => undefined, { filter: 0x100 });
+    expect(share.handles.size).toBe(1);
+    take();
+    share.write("/a");
+    await clock.advance(5_000);
+    expect(share.handles.size).toBe(1);
+    expect(told(take())).toContain("notify: added /:a");
+  });
+
+  it("do not walk through links", async () => {
+    const { clock, share, watcher } = bench();
+    share.mkdir("/loop");
+    share.link("/loop");
+    const handle = watcher.watch({ path: "/", recursive: true }, () => undefined);
+    await clock.advance(1_000);
+    await handle.live;
+    expect(watcher.handles).toBe(1);
+  });
+});
+
+describe("a checkpoint", () => {
+  it("turns what happened between two owners into changes", async () => {
+    const first = bench();
+    first.share.mkdir("/d");
+    first.share.write("/d/a");
+    first.share.mkdir("/d/sub");
+    const before = first.watcher.watch({ path: "/d", recursive: true }, () => undefined);
+    await first.clock.advance(1_000);
+    const checkpoint = before.checkpoint?.();
+    await before.close();
+    first.share.rename("/d/a", "/d/b");
+    first.share.write("/d/sub/new");
+    const { clock, share, events, take } = first;
+    const handle = first.watcher.watch({ path: "/d", recursive: true }, (event) => events.push(event), {
+      ...(checkpoint === undefined ? {} : { checkpoint }),
+    });
+    await clock.advance(2_000);
+    await handle.live;
+    expect(share.handles.size).toBe(2);
+    expect(told(take())).toEqual(
+      expect.arrayContaining(["rescan: renamed /d:a>b", "rescan: added /d/sub:new", "live notify"]),
+    );
+  });
+
+  it("that cannot be read ends in a resync", async () => {
+    const { clock, watcher, events, take } = bench();
+    const checkpoint = new Uint8Array([1, 2, 3]);
+    const handle = watcher.watch({ path: "/", recursive: true }, (event) => events.push(event), {
+      checkpoint,
+    });
+    await clock.advance(1_000);
+    await handle.live;
+    await clock.advance(1);
+    expect(told(take())).toEqual(["live notify", "resync / subtree takeover"]);
+  });
+});
+
+describe("stat and settling", () => {
+  it("adds what can be read, in order", async () => {
+    const { clock, share, watcher, events, take } = bench({ stat: true });
+    const handle = watcher.watch({ path: "/", recursive: false }, (event) => events.push(event));
+    await clock.advance(100);
+    await handle.live;
+    take();
+    share.write("/a", 7);
+    share.mkdir("/d");
+    await clock.advance(500);
+    const changes = take().flatMap((event) => (event.type === "changes" ? event.changes : []));
+    expect(changes).toEqual([
+      expect.objectContaining({ name: "a", type: "file", size: 7, fileId: expect.stringMatching(/^\d+$/) }),
+      expect.objectContaining({ name: "d", type: "directory" }),
+    ]);
+    expect(changes[0]?.modified).toMatch(/^\d{4}-\d\d-\d\dT.*Z$/);
+  });
+
+  it("does not hold news back for a server that does not answer", async () => {
+    const { clock, share, watcher, events, take } = bench({ stat: true }, { latencyMs: 0 });
+    const handle = watcher.watch({ path: "/", recursive: false }, (event) => events.push(event));
+    await clock.advance(100);
+    await handle.live;
+    take();
+    share.stat = () => new Promise(() => undefined);
+    share.write("/a");
+    share.remove("/a");
+    await clock.advance(4_000);
+    expect(told(take())).toEqual([]);
+    await clock.advance(2_000);
+    expect(told(take())).toEqual(["notify: added /:a", "notify: removed /:a"]);
+  });
+});

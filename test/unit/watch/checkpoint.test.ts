@@ -1,0 +1,57 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { CheckpointError, decodeCheckpoint, encodeCheckpoint } from "../../../src/watch/checkpoint.ts";
+import { diff } from "../../../src/watch/diff.ts";
+import { Snapshot, UNKNOWN } from "../../../src/watch/snapshot.ts";
+import { entry } from "./entries.ts";
+
+const name = fc.string({ unit: "binary", minLength: 1, maxLength: 12 });
+
+function snapshotOf(names: readonly string[]): Snapshot {
+  const snapshot = new Snapshot();
+  for (const each of names) snapshot.put(entry(each, { size: each.length }));
+  return snapshot;
+}
+
+describe("a checkpoint", () => {
+  it("reads back as the picture it was", () => {
+    fc.assert(
+      fc.property(fc.array(name), (names) => {
+        const snapshot = snapshotOf(names);
+        const [first, second] = decodeCheckpoint(
+          encodeCheckpoint([
+            { path: "/d/ü", snapshot },
+            { path: "/huge", snapshot: undefined },
+          ]),
+        );
+        expect(first?.path).toBe("/d/ü");
+        expect(first?.snapshot && diff(snapshot, first.snapshot)).toEqual([]);
+        expect(second).toEqual({ path: "/huge", snapshot: undefined });
+      }),
+    );
+  });
+
+  it("keeps what is only heard of apart", () => {
+    const snapshot = new Snapshot();
+    snapshot.set("x", UNKNOWN);
+    const [read] = decodeCheckpoint(encodeCheckpoint([{ path: "/", snapshot }]));
+    expect(read?.snapshot?.get("x")).toEqual(UNKNOWN);
+  });
+
+  it("refuses every cut and every foreign byte string with its own error", () => {
+    const whole = encodeCheckpoint([{ path: "/d", snapshot: snapshotOf(["a", "日本"]) }]);
+    for (let length = 0; length < whole.length; length++) {
+      expect(() => decodeCheckpoint(whole.subarray(0, length))).toThrow(CheckpointError);
+    }
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), fc.boolean(), (bytes, headed) => {
+        const given = headed ? Buffer.concat([whole.subarray(0, 5), bytes]) : bytes;
+        try {
+          decodeCheckpoint(given);
+        } catch (error) {
+          expect(error).toBeInstanceOf(CheckpointError);
+        }
+      }),
+    );
+  });
+});

@@ -1,0 +1,81 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  EntryFlag,
+  markOf,
+  Snapshot,
+  sameAppearance,
+  sameIdentity,
+  UNKNOWN,
+} from "../../../src/watch/snapshot.ts";
+import { entry } from "./entries.ts";
+
+describe("a snapshot", () => {
+  it("behaves as a map from names to marks", () => {
+    const command = fc.record({
+      name: fc.oneof(
+        fc.string({ unit: "binary", minLength: 1, maxLength: 4 }),
+        fc.constantFrom("a", "b", "é", "日本", "\ud800"),
+      ),
+      kind: fc.constantFrom("set", "delete", "compact"),
+      size: fc.nat(3),
+    });
+    fc.assert(
+      fc.property(fc.array(command, { maxLength: 200 }), (commands) => {
+        const snapshot = new Snapshot();
+        const model = new Map<string, number>();
+        for (const { name, kind, size } of commands) {
+          if (kind === "set") {
+            snapshot.put(entry(name, { size }));
+            model.set(name, size);
+          } else if (kind === "delete") expect(snapshot.delete(name)).toBe(model.delete(name));
+          else snapshot.compact();
+        }
+        expect(snapshot.size).toBe(model.size);
+        expect([...snapshot.entries()].map(([name]) => name).sort()).toEqual([...model.keys()].sort());
+        for (const [name, size] of model) {
+          const mark = snapshot.get(name);
+          expect(mark && sameAppearance(mark, markOf(entry(name, { size })))).toBe(true);
+        }
+        expect(snapshot.has("never")).toBe(false);
+      }),
+    );
+  });
+
+  it("notices each thing that can change, and nothing else", () => {
+    const before = markOf(entry("x"));
+    for (const other of [
+      { size: 9 },
+      { modified: 9n },
+      { changed: 9n },
+      { attributes: 0x22 },
+      { created: 9n },
+    ]) {
+      expect(sameAppearance(before, markOf(entry("x", other)))).toBe(false);
+    }
+    expect(sameAppearance(before, markOf(entry("y")))).toBe(true);
+    expect(sameIdentity(before, markOf(entry("x", { created: 9n })))).toBe(false);
+    expect(sameIdentity(before, markOf(entry("x", { fileId: 9n })))).toBe(false);
+    expect(sameIdentity(before, markOf(entry("x", { size: 9 })))).toBe(true);
+  });
+
+  it("names directories, but not links: they may lead in circles", () => {
+    const snapshot = new Snapshot();
+    snapshot.put(entry("file"));
+    snapshot.put(entry("dir", { type: "directory", attributes: 0x10 }));
+    snapshot.put(entry("junction", { type: "directory", attributes: 0x410 }));
+    snapshot.set("heard of", UNKNOWN);
+    expect([...snapshot.directories()]).toEqual(["dir"]);
+    expect(snapshot.get("heard of")?.flags).toBe(0);
+    expect(snapshot.get("dir")?.flags).toBe(EntryFlag.known | EntryFlag.directory);
+  });
+
+  it("holds an entry with a name of 20 letters in less than 64 bytes", () => {
+    const snapshot = new Snapshot();
+    const count = 100_000;
+    for (let i = 0; i < count; i++) snapshot.put(entry(`photo-2026-${String(i).padStart(9, "0")}`));
+    snapshot.compact();
+    expect(snapshot.size).toBe(count);
+    expect(snapshot.byteLength / count).toBeLessThan(64);
+  });
+});
