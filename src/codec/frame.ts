@@ -44,7 +44,8 @@ export class FrameSplitter {
   push(chunk: Uint8Array): Uint8Array[] {
     if (this.#failure !== undefined) throw this.#failure;
     try {
-      return this.#split(chunk);
+      // No Buffer leaves here, so that slice() means a copy to everyone who gets a message.
+      return this.#split(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
     } catch (error) {
       if (error instanceof DecodeError) this.#failure = error;
       throw error;

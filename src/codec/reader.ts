@@ -10,7 +10,8 @@ export class Reader {
   #at: number;
 
   constructor(bytes: Uint8Array, start = 0) {
-    this.#bytes = bytes;
+    // Sockets give Buffers, whose slice() is a view: what was meant as a copy would keep their whole chunk.
+    this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#at = start;
   }

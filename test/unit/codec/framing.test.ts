@@ -94,6 +94,13 @@ describe("FrameSplitter", () => {
     expect(hexes(splitter.push(bytes("ccdd")))).toEqual(["aabbccdd"]);
   });
 
+  it("gives no Buffers, whose slice() is no copy, whatever it is fed", () => {
+    const splitter = new FrameSplitter();
+    const fed = Buffer.concat([frame(bytes("aabb")), frame(bytes("ccdd"))]);
+    const found = [...splitter.push(fed.subarray(0, 10)), ...splitter.push(fed.subarray(10))];
+    expect(found.map((message) => message.constructor)).toEqual([Uint8Array, Uint8Array]);
+  });
+
   it("refuses a first byte other than 0: NetBIOS sessions have no place on this port", () => {
     expect(() => new FrameSplitter().push(bytes("85000000"))).toThrow(/first byte 0x85/);
   });

@@ -50,6 +50,15 @@ describe("Reader", () => {
     expect(hex(copy)).toBe("0001");
   });
 
+  it("gives copies of Buffers too, whose own slice() gives none", () => {
+    const source = Buffer.from(BYTES);
+    const reader = new Reader(source);
+    const copies = [reader.copy(2, "a"), reader.block(0, 2, 0, "b").slice()];
+    source.fill(0xff);
+    expect(copies.map(hex)).toEqual(["0001", "0001"]);
+    expect(reader.bytes(1, "c").constructor).toBe(Uint8Array);
+  });
+
   it("seeks inside the bytes only", () => {
     const reader = new Reader(BYTES);
     reader.seek(16, "a");

@@ -31,6 +31,7 @@ describe.each(rows)("$name ($source)", ({ message, decode, object, encoded, diff
     const larger = new Uint8Array(message.length + 11).fill(0xa5);
     larger.set(message, 7);
     expect(decode(larger.subarray(7, 7 + message.length))).toEqual(object);
+    expect(decode(Buffer.from(larger).subarray(7, 7 + message.length))).toEqual(object);
   });
 
   it("has a header that is read and written the same", () => {
