@@ -1,5 +1,7 @@
 import type { AuthProvider } from "../auth/provider.ts";
+import { DecodeError } from "../codec/errors.ts";
 import { Connection } from "./connection.ts";
+import { SmbProtocolError } from "./errors.ts";
 import { negotiate } from "./negotiate.ts";
 import type { ConnectionOptions } from "./options.ts";
 import { Session } from "./session.ts";
@@ -30,7 +32,9 @@ export async function dialTree(
     const negotiated = await negotiate(connection, { signal });
     session = await Session.logIn(connection, negotiated, { auth: options.auth, signal, previousSessionId });
     return await Tree.connect(session, options.share, { signal });
-  } catch (error) {
+  } catch (cause) {
+    const error =
+      cause instanceof DecodeError ? new SmbProtocolError("the handshake is malformed", cause) : cause;
     // A session without a share is still a session: log off where there is one.
     const loggedIn = session;
     if (loggedIn === undefined) connection.destroy(error instanceof Error ? error : new Error(String(error)));

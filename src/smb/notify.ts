@@ -21,8 +21,9 @@ export interface NotifyRecord {
 }
 
 export type NotifyOutcome =
-  | { readonly type: "records"; readonly records: readonly NotifyRecord[] }
-  /** The server lost track, or told of something that has no usable name: list again. */
+  /** `doubtful`: something else has changed as well, or goes by another name in listings: list again. */
+  | { readonly type: "records"; readonly records: readonly NotifyRecord[]; readonly doubtful: boolean }
+  /** The server lost track, or told of nothing that has a usable name: list again. */
   | { readonly type: "overflow" }
   /** The server dropped handle, tree or session. */
   | { readonly type: "cleanup" }
@@ -141,10 +142,11 @@ export class ArmedNotify extends PendingRequest {
       if (buffer.length > this.payload) {
         throw new SmbProtocolError(`CHANGE_NOTIFY: ${buffer.length} bytes for a buffer of ${this.payload}`);
       }
-      const { records, unusable } = decodeFileNotifyInformation(buffer);
-      if (records.length === 0 || unusable > 0) return { type: "overflow" };
+      const { records, doubtful } = decodeFileNotifyInformation(buffer);
+      if (records.length === 0) return { type: "overflow" };
       return {
         type: "records",
+        doubtful,
         records: records.map(({ action, fileName }) => ({ action, name: fileName.replaceAll("\\", "/") })),
       };
     } catch (cause) {

@@ -37,12 +37,17 @@ export interface NtlmVersion {
 
 /**
  * Samba has said 6.1 build 0 for years; every Windows since Vista has a build number. Without a version
- * (Kerberos) the start time decides: Windows tells it before 3.1.1 came with Server 2016, Samba never does.
+ * (Kerberos) the ServerGuid decides where Samba, as it does by default, has put its NetBIOS name and zeros there;
+ * else the start time, which Windows before Server 2016 tells and Samba never does.
  */
-export function guessKind(version: NtlmVersion | undefined, serverStartTime: bigint): ServerKind {
+export function guessKind(
+  version: NtlmVersion | undefined,
+  server: { readonly serverGuid: Uint8Array; readonly serverStartTime: bigint },
+): ServerKind {
   if (version !== undefined) {
     if (version.build > 0) return "windows";
     return version.major === 6 && version.minor === 1 ? "samba" : "unknown";
   }
-  return serverStartTime !== 0n ? "windows" : "unknown";
+  if (/^[\x21-\x7e]{1,15}\0+$/.test(Buffer.from(server.serverGuid).toString("latin1"))) return "samba";
+  return server.serverStartTime === 0n ? "unknown" : "windows";
 }

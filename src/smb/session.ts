@@ -58,7 +58,7 @@ export class Session {
     this.security = security;
     this.#auth = auth;
     const version = versionOf(login.exchange);
-    this.kind = guessKind(version, negotiated.serverStartTime);
+    this.kind = guessKind(version, negotiated);
     this.version = version === undefined ? undefined : `${version.major}.${version.minor}.${version.build}`;
     this.#renewBefore(login.exchange.expiresAt);
   }

@@ -6,6 +6,9 @@ import { FrameSplitter, frame } from "../codec/frame.ts";
 import { plain } from "../crypto/plain.ts";
 import { SmbConnectionError, SmbError, SmbProtocolError, SmbTimeoutError } from "./errors.ts";
 
+/** How long the last words may take to leave after `close`. */
+const LINGER_MS = 1_000;
+
 export interface TransportOptions {
   readonly host: string;
   readonly port: number;
@@ -28,13 +31,15 @@ export interface TransportListener {
 export class Transport {
   readonly #socket: Socket;
   readonly #splitter: FrameSplitter;
+  readonly #clock: Clock;
   #listener: TransportListener | undefined;
   #corked = false;
   #closed = false;
 
-  private constructor(socket: Socket, splitter: FrameSplitter) {
+  private constructor(socket: Socket, splitter: FrameSplitter, clock: Clock) {
     this.#socket = socket;
     this.#splitter = splitter;
+    this.#clock = clock;
   }
 
   /** @throws SmbConnectionError, SmbTimeoutError, AbortedError */
@@ -56,7 +61,7 @@ export class Transport {
       throw new SmbConnectionError(`cannot connect to ${host}:${port}`, error);
     }
     socket.removeAllListeners("error");
-    return new Transport(socket, new FrameSplitter());
+    return new Transport(socket, new FrameSplitter(), clock);
   }
 
   /** Begins to deliver. Called once, in the same turn as `connect` came back. */
@@ -90,6 +95,9 @@ export class Transport {
   /** Sends what is queued, then ends. */
   close(): void {
     if (this.#closed) return;
+    // A peer that has stopped reading would keep the socket for ever.
+    const giveUp = this.#clock.after(LINGER_MS, () => this.#socket.destroy(), { unref: true });
+    this.#socket.once("close", giveUp);
     this.#socket.end(() => this.#socket.destroy());
     this.#finish(undefined, false);
   }
@@ -100,6 +108,7 @@ export class Transport {
   }
 
   #receive(chunk: Buffer): void {
+    if (this.#closed) return;
     try {
       let frames = 0;
       for (const message of this.#splitter.push(plain(chunk))) {

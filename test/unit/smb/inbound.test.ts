@@ -1,0 +1,125 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Smb2NatsError } from "../../../src/base/errors.ts";
+import { Command, encodeHeader, HeaderFlags } from "../../../src/codec/header.ts";
+import { encodeErrorResponse } from "../../../src/codec/msg/error-response.ts";
+import { NtStatus } from "../../../src/codec/status.ts";
+import { CreditAccount } from "../../../src/smb/credits.ts";
+import { type InboundContext, receive } from "../../../src/smb/inbound.ts";
+import { PendingTable } from "../../../src/smb/pending.ts";
+import { Call, type PendingRequest } from "../../../src/smb/request.ts";
+
+interface Bench extends InboundContext {
+  readonly delivered: PendingRequest[];
+  readonly interims: PendingRequest[];
+  readonly letters: string[];
+}
+
+function bench(): Bench {
+  const delivered: PendingRequest[] = [];
+  const interims: PendingRequest[] = [];
+  const letters: string[] = [];
+  return {
+    pending: new PendingTable(),
+    credits: new CreditAccount(64),
+    security: undefined,
+    delivered,
+    interims,
+    letters,
+    deliver: (request) => delivered.push(request),
+    interim: (request) => interims.push(request),
+    deadLetter: (_command, reason) => letters.push(reason),
+  };
+}
+
+/** A request that is out, under the next id. */
+function ask(context: InboundContext, command: number): Call {
+  const call = new Call({ command, body: new Uint8Array(0) }, 1_000);
+  context.credits.submit({
+    charge: 1,
+    messages: 1,
+    send: (id) => {
+      call.messageId = id;
+      call.state = "sent";
+      context.pending.add(call);
+    },
+  });
+  return call;
+}
+
+function response(
+  fields: Partial<Parameters<typeof encodeHeader>[0]>,
+  body = encodeErrorResponse(),
+): Uint8Array {
+  const header = encodeHeader({
+    command: Command.ECHO,
+    credits: 1,
+    ...fields,
+    flags: 1 | (fields.flags ?? 0),
+  });
+  return new Uint8Array([...header, ...body]);
+}
+
+describe("receive path", () => {
+  it("delivers by MessageId and Command, and books credits first", () => {
+    const context = bench();
+    const call = ask(context, Command.ECHO);
+    receive(response({ credits: 33 }), context);
+    expect(context.delivered).toEqual([call]);
+    expect(context.credits.available).toBe(33);
+    expect(context.pending.size).toBe(0);
+  });
+
+  it("takes an interim response once, then the final one with the same AsyncId", () => {
+    const context = bench();
+    const call = ask(context, Command.CHANGE_NOTIFY);
+    const async_ = { command: Command.CHANGE_NOTIFY, flags: HeaderFlags.ASYNC_COMMAND, asyncId: 9n };
+    receive(response({ ...async_, status: NtStatus.PENDING }), context);
+    expect(context.interims).toEqual([call]);
+    expect(() => receive(response({ ...async_, status: NtStatus.PENDING }), context)).toThrow(Smb2NatsError);
+    receive(response({ ...async_, status: NtStatus.NOTIFY_ENUM_DIR, credits: 0 }), context);
+    expect(context.delivered).toEqual([call]);
+    expect(context.credits.available).toBe(1);
+  });
+
+  it("keeps a request in the table when its answer breaks the protocol, so that it can be failed", () => {
+    const context = bench();
+    const call = ask(context, Command.ECHO);
+    context.credits.grant(1, false);
+    expect(() => receive(response({ credits: 65_535 }), context)).toThrow(Smb2NatsError);
+    expect(context.pending.drain()).toEqual([call]);
+  });
+
+  it("hands the late answer to an abandoned request to its orphan handler only", () => {
+    const context = bench();
+    const call = ask(context, Command.ECHO);
+    context.pending.abandon(call);
+    receive(response({}), context);
+    expect(context.delivered).toEqual([]);
+    expect(context.letters).toEqual(["abandoned"]);
+    expect(() => receive(response({}), context)).toThrow("not outstanding");
+  });
+
+  it("never throws anything but our own errors, and never delivers twice, whatever arrives", () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 300 }),
+        fc.array(fc.tuple(fc.nat(140), fc.nat(255)), { maxLength: 6 }),
+        fc.boolean(),
+        (noise, edits, pureNoise) => {
+          const context = bench();
+          ask(context, Command.ECHO);
+          const bytes = pureNoise ? noise : new Uint8Array([...response({}), ...noise]);
+          for (const [at, value] of edits) if (at < bytes.length) bytes[at] = value;
+          try {
+            receive(bytes, context);
+          } catch (error) {
+            expect(error).toBeInstanceOf(Smb2NatsError);
+          }
+          expect(context.delivered.length).toBeLessThanOrEqual(1);
+        },
+      ),
+      { numRuns: 2_000 },
+    );
+  });
+});
