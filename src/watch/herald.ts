@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { type CanonicalPath, isWithin } from "../base/path.ts";
 import type { Change, ResyncReason, ResyncScope, Via, WatchEvent } from "./events.ts";
-import type { InterestIndex } from "./interest.ts";
+import type { ActiveInterest, InterestIndex } from "./interest.ts";
 import type { Picture, PictureNode } from "./picture.ts";
 import { EntryFlag, Snapshot } from "./snapshot.ts";
 
@@ -16,6 +16,9 @@ export interface Followers<T> {
   /** Names told as new of which nobody knows what they are. */
   enquire(node: PictureNode<T>, names: readonly string[]): void;
 }
+
+/** Events stay of a size that a message can carry, whatever a comparison finds. */
+const CHANGES_PER_EVENT = 1_000;
 
 /** A consumer may take this long to list after it was told to. */
 export const PICTURE_GRACE_MS = 30_000;
@@ -50,6 +53,7 @@ export class Herald<T> {
     const node = this.#picture.find(path);
     // A directory nobody has been told of yet: its first listing will hold all this.
     if (node === undefined) return;
+    if (node.path !== path) node.spell(path);
     if (this.#interests.covering(path).length === 0) {
       for (const change of changes) this.#pass(node, change);
       return;
@@ -98,8 +102,7 @@ export class Herald<T> {
 
   #tell(node: PictureNode<T>, via: Via, changes: readonly Change[]): void {
     const path = node.path;
-    const event: WatchEvent = { type: "changes", path, via, changes };
-    for (const active of this.#interests.covering(path)) active.deliver(event);
+    deliver(this.#interests.covering(path), path, via, changes);
     this.#discover(node, changes);
   }
 
@@ -151,7 +154,7 @@ export class Herald<T> {
     const own = this.#interests.at(path);
     if (own.length > 0 && node.snapshot !== undefined && node.snapshot.size > 0) {
       const changes = [...node.snapshot.entries()].map(([name]): Change => ({ action: "removed", name }));
-      for (const active of own) active.deliver({ type: "changes", path, via: "rescan", changes });
+      deliver(own, path, "rescan", changes);
       for (const log of node.logs) for (const { name } of changes) log.set(name, false);
     }
     let keep = own.length > 0;
@@ -191,6 +194,7 @@ export class Herald<T> {
   /** `name` turned out to be a directory. Nothing of its contents has been told yet, or it moved with them. */
   enter(parent: PictureNode<T>, name: string): void {
     const node = parent.ensure(name);
+    node.spell(`/${name}`);
     const mark = parent.snapshot?.get(name);
     if (mark !== undefined) parent.snapshot?.set(name, { ...mark, flags: mark.flags | EntryFlag.directory });
     if (!node.told) node.snapshot = new Snapshot();
@@ -209,8 +213,19 @@ export class Herald<T> {
       this.#followers.poke(below);
       if (below.snapshot === undefined || below.snapshot.size === 0) continue;
       const changes = [...below.snapshot.entries()].map(([name]): Change => ({ action: "added", name }));
-      for (const active of audience)
-        active.deliver({ type: "changes", path: below.path, via: "rescan", changes });
+      deliver(audience, below.path, "rescan", changes);
     }
+  }
+}
+
+function deliver(
+  audience: readonly ActiveInterest[],
+  path: CanonicalPath,
+  via: Via,
+  changes: readonly Change[],
+): void {
+  for (let at = 0; at < changes.length; at += CHANGES_PER_EVENT) {
+    const part = changes.length <= CHANGES_PER_EVENT ? changes : changes.slice(at, at + CHANGES_PER_EVENT);
+    for (const active of audience) active.deliver({ type: "changes", path, via, changes: part });
   }
 }

@@ -135,10 +135,6 @@ export class InterestIndex {
     this.#key = key;
   }
 
-  get size(): number {
-    return this.#all.size;
-  }
-
   [Symbol.iterator](): IterableIterator<ActiveInterest> {
     return this.#all.values();
   }

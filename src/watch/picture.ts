@@ -63,9 +63,14 @@ export class PictureNode<T> {
     return child;
   }
 
-  /** The server's own spelling of this directory's name. */
-  spell(name: string): void {
-    this.#name = name;
+  /** Takes over the server's own spelling: of this directory and as many ancestors as `path` names. */
+  spell(path: CanonicalPath): void {
+    const names = segmentsOf(path);
+    let node: PictureNode<T> | undefined = this;
+    for (let name = names.pop(); name !== undefined && node !== undefined; name = names.pop()) {
+      node.#name = name;
+      node = node.#parent;
+    }
   }
 
   detach(): void {

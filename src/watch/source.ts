@@ -82,7 +82,8 @@ export interface ArmedNotify {
 }
 
 export type NotifyOutcome =
-  | { readonly type: "records"; readonly records: readonly NotifyRecord[] }
+  /** `doubtful`: something else has changed as well, or goes by another name in listings: list again. */
+  | { readonly type: "records"; readonly records: readonly NotifyRecord[]; readonly doubtful?: boolean }
   /** The server lost track (STATUS_NOTIFY_ENUM_DIR, or success with no records): list again. */
   | { readonly type: "overflow" }
   /** The server dropped handle, tree or session (STATUS_NOTIFY_CLEANUP and its kin). */

@@ -130,6 +130,7 @@ export class Surveyor<T> {
       const known = before !== undefined && now !== undefined && !isReplaced(before, now);
       if (node.told && !known) continue;
       const child = node.ensure(name);
+      child.spell(`/${name}`);
       if (node.told && !child.told) child.snapshot = new Snapshot();
       targets.push({ node: child, path: joinPath(path, name), modified });
     }

@@ -205,7 +205,7 @@ export class Watcher implements WatcherView {
         const { changes, doubtful } = coalescer.push(records);
         this.#sureAt = clock.monotonic();
         this.#tell(changes);
-        if (doubtful) this.doubt("overflow", since);
+        if (doubtful || outcome.doubtful === true) this.doubt("overflow", since);
         return;
       }
       case "overflow":

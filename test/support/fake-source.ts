@@ -1,6 +1,13 @@
 import { deferred, sleep, waitFor } from "../../src/base/async.ts";
 import type { Clock } from "../../src/base/clock.ts";
-import { baseName, type CanonicalPath, joinPath, parentOf, segmentsOf } from "../../src/base/path.ts";
+import {
+  baseName,
+  type CanonicalPath,
+  foldCase,
+  joinPath,
+  parentOf,
+  segmentsOf,
+} from "../../src/base/path.ts";
 import {
   type ArmedNotify,
   type DirectoryEntry,
@@ -43,6 +50,8 @@ export interface FakeOptions {
   /** Records per answer. Default 100. */
   readonly batch?: number;
   readonly pageSize?: number;
+  /** Default true. */
+  readonly caseSensitive?: boolean;
   /** The server answers CHANGE_NOTIFY with "not supported". */
   readonly mute?: boolean;
 }
@@ -282,8 +291,14 @@ export class FakeShare implements DirectorySource {
 
   #find(path: CanonicalPath): FakeNode | undefined {
     let node: FakeNode | undefined = this.#root;
-    for (const name of segmentsOf(path)) node = node?.children.get(name);
+    for (const name of segmentsOf(path)) node = node === undefined ? undefined : this.#child(node, name);
     return node;
+  }
+
+  #child(node: FakeNode, name: string): FakeNode | undefined {
+    if (this.options.caseSensitive !== false) return node.children.get(name);
+    for (const [other, child] of node.children) if (foldCase(other) === foldCase(name)) return child;
+    return undefined;
   }
 
   #must(path: CanonicalPath): FakeNode {

@@ -96,7 +96,7 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
   }
   share.restore();
   for (const path of ROOTS.slice(1)) if (!share.exists(path)) tryTo(() => share.mkdir(path));
-  await clock.advance(scene.share?.mute === true ? 40_000 : 300_000);
+  await clock.advance(scene.share?.mute === true ? 150_000 : 300_000);
   const wrong: string[] = [];
   for (const [index, interest] of scene.interests.entries()) {
     const mirror = mirrors[index] as Mirror;

@@ -444,3 +444,22 @@ describe("stat and settling", () => {
     expect(told(take())).toEqual(["notify: added /:a", "notify: removed /:a"]);
   });
 });
+
+describe("names", () => {
+  it("are told in the server's spelling, whatever the interest's", async () => {
+    const clock = new ManualClock();
+    const share = new FakeShare({ clock, random: seeded(1), caseSensitive: false });
+    const watcher = new ShareWatcher(share, { cover: "tree" }, { clock, random: seeded(2) });
+    const events: WatchEvent[] = [];
+    share.mkdir("/Media");
+    share.mkdir("/Media/Übung");
+    const handle = watcher.watch({ path: "/media", recursive: true }, (event) => events.push(event));
+    await clock.advance(2_000);
+    await handle.live;
+    events.length = 0;
+    share.write("/Media/Übung/A");
+    await clock.advance(100);
+    expect(told(events)).toEqual(["notify: added /Media/Übung:A"]);
+    await watcher.close();
+  });
+});
