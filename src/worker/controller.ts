@@ -1,24 +1,16 @@
 import { setMaxListeners } from "node:events";
-import { sleep } from "../base/async.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { errorCode } from "../base/errors.ts";
 import type { EventPublisher, KvBucket } from "../broker/port.ts";
 import { type WatchKey, watchKey } from "../fleet/identity.ts";
-import type { WatchTarget } from "../fleet/port.ts";
-import type { ClaimEntry, FleetView } from "../fleet/view.ts";
+import type { ClaimEntry, FleetView, ViewChange } from "../fleet/view.ts";
+import { type Step, WatchActions } from "./actions.ts";
 import { ClaimWriter } from "./claim-writer.ts";
 import { type Action, decide } from "./decide.ts";
 import { claimFacts, reconcileFacts } from "./facts.ts";
-import { LocalWatch } from "./local-watch.ts";
+import type { LocalWatch } from "./local-watch.ts";
 import type { ConnectionRuntime } from "./runtime.ts";
-import {
-  type FleetTargets,
-  hasSuccessor,
-  isOverlapped,
-  isSucceeded,
-  resyncTargets,
-  TargetBook,
-} from "./targets.ts";
+import { type FleetTargets, isOverlapped, isSucceeded, TargetBook } from "./targets.ts";
 
 export interface ControllerOptions {
   readonly view: FleetView;
@@ -31,7 +23,7 @@ export interface ControllerOptions {
   readonly lingerMs?: number;
   /** Longest random wait before a claim, ms. Default 50. */
   readonly claimJitterMs?: number;
-  /** Watches being armed at once. Default 256. */
+  /** Watches being armed at once. Default 1,000. */
   readonly maxStarting?: number;
   /** See `AssignOptions`. */
   readonly gather?: number;
@@ -57,6 +49,7 @@ export class WorkerController {
   readonly #local = new Map<WatchKey, LocalWatch>();
   readonly #busy = new Map<WatchKey, Promise<void>>();
   readonly #book: TargetBook;
+  readonly #actions: WatchActions;
   readonly #stop = new AbortController();
   #cancelNext: (() => void) | undefined;
   #due = Number.POSITIVE_INFINITY;
@@ -74,10 +67,20 @@ export class WorkerController {
       lingerMs: options.lingerMs ?? DEFAULT_LINGER_MS,
       ...(options.gather === undefined ? {} : { gather: options.gather }),
     });
+    this.#actions = new WatchActions({
+      ...options,
+      clock: this.#clock,
+      writer: this.#writer,
+      local: this.#local,
+      signal: this.#stop.signal,
+      targets: () => this.targets,
+      onReady: (key) => this.#nudge(key),
+    });
     this.#unsubscribe = options.view.onChange((change) => {
       if (!change.leases && !change.refs && !change.claims && !change.batch.restarted) return;
       this.#book.stale();
       this.poke();
+      if (change.claims) this.#followClaims(change);
     });
     this.poke();
   }
@@ -119,7 +122,7 @@ export class WorkerController {
     const orphans = [...this.#local.values()].filter(
       (local) => this.#options.connection(local.target.connection) !== local.runtime,
     );
-    for (const local of orphans) this.#local.delete(local.key);
+    for (const local of orphans) this.#actions.remove(local.key);
     this.#book.stale();
     await Promise.allSettled(orphans.map((local) => local.close()));
     this.poke();
@@ -177,6 +180,25 @@ export class WorkerController {
     });
   }
 
+  /** One step for one watch, by the targets of the last look: most steps need no look at the whole fleet. */
+  #nudge(key: WatchKey): void {
+    const { view, lease } = this.#options;
+    const me = lease();
+    const { targets } = this;
+    if (this.#stop.signal.aborted || targets === undefined || !view.current) return;
+    if (me === undefined || !view.leases.has(me) || this.#busy.has(key)) return;
+    const mine = targets.assignment.get(key) === me || view.claim(key)?.record.lease === me;
+    if (mine || this.#local.has(key)) this.#step(key, me, targets);
+  }
+
+  #followClaims({ batch }: ViewChange): void {
+    const { view } = this.#options;
+    for (const change of batch.changes) {
+      const claim = change.type === "put" ? view.claims.get(change.entry.key) : undefined;
+      if (claim !== undefined) this.#nudge(watchKey(claim.record, view.caseSensitive));
+    }
+  }
+
   #step(key: WatchKey, me: string, targets: FleetTargets): void {
     const { view, connection } = this.#options;
     const entry = view.claim(key);
@@ -196,7 +218,7 @@ export class WorkerController {
         publishing: local.publishing,
         announced: entry !== undefined && this.#writer.says(entry.record, local.state),
       },
-      overlapped: () => isOverlapped(target, entry, targets),
+      overlapped: () => isOverlapped(target, entry, targets, view),
       succeeded: () => this.#leaving || isSucceeded(target, targets, view),
     });
     if (action !== "none") this.#act(key, action, { me, target, entry, local });
@@ -208,138 +230,23 @@ export class WorkerController {
   }
 
   #act(key: WatchKey, action: Action, at: Step): void {
-    const work = this.#perform(key, action, at)
+    const work = this.#actions
+      .perform(key, action, at)
       .catch((error: unknown) => {
         if (this.#stop.signal.aborted) return false;
         const { connection, path } = at.target;
         claimFacts.publish({ type: "failed", connection, path, code: errorCode(error) });
-        return false;
+        return this.#actions.giveUp(key);
       })
       .then((progress) => {
         this.#busy.delete(key);
-        this.poke(progress ? 0 : 200 + this.#random() * 300);
+        if (progress === true) this.#nudge(key);
+        else if (progress === false) this.poke(200 + this.#random() * 300);
       });
     this.#busy.set(key, work);
-  }
-
-  /** Returns whether something has moved. */
-  async #perform(key: WatchKey, action: Action, { me, target, entry, local }: Step): Promise<boolean> {
-    const writer = this.#writer;
-    switch (action) {
-      case "start":
-        return this.#start(key, target, entry?.record.lease !== me);
-      case "drop":
-        this.#local.delete(key);
-        await local?.close();
-        return true;
-      case "hush":
-        local?.hush();
-        return true;
-      case "claim": {
-        if (!this.#mayStart(local)) return false;
-        await this.#pause(this.#random() * (this.#options.claimJitterMs ?? 50));
-        if (!(await writer.take(target, me, entry))) return false;
-        const how = entry === undefined ? "new" : "takeover";
-        claimFacts.publish({ type: "claimed", connection: target.connection, path: target.path, how });
-        if (local === undefined) this.#start(key, target, false);
-        return true;
-      }
-      case "intend":
-        if (entry === undefined || !this.#mayStart(local)) return false;
-        await this.#pause(this.#random() * (this.#options.claimJitterMs ?? 50));
-        if (!(await writer.intend(entry, me, false))) return false;
-        if (local === undefined) this.#start(key, target, true);
-        return true;
-      case "ready":
-        return entry !== undefined && writer.intend(entry, me, true);
-      case "announce-warm": {
-        const mode = local?.state.mode ?? "notify";
-        return entry !== undefined && writer.announce(entry, { state: "warm", mode });
-      }
-      case "publish":
-        return entry !== undefined && local !== undefined && this.#publish(entry, local);
-      case "announce":
-        if (entry === undefined || local === undefined) return false;
-        await local.stored(this.#stop.signal);
-        return writer.announce(entry, local.state);
-      case "transfer":
-      case "release":
-        return entry !== undefined && this.#letGo(key, entry, local, action);
-      case "none":
-        return false;
-    }
-  }
-
-  #mayStart(local: LocalWatch | undefined): boolean {
-    if (local !== undefined) return true;
-    let starting = 0;
-    for (const { state } of this.#local.values()) if (state.state === "starting") starting++;
-    return starting < (this.#options.maxStarting ?? 256);
-  }
-
-  /** `covered`: someone publishes this scope until we are armed, so the beginning may be free of a gap. */
-  #start(key: WatchKey, target: WatchTarget, covered: boolean): boolean {
-    const { connection, path, recursive } = target;
-    const runtime = this.#options.connection(connection);
-    if (runtime === undefined || this.#stop.signal.aborted || this.#local.has(key)) return false;
-    const { view, publisher } = this.#options;
-    const local = new LocalWatch({
-      key,
-      target: { connection, path, recursive },
-      runtime,
-      publisher,
-      covered,
-      resyncTargets: (event) => resyncTargets(this.targets?.plan.get(key), event, view.caseSensitive),
-      onChange: () => this.poke(),
-    });
-    this.#local.set(key, local);
-    return true;
-  }
-
-  async #publish(entry: ClaimEntry, local: LocalWatch): Promise<boolean> {
-    const fresh = await this.#writer.unusedRevision(entry);
-    if (fresh === undefined || this.#options.lease() !== entry.record.lease) return false;
-    const epoch = `${this.#options.bucket.nonce}-${fresh.revision}`;
-    const clean = fresh.record.clean === true;
-    await local.open(epoch, clean ? undefined : "takeover", this.#stop.signal);
-    return this.#writer.announce(fresh, local.state);
-  }
-
-  async #letGo(
-    key: WatchKey,
-    entry: ClaimEntry,
-    local: LocalWatch | undefined,
-    how: "transfer" | "release",
-  ): Promise<boolean> {
-    const { connection, path } = entry.record;
-    const { targets } = this;
-    const successor = how === "transfer" || (targets !== undefined && hasSuccessor(entry.record, targets));
-    // What our watch still holds back was told to us before the successor was armed.
-    if (successor && local?.publishing === true) await this.#pause(local.runtime.quietMs ?? 250);
-    const clean = (await local?.letGo(this.#options.flushMs ?? 10_000)) ?? false;
-    this.#local.delete(key);
-    const latest = this.#options.view.claim(key) ?? entry;
-    const done =
-      how === "transfer" ? await this.#writer.transfer(latest, clean) : await this.#writer.release(latest);
-    if (!done) return false;
-    const told = how === "transfer" ? "handover" : "release";
-    claimFacts.publish({ type: "let-go", connection, path, how: told, clean });
-    return true;
-  }
-
-  /** Ends early when the controller stops. */
-  async #pause(ms: number): Promise<void> {
-    await sleep(ms, { signal: this.#stop.signal, clock: this.#clock }).catch(() => undefined);
   }
 
   #random(): number {
     return (this.#options.random ?? Math.random)();
   }
-}
-
-interface Step {
-  readonly me: string;
-  readonly target: WatchTarget;
-  readonly entry: ClaimEntry | undefined;
-  readonly local: LocalWatch | undefined;
 }

@@ -84,7 +84,8 @@ function decideAsOther(
   if (!desired || assignee !== me) return local === undefined ? "none" : "drop";
   if (owner === undefined) return "claim";
   if (claim?.next?.lease !== me) return "intend";
-  if (local === undefined) return "start";
+  // What an earlier watch of ours has promised, a new one cannot keep.
+  if (local === undefined) return claim.next.ready ? "intend" : "start";
   // A watch that cannot reach the server is no successor; one that finds the path gone sees what the owner sees.
   const armed = local.state !== "starting" && local.state !== "unreachable";
   return armed && claim.next.ready !== true ? "ready" : "none";

@@ -14,8 +14,6 @@ export interface LocalWatchOptions {
   readonly target: WatchTarget;
   readonly runtime: ConnectionRuntime;
   readonly publisher: EventPublisher;
-  /** Another owner publishes until this watch is armed; otherwise its first epoch opens with a resync. */
-  readonly covered: boolean;
   /** Directories inside a resync's scope that have a live ref. */
   readonly resyncTargets: (event: ResyncEvent) => readonly string[];
   /** Its state has changed. Must not throw. */
@@ -56,7 +54,7 @@ export class LocalWatch {
   #state: LocalState = { state: "starting", mode: "notify" };
   #buffer: WatchEvent[] = [];
   /** What is buffered does not join up with what was published before. */
-  #gap: boolean;
+  #gap = true;
   #outlet: WatchPublisher | undefined;
   /** The epoch has begun while the watch was not live: its resync is due when it is. */
   #owed: ResyncReason | undefined;
@@ -67,11 +65,13 @@ export class LocalWatch {
     this.key = options.key;
     this.target = options.target;
     this.runtime = options.runtime;
-    this.#gap = !options.covered;
     const { path, recursive } = options.target;
     this.#handle = options.runtime.watches.watch({ path, recursive }, (event) => this.#hear(event));
     this.#handle.live.then(
-      () => this.#settle({ state: "live", mode: this.#handle.mode }),
+      () => {
+        const { state, mode } = this.#handle;
+        this.#settle({ state: state === "degraded" ? state : "live", mode });
+      },
       (error: unknown) => this.#fail(error),
     );
   }
@@ -118,6 +118,12 @@ export class LocalWatch {
   /** Resolves when all told so far is stored, or after 5 s. Never rejects. */
   async stored(signal: AbortSignal): Promise<void> {
     await this.#outlet?.flush({ signal, deadlineMs: 5_000 }).catch(() => undefined);
+  }
+
+  /** The owner has been told that we are armed: from here on the buffer joins up with what it publishes. */
+  bridge(): void {
+    const { state } = this.#state;
+    if (this.#outlet === undefined && (state === "live" || state === "degraded")) this.#gap = false;
   }
 
   /** Stops publishing at once; what is queued is dropped. The watch goes on, buffering. */
@@ -170,6 +176,7 @@ export class LocalWatch {
     }
   }
 
+  /** All others are about directories below, whose paths are longer; spelling may differ in case. */
   #isOwn(event: StateEvent): boolean {
     return event.path.length === this.target.path.length;
   }

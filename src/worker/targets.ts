@@ -140,9 +140,12 @@ export function isOverlapped(
   target: WatchTarget,
   own: ClaimEntry | undefined,
   { claims }: FleetTargets,
+  view: FleetView,
 ): boolean {
   for (const { entry } of claims.overlapping(target)) {
-    const { state } = entry.record;
+    const record = view.claims.get(entry.key)?.record;
+    if (record === undefined || !view.leases.has(record.lease)) continue;
+    const { state } = record;
     if (entry.key !== own?.key && (state === "live" || state === "degraded")) return true;
   }
   return false;

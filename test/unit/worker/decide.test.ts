@@ -105,6 +105,7 @@ const cases: [string, Partial<Situation>, Action][] = [
     "intend",
   ],
   ["we prepare, nothing runs", { claim: claim("you", next("me", false)), ownerAlive: true }, "start"],
+  ["we promised and lost our watch", { claim: claim("you", next("me", true)), ownerAlive: true }, "intend"],
   [
     "we prepare and arm",
     { claim: claim("you", next("me", false)), ownerAlive: true, local: local({ state: "starting" }) },

@@ -1,0 +1,185 @@
+import { sleep } from "../base/async.ts";
+import type { Clock } from "../base/clock.ts";
+import type { EventPublisher, KvBucket } from "../broker/port.ts";
+import type { WatchKey } from "../fleet/identity.ts";
+import type { WatchTarget } from "../fleet/port.ts";
+import type { ClaimEntry, FleetView } from "../fleet/view.ts";
+import type { ClaimWriter } from "./claim-writer.ts";
+import type { Action } from "./decide.ts";
+import { claimFacts } from "./facts.ts";
+import { LocalWatch } from "./local-watch.ts";
+import type { ConnectionRuntime } from "./runtime.ts";
+import { StartGate } from "./start-gate.ts";
+import { type FleetTargets, hasSuccessor, resyncTargets } from "./targets.ts";
+
+export interface WatchActionsOptions {
+  readonly view: FleetView;
+  readonly bucket: KvBucket;
+  readonly publisher: EventPublisher;
+  readonly writer: ClaimWriter;
+  readonly lease: () => string | undefined;
+  readonly connection: (name: string) => ConnectionRuntime | undefined;
+  readonly targets: () => FleetTargets | undefined;
+  /** Watches run here; actions add and remove. */
+  readonly local: Map<WatchKey, LocalWatch>;
+  /** A watch may be able to take another step. */
+  readonly onReady: (key: WatchKey) => void;
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  readonly claimJitterMs?: number;
+  readonly maxStarting?: number;
+  readonly flushMs?: number;
+  readonly random?: () => number;
+}
+
+/** What an action is about, as it was when it was decided. */
+export interface Step {
+  readonly me: string;
+  readonly target: WatchTarget;
+  readonly entry: ClaimEntry | undefined;
+  readonly local: LocalWatch | undefined;
+}
+
+/** Carries out what `decide` has decided, one action per watch at a time. */
+export class WatchActions {
+  readonly #options: WatchActionsOptions;
+  readonly #gate: StartGate;
+
+  constructor(options: WatchActionsOptions) {
+    this.#options = options;
+    this.#gate = new StartGate(options.maxStarting ?? 1_000);
+  }
+
+  /** Returns whether something has moved; `undefined` when it waits for its turn. */
+  async perform(
+    key: WatchKey,
+    action: Action,
+    { me, target, entry, local }: Step,
+  ): Promise<boolean | undefined> {
+    const writer = this.#options.writer;
+    switch (action) {
+      case "start":
+        return this.#start(key, target);
+      case "drop":
+        this.remove(key);
+        await local?.close();
+        return true;
+      case "hush":
+        local?.hush();
+        return true;
+      case "claim": {
+        if (local === undefined && !this.#gate.enter(key)) return undefined;
+        await this.#pause(this.#random() * (this.#options.claimJitterMs ?? 50));
+        if (!(await writer.take(target, me, entry))) return this.giveUp(key);
+        const how = entry === undefined ? "new" : "takeover";
+        claimFacts.publish({ type: "claimed", connection: target.connection, path: target.path, how });
+        if (local === undefined) this.#start(key, target);
+        return true;
+      }
+      case "intend":
+        if (entry === undefined) return false;
+        if (local === undefined && !this.#gate.enter(key)) return undefined;
+        await this.#pause(this.#random() * (this.#options.claimJitterMs ?? 50));
+        if (!(await writer.intend(entry, me, false))) return this.giveUp(key);
+        if (local === undefined) this.#start(key, target);
+        return true;
+      case "ready":
+        if (entry === undefined || !(await writer.intend(entry, me, true))) return false;
+        local?.bridge();
+        return true;
+      case "announce-warm": {
+        const mode = local?.state.mode ?? "notify";
+        return entry !== undefined && writer.announce(entry, { state: "warm", mode });
+      }
+      case "publish":
+        return entry !== undefined && local !== undefined && this.#publish(entry, local);
+      case "announce":
+        if (entry === undefined || local === undefined) return false;
+        await local.stored(this.#options.signal);
+        return writer.announce(entry, local.state);
+      case "transfer":
+      case "release":
+        return entry !== undefined && this.#letGo(key, entry, local, action);
+      case "none":
+        return false;
+    }
+  }
+
+  #start(key: WatchKey, target: WatchTarget): boolean {
+    const { connection, path, recursive } = target;
+    const runtime = this.#options.connection(connection);
+    if (runtime === undefined || this.#options.signal.aborted || this.#options.local.has(key)) return false;
+    const { view, publisher } = this.#options;
+    const local = new LocalWatch({
+      key,
+      target: { connection, path, recursive },
+      runtime,
+      publisher,
+      resyncTargets: (event) =>
+        resyncTargets(this.#options.targets()?.plan.get(key), event, view.caseSensitive),
+      onChange: () => {
+        if (local.state.state !== "starting") this.#leaveGate(key);
+        this.#options.onReady(key);
+      },
+    });
+    this.#options.local.set(key, local);
+    return true;
+  }
+
+  async #publish(entry: ClaimEntry, local: LocalWatch): Promise<boolean> {
+    const fresh = await this.#options.writer.unusedRevision(entry);
+    if (fresh === undefined || this.#options.lease() !== entry.record.lease) return false;
+    const epoch = `${this.#options.bucket.nonce}-${fresh.revision}`;
+    const clean = fresh.record.clean === true;
+    await local.open(epoch, clean ? undefined : "takeover", this.#options.signal);
+    return this.#options.writer.announce(fresh, local.state);
+  }
+
+  async #letGo(
+    key: WatchKey,
+    entry: ClaimEntry,
+    local: LocalWatch | undefined,
+    how: "transfer" | "release",
+  ): Promise<boolean> {
+    const { connection, path } = entry.record;
+    const targets = this.#options.targets();
+    const successor = how === "transfer" || (targets !== undefined && hasSuccessor(entry.record, targets));
+    // What our watch still holds back was told to us before the successor was armed.
+    if (successor && local?.publishing === true) await this.#pause(local.runtime.quietMs ?? 250);
+    const clean = (await local?.letGo(this.#options.flushMs ?? 10_000)) ?? false;
+    this.remove(key);
+    const { view, writer } = this.#options;
+    const latest = view.claim(key) ?? entry;
+    // Whoever was ready when we decided must still be the one, or nobody was listening when we stopped.
+    const joined = clean && latest.revision === entry.revision;
+    const done = how === "transfer" ? await writer.transfer(latest, joined) : await writer.release(latest);
+    if (!done) return false;
+    const told = how === "transfer" ? "handover" : "release";
+    claimFacts.publish({ type: "let-go", connection, path, how: told, clean });
+    return true;
+  }
+
+  /** Ends early when the controller stops. */
+  async #pause(ms: number): Promise<void> {
+    await sleep(ms, { signal: this.#options.signal, clock: this.#options.clock }).catch(() => undefined);
+  }
+
+  remove(key: WatchKey): void {
+    this.#options.local.delete(key);
+    this.#leaveGate(key);
+  }
+
+  /** The action came to nothing. */
+  giveUp(key: WatchKey): false {
+    if (!this.#options.local.has(key)) this.#leaveGate(key);
+    return false;
+  }
+
+  #leaveGate(key: WatchKey): void {
+    for (const next of this.#gate.leave(key)) this.#options.onReady(next);
+  }
+
+  #random(): number {
+    return (this.#options.random ?? Math.random)();
+  }
+}
