@@ -43,7 +43,7 @@ export class ConnectionSet {
   /**
    * Takes a configuration. All secrets are read before anything changes, so a file that cannot be read leaves
    * everything as it was. A connection whose settings stay gets its new password in place; one whose settings
-   * changed becomes another object, and the former is closed by `closeObsolete`.
+   * changed, or whose login had been refused, becomes another object, and the former is closed by `closeObsolete`.
    * @throws SecretError
    */
   async apply(config: Config, changedFiles: ReadonlySet<string> = new Set()): Promise<void> {
@@ -63,13 +63,18 @@ export class ConnectionSet {
     for (const { name, settings, auth } of next) {
       const live = this.#live.get(name);
       if (live !== undefined && same(live.settings, settings)) {
-        if (changedFiles.has(settings.passwordFile ?? "") || changedFiles.has(settings.keytabFile ?? "")) {
+        const rotated = [settings.passwordFile, settings.keytabFile].some((file) =>
+          changedFiles.has(file ?? ""),
+        );
+        if (!rotated) continue;
+        this.#options.log.info("config.credentials", "the next login uses the new secret", {
+          connection: name,
+        });
+        // Watches that were refused ask again only after minutes; on a connection of its own they start at once.
+        if (live.share.info().state !== "refused") {
           live.share.replaceAuth(auth);
-          this.#options.log.info("config.credentials", "the next login uses the new secret", {
-            connection: name,
-          });
+          continue;
         }
-        continue;
       }
       if (live !== undefined) this.#obsolete.push(live.share);
       this.#live.set(name, this.#open(name, settings, auth));
