@@ -47,6 +47,11 @@ export function isUsableName(name: string): boolean {
   return name !== "" && name !== "." && name !== ".." && !/[\0/\\]/.test(name);
 }
 
+/** The same for a relative name with `\` between its segments, as in recursive notifications. */
+export function isUsableRelativeName(name: string): boolean {
+  return name.split("\\").every(isUsableName);
+}
+
 /**
  * Whether listings show a name as notifications tell it. Samba tells `a:b`, `what?` and `dot.` of files that
  * were made on the server itself, but lists them under 8.3 stand-ins, and opens them under those only
@@ -57,7 +62,7 @@ export function isListedName(name: string): boolean {
   return isUsableName(name) && !/["*:<>?|\x01-\x1f]|[ .]$/.test(name);
 }
 
-/** The same for a relative name with `\` between its segments, as in recursive notifications. */
+/** The same for a relative name. */
 export function isListedRelativeName(name: string): boolean {
   return name.split("\\").every(isListedName);
 }

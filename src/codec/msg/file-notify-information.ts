@@ -1,5 +1,5 @@
 import { DecodeError } from "../errors.ts";
-import { isListedRelativeName } from "../names.ts";
+import { isListedRelativeName, isUsableRelativeName } from "../names.ts";
 import { Reader } from "../reader.ts";
 import { Writer } from "../writer.ts";
 
@@ -26,10 +26,10 @@ export interface FileNotifyRecord {
 export interface FileNotifyInformation {
   readonly records: readonly FileNotifyRecord[];
   /**
-   * Records left out because their name cannot be part of a path (empty, `..`, a NUL, a leading separator),
-   * or is not the name that listings show. Something changed that cannot be named: the directory must be listed.
+   * Names cannot be trusted alone, the directory must be listed: records were left out because their name cannot
+   * be part of a path (empty, `..`, a NUL, a leading separator), or have a name that listings show otherwise.
    */
-  readonly unusable: number;
+  readonly doubtful: boolean;
 }
 
 const FIXED = 12;
@@ -40,17 +40,19 @@ const FIXED = 12;
  */
 export function decodeFileNotifyInformation(buffer: Uint8Array): FileNotifyInformation {
   const records: FileNotifyRecord[] = [];
-  let unusable = 0;
-  if (buffer.length === 0) return { records, unusable };
+  let doubtful = false;
+  if (buffer.length === 0) return { records, doubtful };
   for (let at = 0; ; ) {
     const reader = new Reader(buffer, at);
     const next = reader.u32("NextEntryOffset");
     const action = reader.u32("Action");
     const nameLength = reader.u32("FileNameLength");
     const fileName = reader.utf16(nameLength, "FileName");
-    if (isUsable(action, fileName)) records.push({ action, fileName });
-    else unusable++;
-    if (next === 0) return { records, unusable };
+    const name = isStreamAction(action) ? fileName.replace(/:.*$/s, "") : fileName;
+    const usable = isUsableRelativeName(name) && !/[\0\\/]/.test(fileName.slice(name.length));
+    if (usable) records.push({ action, fileName });
+    doubtful ||= !usable || !isListedRelativeName(name);
+    if (next === 0) return { records, doubtful };
     if (next % 4 !== 0 || next < FIXED + nameLength || at + next >= buffer.length) {
       throw new DecodeError("NextEntryOffset", at, `${next} with ${buffer.length - at} bytes left`);
     }
@@ -58,13 +60,7 @@ export function decodeFileNotifyInformation(buffer: Uint8Array): FileNotifyInfor
   }
 }
 
-/** Names of streams, `file:stream`, come with stream actions only. */
-function isUsable(action: number, fileName: string): boolean {
-  const stream = isStreamAction(action) ? fileName.indexOf(":") : -1;
-  if (stream < 0) return isListedRelativeName(fileName);
-  return isListedRelativeName(fileName.slice(0, stream)) && !/[\0\\/]/.test(fileName.slice(stream));
-}
-
+/** Only these have names of the form `file:stream`. */
 function isStreamAction(action: number): boolean {
   return action >= FileAction.ADDED_STREAM && action <= FileAction.MODIFIED_STREAM;
 }
