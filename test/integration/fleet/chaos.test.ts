@@ -34,11 +34,13 @@ it.each([1, 2])(
     await Promise.all(refs.map((ref) => ref.ready));
     for (const path of PATHS) await consumer.look(path);
 
+    let n = 0;
     const timer = setInterval(() => {
       const path = PATHS[random(PATHS.length)]!;
-      const name = `f${random(5)}`;
-      if (fleet.share.names.get(path)?.has(name)) fleet.share.remove(path, name);
-      else fleet.share.add(path, name);
+      // Each name once, so that nothing told later can hide a change that was lost.
+      fleet.share.add(path, `f${n++}`);
+      const old = [...fleet.share.names.get(path)!];
+      if (random(3) === 0) fleet.share.remove(path, old[random(old.length)]!);
     }, 4);
     const covers: WatchRef[] = [];
     const leaving: Promise<unknown>[] = [];

@@ -18,9 +18,9 @@ function churn(): () => Map<string, string> {
   let n = 0;
   const timer = setInterval(() => {
     const path = PATHS[n % PATHS.length]!;
-    const name = `f${n % 7}`;
-    if (fleet.share.names.get(path)?.has(name)) fleet.share.remove(path, name);
-    else fleet.share.add(path, name);
+    // Each name once, so that nothing told later can hide a change that was lost.
+    fleet.share.add(path, `f${n}`);
+    if (n % 3 === 0) fleet.share.remove(path, [...fleet.share.names.get(path)!][0]!);
     n++;
   }, 3);
   return () => {

@@ -1,0 +1,162 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { deferred } from "../../../src/base/async.ts";
+import type { EventPublisher, WatchPublisher } from "../../../src/broker/port.ts";
+import type { WatchSink } from "../../../src/watch/api.ts";
+import { SourceError } from "../../../src/watch/source.ts";
+import { LocalWatch } from "../../../src/worker/local-watch.ts";
+import type { ConnectionRuntime } from "../../../src/worker/runtime.ts";
+
+const signal = new AbortController().signal;
+
+let told: string[];
+let sink: WatchSink;
+let arming: ReturnType<typeof deferred<void>>;
+let closedOutlets: (number | undefined)[];
+let watch: LocalWatch;
+let pokes: number;
+
+beforeEach(() => {
+  told = [];
+  closedOutlets = [];
+  pokes = 0;
+  arming = deferred();
+  const outlet = (epoch: string): WatchPublisher => ({
+    epoch,
+    changes: (event) => told.push(`${epoch} ${event.changes.map(({ name }) => name).join()}`),
+    resync: (event) => told.push(`${epoch} resync ${event.reason} ${event.scope}`),
+    state: (event) => told.push(`${epoch} state ${event.state}`),
+    flush: async () => undefined,
+    close: async ({ flushMs } = {}) => {
+      closedOutlets.push(flushMs);
+      return flushMs !== undefined;
+    },
+  });
+  const runtime: ConnectionRuntime = {
+    name: "nas1",
+    caseSensitive: false,
+    sourceUrl: "smb://s/s",
+    watches: {
+      watch: (interest, given) => {
+        sink = given;
+        return {
+          interest,
+          state: "live",
+          mode: "notify",
+          live: arming.promise,
+          close: async () => undefined,
+        };
+      },
+      close: async () => undefined,
+    },
+    list: async () => ({ entries: [] }),
+    close: async () => undefined,
+  };
+  watch = new LocalWatch({
+    key: "k",
+    target: { connection: "nas1", path: "/d", recursive: true },
+    runtime,
+    publisher: { open: ({ epoch }) => outlet(epoch) } as EventPublisher,
+    resyncTargets: () => [],
+    onChange: () => pokes++,
+  });
+});
+
+const change = (name: string): void =>
+  sink({ type: "changes", path: "/d", via: "notify", changes: [{ action: "added", name }] });
+const arm = async (): Promise<void> => {
+  arming.resolve();
+  await arming.promise;
+  await new Promise((resolve) => setImmediate(resolve));
+};
+
+describe("LocalWatch", () => {
+  it("is starting until armed, then live, and says so", async () => {
+    expect(watch.state.state).toBe("starting");
+    await arm();
+    expect(watch.state).toEqual({ state: "live", mode: "notify" });
+    expect(pokes).toBe(1);
+    expect(told).toEqual([]);
+  });
+
+  it("opens with a resync that covers what was buffered", async () => {
+    await arm();
+    change("a");
+    await watch.open("e1", "takeover", signal);
+    change("b");
+    expect(told).toEqual(["e1 resync takeover subtree", "e1 state live", "e1 b"]);
+  });
+
+  it("tells what was buffered instead when the former owner has waited for it", async () => {
+    await arm();
+    watch.bridge();
+    change("a");
+    await watch.open("e1", undefined, signal);
+    change("b");
+    expect(told).toEqual(["e1 a", "e1 state live", "e1 b"]);
+  });
+
+  it("does not take a clean hand-over on trust: without a bridge it resyncs", async () => {
+    await arm();
+    change("a");
+    await watch.open("e1", undefined, signal);
+    expect(told[0]).toBe("e1 resync takeover subtree");
+  });
+
+  it("cannot be bridged before it is live", async () => {
+    watch.bridge();
+    await arm();
+    await watch.open("e1", undefined, signal);
+    expect(told[0]).toBe("e1 resync takeover subtree");
+  });
+
+  it("falls back to a resync when the buffer overflows", async () => {
+    await arm();
+    watch.bridge();
+    for (let i = 0; i < 10_001; i++) change(`${i}`);
+    await watch.open("e1", undefined, signal);
+    expect(told).toEqual(["e1 resync takeover subtree", "e1 state live"]);
+  });
+
+  it("owes the resync until it is live", async () => {
+    arming.reject(new SourceError("gone", "no such directory"));
+    await arming.promise.catch(() => undefined);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(watch.state).toMatchObject({ state: "gone", code: "not_found" });
+    await watch.open("e1", "takeover", signal);
+    expect(told).toEqual(["e1 state gone"]);
+    sink({ type: "state", path: "/d", state: "live", mode: "notify" });
+    expect(told).toEqual(["e1 state gone", "e1 resync takeover subtree", "e1 state live"]);
+    expect(watch.state).toEqual({ state: "live", mode: "notify" });
+  });
+
+  it("keeps states of directories below apart from its own", async () => {
+    await arm();
+    await watch.open("e1", "takeover", signal);
+    sink({ type: "state", path: "/d/sub", state: "denied", mode: "notify" });
+    expect(watch.state.state).toBe("live");
+    expect(told.at(-1)).toBe("e1 state denied");
+  });
+
+  it("hushes at once, and needs a resync afterwards", async () => {
+    await arm();
+    watch.bridge();
+    await watch.open("e1", undefined, signal);
+    watch.hush();
+    expect(closedOutlets).toEqual([undefined]);
+    change("unseen");
+    expect(told).toEqual(["e1 state live"]);
+    await watch.open("e2", undefined, signal);
+    expect(told.slice(1)).toEqual(["e2 resync takeover subtree", "e2 state live"]);
+  });
+
+  it("lets go cleanly only of what was published, and is deaf afterwards", async () => {
+    await arm();
+    await watch.open("e1", "takeover", signal);
+    expect(await watch.letGo(1_000)).toBe(true);
+    expect(closedOutlets).toEqual([1_000]);
+    const before = told.length;
+    change("late");
+    expect(told).toHaveLength(before);
+    await watch.close();
+  });
+});
