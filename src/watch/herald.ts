@@ -89,14 +89,19 @@ export class Herald<T> {
     }
   }
 
-  /** A listing a consumer took after `since` may hold names that came and went unseen by us. */
+  /**
+   * A listing a consumer took after `since` may hold names that came and went unseen by us. Who listed the
+   * parent again may have listed this directory with it.
+   */
   gap(node: PictureNode<T>, since: number, reason: ResyncReason): void {
-    const now = this.#clock.monotonic();
     const path = node.path;
+    const never = Number.NEGATIVE_INFINITY;
+    const asked = Math.max(node.resyncedAt ?? never, node.parent?.resyncedAt ?? never);
     for (const active of this.#interests.covering(path)) {
-      if (active.pictureAt === undefined || active.pictureAt + PICTURE_GRACE_MS < since) continue;
+      if (active.pictureAt === undefined) continue;
+      if (Math.max(active.pictureAt, asked) + PICTURE_GRACE_MS < since) continue;
       active.deliver({ type: "resync", path, scope: "self", reason });
-      active.pictureAt = now;
+      node.resyncedAt = this.#clock.monotonic();
     }
   }
 

@@ -24,6 +24,8 @@ export class PictureNode<T> {
   dirModified: bigint | undefined;
   /** Monotonic ms of the last listing's begin. */
   surveyedAt: number | undefined;
+  /** Monotonic ms when consumers were last asked to list this directory. */
+  resyncedAt: number | undefined;
   attachment: T | undefined;
 
   constructor(name: string, parent: PictureNode<T> | undefined, fold: (name: string) => string) {

@@ -30,6 +30,8 @@ interface Target<T> {
   readonly node: PictureNode<T>;
   readonly path: CanonicalPath;
   readonly modified: bigint;
+  /** Just made: no name can have come and gone in it. */
+  readonly pristine: boolean;
 }
 
 interface Listed<T> extends Target<T> {
@@ -75,7 +77,12 @@ export class Surveyor<T> {
     const budget: Budget = { left: this.#maxEntries };
     const found: Listed<T>[] = [];
     let level: Target<T>[] = [
-      { node: this.#picture.ensure(root.path), path: root.path, modified: info.modified },
+      {
+        node: this.#picture.ensure(root.path),
+        path: root.path,
+        modified: info.modified,
+        pristine: info.created === info.modified,
+      },
     ];
     const first = level[0];
     try {
@@ -132,7 +139,7 @@ export class Surveyor<T> {
       const child = node.ensure(name);
       child.spell(`/${name}`);
       if (node.told && !child.told) child.snapshot = new Snapshot();
-      targets.push({ node: child, path: joinPath(path, name), modified });
+      targets.push({ node: child, path: joinPath(path, name), modified, pristine: false });
     }
     return targets;
   }
@@ -172,18 +179,18 @@ export class Surveyor<T> {
   }
 
   #tellDifferences(
-    { node, modified }: Listed<T>,
+    listed: Listed<T>,
     after: Snapshot,
     changes: readonly Change[],
     doubt: Doubt | undefined,
     via: Via,
   ): void {
-    const since = doubt?.reason === "timer" ? node.surveyedAt : doubt?.since;
-    const moved = node.dirModified !== undefined && node.dirModified !== modified;
+    const { node } = listed;
     node.snapshot = after;
     if (changes.length > 0) this.#report.differences(node, via, changes);
-    if (doubt !== undefined && since !== undefined && moved)
-      this.#report.gap(node, since, resyncReason(doubt));
+    const since = gapBefore(listed, doubt);
+    if (since !== undefined)
+      this.#report.gap(node, since, doubt === undefined ? "silent" : resyncReason(doubt));
   }
 
   /** The first listing of a directory that nobody was told of, or that was too large until now. */
@@ -205,6 +212,17 @@ export class Surveyor<T> {
     node.blind = true;
     if (wasTold) this.#report.resync(node.path, recursive ? "subtree" : "self", "too-large");
   }
+}
+
+/** Since when names may have come and gone in a directory unseen; `undefined` if none can have. */
+function gapBefore<T>(
+  { node, modified, pristine, begunAt }: Listed<T>,
+  doubt: Doubt | undefined,
+): number | undefined {
+  // A directory new to us, but maybe not to a consumer who has just listed the tree by himself.
+  if (node.dirModified === undefined) return pristine ? undefined : begunAt;
+  if (doubt === undefined || node.dirModified === modified) return undefined;
+  return doubt.reason === "timer" ? node.surveyedAt : doubt.since;
 }
 
 function resyncReason(doubt: Doubt): ResyncReason {

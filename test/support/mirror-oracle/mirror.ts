@@ -135,7 +135,11 @@ export class Mirror {
     for (const { name, directory } of entries ?? []) {
       const key = this.#key(name);
       const known = before.get(key);
-      node.children.set(key, { name, seenAt, children: known?.children ?? new Map() });
+      node.children.set(key, {
+        name,
+        seenAt,
+        children: (directory ? known?.children : undefined) ?? new Map(),
+      });
       if (directory && this.#options.recursive && (subtree || known === undefined)) {
         await this.#list(joinPath(path, name), true);
       }

@@ -295,6 +295,7 @@ describe("many interests", () => {
     await clock.advance(1_000);
     await handle.live;
     expect(watcher.handles).toBe(2);
+    await clock.advance(60_000);
     take();
     share.rename("/out", "/d/in");
     await clock.advance(1_000);
@@ -308,6 +309,21 @@ describe("many interests", () => {
     share.remove("/d/in");
     await clock.advance(1_000);
     expect(watcher.handles).toBe(2);
+  });
+
+  it("are told to list a new directory again if they may have listed it before it was watched", async () => {
+    const { clock, share, watcher, events, take } = bench();
+    share.mkdir("/d");
+    share.mkdir("/out");
+    share.write("/out/x");
+    const handle = watcher.watch({ path: "/d", recursive: true }, (event) => events.push(event));
+    await clock.advance(1_000);
+    await handle.live;
+    take();
+    share.rename("/out", "/d/in");
+    share.mkdir("/d/empty");
+    await clock.advance(1_000);
+    expect(told(take()).filter((line) => line.startsWith("resync"))).toEqual(["resync /d/in self silent"]);
   });
 
   it("are served by one recursive handle where that tells everything", async () => {
