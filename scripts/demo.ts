@@ -5,10 +5,15 @@
  * `--once` makes one change, prints the message a WebSocket client received, and ends: 0, or 1 with a reason.
  * `SMB2NATS_PASSWORD_FILE` replaces the password the worker logs in with; a refused login ends with 77.
  */
+import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import WebSocket from "ws";
+import { createNtlmProvider } from "../src/auth/ntlm.ts";
 import { describeError } from "../src/base/errors.ts";
+import { Share } from "../src/share/share.ts";
+import { SourceError } from "../src/watch/source.ts";
+import { startSamba } from "./lab/samba.ts";
 import { type Stack, startStack } from "./lab/stack.ts";
 
 const EXIT_REFUSED = 77;
@@ -24,6 +29,25 @@ interface Frame {
 
 class Refused extends Error {}
 
+/** A password of the user's own is tried once, before a worker could try it again and again. */
+async function tryPassword(passwordFile: string): Promise<void> {
+  const samba = await startSamba();
+  const password = readFileSync(passwordFile, "utf8").replace(/\r?\n$/, "");
+  const auth = createNtlmProvider({ username: samba.user, domain: samba.domain, password });
+  const share = new Share({ smb: { host: samba.host, port: samba.port, share: "share", auth } });
+  try {
+    await share.connect({ wait: false });
+  } catch (error) {
+    if (error instanceof SourceError && error.failure === "credentials") {
+      throw new Refused(`the file server refuses the password in SMB2NATS_PASSWORD_FILE: ${error.message}`);
+    }
+    throw error;
+  } finally {
+    await share.close();
+    await samba.stop();
+  }
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: { once: { type: "boolean" }, help: { type: "boolean", short: "h" } },
@@ -37,6 +61,7 @@ async function main(): Promise<void> {
     process.on(signal, () => (stop.signal.aborted ? process.exit(130) : stop.abort(signal)));
   }
   const passwordFile = process.env["SMB2NATS_PASSWORD_FILE"];
+  if (passwordFile !== undefined) await tryPassword(passwordFile);
   const stack = await startStack({
     onStep: say,
     ...(passwordFile === undefined ? {} : { connection: { passwordFile } }),
