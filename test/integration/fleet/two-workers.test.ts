@@ -66,6 +66,9 @@ describe("two workers", () => {
     const { worker: first } = await fleet.worker();
     const { worker: second } = await fleet.worker();
     const { consumer } = await watchAll();
+    await until("an even share", () =>
+      [first, second].every(({ controller }) => [...(controller?.owned() ?? [])].length === PATHS.length / 2),
+    );
     await until("the first resyncs", () => consumer.resyncs().length >= PATHS.length);
     const before = consumer.resyncs().length;
     const stop = churn();
