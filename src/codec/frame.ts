@@ -30,7 +30,6 @@ export class FrameSplitter {
   /** The message being collected, while its prefix is complete and the rest is not. */
   #message: Uint8Array | undefined;
   #messageLength = 0;
-  #failure: DecodeError | undefined;
 
   /** Bytes held back because their frame is incomplete, prefix included. */
   get buffered(): number {
@@ -39,22 +38,12 @@ export class FrameSplitter {
 
   /**
    * Returns the messages completed by `chunk`, without their prefixes.
-   * @throws DecodeError; the stream is then beyond repair, and every later call throws the same
+   * @throws DecodeError; the stream is then beyond repair, and stays so: the bad prefix is never passed
    */
   push(chunk: Uint8Array): Uint8Array[] {
-    if (this.#failure !== undefined) throw this.#failure;
-    try {
-      // No Buffer leaves here, so that slice() means a copy to everyone who gets a message.
-      return this.#split(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
-    } catch (error) {
-      if (error instanceof DecodeError) this.#failure = error;
-      throw error;
-    }
-  }
-
-  #split(chunk: Uint8Array): Uint8Array[] {
     const messages: Uint8Array[] = [];
-    let rest = chunk;
+    // No Buffer leaves here, so that slice() means a copy to everyone who gets a message.
+    let rest = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     while (rest.length > 0) {
       if (this.#message === undefined) {
         const taken = Math.min(PREFIX - this.#prefixLength, rest.length);

@@ -105,6 +105,10 @@ describe("FILE_NOTIFY_INFORMATION, the chain", () => {
   it.each([
     ["goes back into its own fixed part", record(8, 1, "ab") + record(0, 1, "c")],
     ["goes back into its own name", record(12, 1, "abcd") + record(0, 1, "c")],
+    [
+      "goes back into its own name, where a record stands",
+      record(12, 6, `${String.fromCharCode(0, 0, 1, 0, 2, 0)}c`),
+    ],
     ["is not 4-aligned", `${record(18, 1, "ab")}0000${record(0, 1, "c")}`],
     ["leads to the end of the buffer", record(16, 1, "ab")],
     ["leads beyond the buffer", record(1_000, 1, "ab")],
