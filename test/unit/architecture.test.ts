@@ -74,7 +74,9 @@ function withoutComments(text: string): string {
 }
 
 function importsOf(text: string): string[] {
-  return [...text.matchAll(/(?<![.\w])(?:from|import)\s*\(?\s*["']([^"']+)["']/g)].map((match) => match[1] as string);
+  return [...text.matchAll(/(?<![.\w])(?:from|import)\s*\(?\s*["']([^"']+)["']/g)].map(
+    (match) => match[1] as string,
+  );
 }
 
 const sources = files(SRC).map((path) => {
