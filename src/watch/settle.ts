@@ -70,8 +70,9 @@ export class Settler implements Stage {
       default:
         if (change.type === "file") this.#hold(full, event, change);
         else {
+          const before = this.#held.get(full)?.change;
           this.#held.delete(full);
-          now.push(bare(change));
+          now.push(before === undefined ? bare(change) : merge(before, bare(change)));
         }
     }
   }

@@ -71,19 +71,17 @@ export class Surveyor<T> {
 
   /** @throws SourceError when the root itself cannot be listed; AbortedError. */
   async survey(root: Interest, doubt: Doubt | undefined, via: Via, signal: AbortSignal): Promise<void> {
+    const node = this.#picture.find(root.path);
     const info = await this.#source.stat(root.path, { signal });
-    if (info.type !== "directory")
+    // A directory that was told to be gone meanwhile: should it return, it is surveyed as a new one.
+    if (node === undefined || this.#picture.find(root.path) !== node) return;
+    if (info.type !== "directory") {
       throw new SourceError("not-a-directory", `${root.path} is not a directory`);
+    }
     const budget: Budget = { left: this.#maxEntries };
     const found: Listed<T>[] = [];
-    let level: Target<T>[] = [
-      {
-        node: this.#picture.ensure(root.path),
-        path: root.path,
-        modified: info.modified,
-        pristine: info.created === info.modified,
-      },
-    ];
+    const pristine = info.created === info.modified;
+    let level: Target<T>[] = [{ node, path: root.path, modified: info.modified, pristine }];
     const first = level[0];
     try {
       while (level.length > 0) {

@@ -43,6 +43,13 @@ describe("settling", () => {
     expect(changesOf(told).map(({ name }) => name)).toEqual(["d", "gone already"]);
   });
 
+  it("does not forget that a file was added when nobody can look at it any more", () => {
+    const { told, say } = bench();
+    say({ action: "added", name: "a", type: "file" });
+    say({ action: "modified", name: "a" });
+    expect(changesOf(told)).toEqual([{ action: "added", name: "a" }]);
+  });
+
   it("tells a removal at once, instead of what was held", async () => {
     const { clock, told, say } = bench();
     say({ action: "added", name: "a", type: "file" });
