@@ -1,5 +1,5 @@
 // Brings a fresh machine to where everything here runs: npm packages, and by apt samba, smbclient,
-// nats-server (and chromium for the browser test). Plain JavaScript: it runs before anything is installed.
+// nats-server (and for tests chromium and an MIT KDC). Plain JavaScript: it runs before anything is installed.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -14,6 +14,7 @@ const PROGRAMS = {
   smbclient: "smbclient",
   "nats-server": "nats-server",
   chromium: "chromium",
+  "impacket-netview": "python3-impacket",
 };
 
 export function find(program) {
@@ -25,14 +26,23 @@ export function find(program) {
   return dirs.map((dir) => join(dir, program)).find((file) => existsSync(file));
 }
 
-/** Makes sure the named programs and the npm packages are there. Ends the process with advice where it cannot. */
-export function setup(programs) {
+/**
+ * Makes sure the named programs and the npm packages are there. Ends the process with advice where it cannot;
+ * `optional` programs are installed where that is possible, and else told of.
+ */
+export function setup(programs, optional = []) {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   if (major < 20 || (major === 20 && minor < 19))
     fail(`Node ${process.versions.node} is too old: 20.19 or newer is needed.`);
   const release = lock("setup");
   try {
-    installSystem(programs);
+    const able = find("apt-get") !== undefined && process.getuid?.() === 0;
+    const absent = optional.filter((program) => find(program) === undefined);
+    if (!able && absent.length > 0) {
+      const packages = absent.map((program) => PROGRAMS[program]);
+      say(`not installed: ${absent.join(", ")}; what needs them is skipped (Debian: ${packages.join(" ")})`);
+    }
+    installSystem(able ? [...programs, ...absent] : programs);
     installPackages();
   } finally {
     release();

@@ -17,6 +17,8 @@ export interface SambaOptions {
   readonly memory?: boolean;
   /** Fixed port, e.g. to come back on the same one. Default: any free one. */
   readonly port?: number;
+  /** For smbd's environment, e.g. `KRB5_CONFIG`. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** A real smbd of our own on loopback. */
@@ -139,6 +141,7 @@ async function startIn(
 
   const server = new ServerProcess(workspace, smbd, ["-F", "-s", conf, "--no-process-group"], {
     name: "smbd",
+    ...(options.env === undefined ? {} : { env: options.env }),
   });
   await server.start(port);
 
