@@ -14,6 +14,9 @@ const PROGRAMS = {
   smbclient: "smbclient",
   "nats-server": "nats-server",
   chromium: "chromium",
+  krb5kdc: "krb5-kdc",
+  "kadmin.local": "krb5-admin-server",
+  kinit: "krb5-user",
   "impacket-netview": "python3-impacket",
 };
 

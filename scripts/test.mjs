@@ -10,7 +10,13 @@ const projects = args.filter((arg) => PROJECTS.includes(arg));
 const rest = args.filter((arg) => !PROJECTS.includes(arg));
 const wanted = projects.length === 0 ? PROJECTS : projects;
 const unitOnly = wanted.every((project) => project === "unit");
-setup(unitOnly ? [] : ["smbd", "smbclient", "nats-server", "chromium", "impacket-netview"]);
+if (unitOnly) setup([]);
+else {
+  setup(
+    ["smbd", "smbclient", "nats-server", "chromium", "impacket-netview"],
+    ["krb5kdc", "kadmin.local", "kinit"],
+  );
+}
 run(process.execPath, [join(root, "scripts", "build.mjs")], { cwd: root });
 
 const artifacts = join(root, "artifacts");
