@@ -95,6 +95,7 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
     if (random() < 0.02) await clock.advance(5_000);
   }
   share.restore();
+  share.busy(0);
   for (const path of ROOTS.slice(1)) if (!share.exists(path)) tryTo(() => share.mkdir(path));
   await clock.advance(scene.share?.mute === true ? 150_000 : 300_000);
   const wrong: string[] = [];
