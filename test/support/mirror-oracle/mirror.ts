@@ -36,6 +36,8 @@ export class Mirror {
   #listing: Promise<void> | undefined;
   /** Resyncs obeyed. */
   resyncs = 0;
+  /** Names that listings after a resync brought or took away. */
+  corrected = 0;
 
   constructor(options: MirrorOptions) {
     this.#options = options;
@@ -131,6 +133,7 @@ export class Mirror {
     const seenAt = this.#options.now();
     const entries = await this.#options.list(path);
     const before = new Map(node.children);
+    if (this.resyncs > 0) this.corrected += differences(before, entries ?? [], (name) => this.#key(name));
     node.children.clear();
     for (const { name, directory } of entries ?? []) {
       const key = this.#key(name);
@@ -160,6 +163,18 @@ export class Mirror {
   #key(name: string): string {
     return this.#options.caseSensitive === false ? name.toLowerCase() : name;
   }
+}
+
+function differences(
+  before: ReadonlyMap<string, MirrorNode>,
+  entries: readonly MirrorEntry[],
+  key: (name: string) => string,
+): number {
+  const now = new Set(entries.map(({ name }) => key(name)));
+  let count = 0;
+  for (const name of now) if (!before.has(name)) count++;
+  for (const name of before.keys()) if (!now.has(name)) count++;
+  return count;
 }
 
 export interface Truth {
