@@ -62,7 +62,8 @@ const connectionId: z.ZodType<string> = z.string().max(256);
 // Longer paths are refused as paths, with their own code, not as messages.
 const path: z.ZodType<string> = z.string();
 
-const requestSchema: z.ZodType<Request> = z.discriminatedUnion("action", [
+/** docs/asyncapi.yaml describes the same, and a test compares the two. */
+export const requestSchema: z.ZodType<Request> = z.discriminatedUnion("action", [
   z.object({
     action: z.literal("subscribe"),
     connection_id: connectionId,
