@@ -79,9 +79,12 @@ export class Session {
     }
   }
 
-  /** Whether a compound of so many small requests can be paid for on this connection. */
+  /**
+   * Whether a compound of so many small requests can be paid for on this connection, and is wise. What speaks
+   * nothing newer than 2.0.2 is asked one by one: Impacket signs the parts of its answer before it links them.
+   */
   canCompound(messages: number): boolean {
-    return this.connection.creditReach >= messages;
+    return this.negotiated.dialect > 0x0202 && this.connection.creditReach >= messages;
   }
 
   /**

@@ -11,6 +11,7 @@ describe("what a server most likely is", () => {
     ["Windows Server 2022 over NTLM", { major: 10, minor: 0, build: 20_348 }, RANDOM_GUID, 0n, "windows"],
     ["Windows Server 2008 R2 over NTLM", { major: 6, minor: 1, build: 7_601 }, RANDOM_GUID, 1n, "windows"],
     ["something that says nothing useful", { major: 0, minor: 0, build: 0 }, RANDOM_GUID, 0n, "unknown"],
+    ["Impacket", { major: 255, minor: 255, build: 65_535 }, RANDOM_GUID, 0n, "unknown"],
     ["Samba over Kerberos", undefined, NAMED_GUID, 0n, "samba"],
     ["an old Windows over Kerberos", undefined, RANDOM_GUID, 1n, "windows"],
     ["anything else over Kerberos", undefined, RANDOM_GUID, 0n, "unknown"],
