@@ -42,6 +42,9 @@ export function standInName(name: string): string {
   return mapped.replace(/[ .]$/, (unit) => TRAILING.get(unit) ?? unit);
 }
 
+/** Samba lists these, with any extension, under stand-ins as well. */
+const DEVICE = /^(aux|con|prn|nul|lock\$|com[1-4]|lpt[1-3])(\.|$)/i;
+
 /** Whether a name that a server gave may become part of a path: one segment, no traversal, nothing that ends a string. */
 export function isUsableName(name: string): boolean {
   return name !== "" && name !== "." && name !== ".." && !/[\0/\\]/.test(name);
@@ -56,10 +59,11 @@ export function isUsableRelativeName(name: string): boolean {
  * Whether listings show a name as notifications tell it. Samba tells `a:b`, `what?` and `dot.` of files that
  * were made on the server itself, but lists them under 8.3 stand-ins, and opens them under those only
  * (seen with 4.17; MS-FSCC 2.1.5 has the characters). Who believed the first would wait for the second for ever.
+ * The same goes for `CON`, `aux.txt` and the other names of DOS devices.
  */
 export function isListedName(name: string): boolean {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return isUsableName(name) && !/["*:<>?|\x01-\x1f]|[ .]$/.test(name);
+  return isUsableName(name) && !/["*:<>?|\x01-\x1f]|[ .]$/.test(name) && !DEVICE.test(name);
 }
 
 /** The same for a relative name. */

@@ -63,21 +63,43 @@ describe("names", () => {
     expect(isListedName(name)).toBe(false);
   });
 
-  it.each(["a", "...a", ".hidden", "a b", "née.txt", "\ud800", "\uf029", "x".repeat(255)])(
-    "%j is, and is listed",
-    (name) => {
-      expect(isUsableName(name)).toBe(true);
-      expect(isListedName(name)).toBe(true);
-    },
-  );
+  it.each([
+    "a",
+    "...a",
+    ".hidden",
+    "a b",
+    "née.txt",
+    "\ud800",
+    "\uf029",
+    "x".repeat(255),
+    "CONtext",
+    "com5",
+    "a.con",
+  ])("%j is, and is listed", (name) => {
+    expect(isUsableName(name)).toBe(true);
+    expect(isListedName(name)).toBe(true);
+  });
 
-  it.each(['q"', "s*", "a:b", "<", ">", "what?", "p|", "c\u0001", "c\u001f", "dot.", "blank "])(
-    "%j may be listed, but a notification that tells it is not believed",
-    (name) => {
-      expect(isUsableName(name)).toBe(true);
-      expect(isListedName(name)).toBe(false);
-    },
-  );
+  it.each([
+    'q"',
+    "s*",
+    "a:b",
+    "<",
+    ">",
+    "what?",
+    "p|",
+    "c\u0001",
+    "c\u001f",
+    "dot.",
+    "blank ",
+    "CON",
+    "aux.txt",
+    "Com4.",
+    "lock$",
+  ])("%j may be listed, but a notification that tells it is not believed", (name) => {
+    expect(isUsableName(name)).toBe(true);
+    expect(isListedName(name)).toBe(false);
+  });
 
   it.each([
     ["a\\b\\c.txt", true],
