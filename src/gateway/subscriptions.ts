@@ -112,7 +112,10 @@ export class Subscriptions {
     for (const subscription of exact === undefined ? this.#sameDirectory(request) : [exact]) {
       this.#remove(subscription);
       // Whoever still waits for `subscribed` learns what became of it.
-      for (const id of subscription.waiting) if (id !== undefined) this.#unsubscribed(subscription, id);
+      const told = subscription.waiting.filter((id) => id !== undefined);
+      for (const id of told) this.#unsubscribed(subscription, id);
+      // Ended in another spelling than its own: that must not go unnoticed.
+      if (exact === undefined && told.length === 0) this.#unsubscribed(subscription);
     }
     this.#unsubscribed({ connectionId: request.connection_id, path: request.path }, request.id);
   }

@@ -20,6 +20,8 @@ interface Entry {
   readonly key: string;
   readonly connection: string;
   readonly path: string;
+  /** As the gateway is told the path, and echoes it. */
+  readonly wirePath: string;
   readonly recursive: boolean;
   readonly listeners: Set<SubscribeOptions>;
   readonly ready: Promise<void>;
@@ -44,6 +46,8 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
 
 class GatewayClient implements Client {
   readonly #entries = new Map<string, Entry>();
+  /** The same, by what the gateway's frames say. */
+  readonly #byWire = new Map<string, Entry>();
   readonly #link: Link;
 
   constructor(url: string, options: ConnectOptions) {
@@ -52,7 +56,7 @@ class GatewayClient implements Client {
         for (const entry of this.#entries.values()) void this.#subscribe(entry);
       },
       onFrame: (frame) => {
-        const entry = this.#entries.get(keyOf(frame.connection_id ?? "", frame.path ?? ""));
+        const entry = this.#byWire.get(wireKey(frame.connection_id ?? "", frame.path ?? ""));
         if (entry !== undefined) this.#onFrame(entry, frame);
       },
       onEnd: (error) => {
@@ -61,6 +65,7 @@ class GatewayClient implements Client {
           entry.settle(error);
         }
         this.#entries.clear();
+        this.#byWire.clear();
       },
     });
   }
@@ -71,13 +76,10 @@ class GatewayClient implements Client {
 
   subscribe(connection: string, path: string, options: SubscribeOptions = {}): Subscription {
     const recursive = options.recursive ?? false;
-    let entry = this.#entries.get(keyOf(connection, path));
-    if (entry !== undefined && entry.recursive !== recursive) {
-      throw new Error(`${path} is already subscribed ${recursive ? "without" : "with"} its sub-directories`);
-    }
-    const isNew = entry === undefined;
-    entry ??= newEntry(connection, path, recursive);
-    this.#entries.set(entry.key, entry);
+    const key = wireKey(connection, `${recursive} ${path}`);
+    const existing = this.#entries.get(key);
+    const isNew = existing === undefined;
+    const entry = existing ?? this.#newEntry(key, connection, path, recursive);
     const wantsMore = options.detail === "changes" && !entry.detail;
     if (wantsMore) entry.detail = true;
     // A copy, so that the same options may be used twice.
@@ -106,6 +108,8 @@ class GatewayClient implements Client {
     const about = { connection, path, directory: frame.directory ?? path };
     if (frame.type === "error") {
       this.#onRefused(entry, gatewayError(frame.code, frame.message));
+    } else if (frame.type === "unsubscribed") {
+      this.#onEnded(entry);
     } else if (frame.type === "state" && frame.state !== undefined) {
       const { state, mode = "notify", error } = frame;
       const event = { ...about, state, mode, ...(error === undefined ? {} : { error }) };
@@ -133,20 +137,22 @@ class GatewayClient implements Client {
   async #subscribe(entry: Entry): Promise<void> {
     entry.cancelRetry?.();
     entry.cancelRetry = undefined;
-    const { connection, path, recursive } = entry;
+    const { connection, path, recursive, wirePath } = entry;
     const resuming = entry.subscribed;
     const since = resuming ? entry.cursor : undefined;
     try {
       const frame = await this.#link.send({
         action: "subscribe",
         connection_id: connection,
-        path,
+        path: wirePath,
         ...(recursive ? { recursive } : {}),
         ...(entry.detail ? { detail: "changes" } : {}),
         ...(since === undefined ? {} : { since }),
       });
-      // Somebody unsubscribed while the worker was arming.
-      if (frame.type !== "subscribed") return;
+      if (frame.type !== "subscribed") {
+        this.#onEnded(entry);
+        return;
+      }
       entry.cursor = frame.cursor ?? entry.cursor;
       entry.subscribed = true;
       entry.settle();
@@ -161,6 +167,11 @@ class GatewayClient implements Client {
     }
   }
 
+  /** The gateway took an `unsubscribe` of the same directory in another spelling for this one's. */
+  #onEnded(entry: Entry): void {
+    if (this.#entries.get(entry.key) === entry) void this.#subscribe(entry);
+  }
+
   #onRefused(entry: Entry, error: GatewayError): void {
     if (this.#entries.get(entry.key) !== entry) return;
     if (RETRYABLE.has(error.code)) {
@@ -169,7 +180,7 @@ class GatewayClient implements Client {
         if (this.#link.open) void this.#subscribe(entry);
       });
     } else {
-      this.#entries.delete(entry.key);
+      this.#forget(entry);
       entry.settle(error);
     }
     tell(entry, (listener) => listener.onError?.(error));
@@ -179,10 +190,28 @@ class GatewayClient implements Client {
     if (!entry.listeners.delete(listener) || entry.listeners.size > 0) return;
     entry.cancelRetry?.();
     if (this.#entries.get(entry.key) !== entry) return;
-    this.#entries.delete(entry.key);
+    this.#forget(entry);
     entry.settle(gatewayError("closed", "the subscription was closed"));
-    const { connection, path } = entry;
+    const { connection, wirePath: path } = entry;
     this.#link.send({ action: "unsubscribe", connection_id: connection, path }).catch(() => undefined);
+  }
+
+  /**
+   * To the gateway the path as sent is the name of a subscription, so a directory wanted both alone and with
+   * all below goes by two spellings: a trailing slash means nothing.
+   */
+  #newEntry(key: string, connection: string, path: string, recursive: boolean): Entry {
+    let wirePath = path;
+    while (this.#byWire.has(wireKey(connection, wirePath))) wirePath += "/";
+    const entry = newEntry({ key, connection, path, wirePath, recursive });
+    this.#entries.set(key, entry);
+    this.#byWire.set(wireKey(connection, wirePath), entry);
+    return entry;
+  }
+
+  #forget(entry: Entry): void {
+    this.#entries.delete(entry.key);
+    this.#byWire.delete(wireKey(entry.connection, entry.wirePath));
   }
 }
 
@@ -210,7 +239,7 @@ function tell(entry: Entry, call: (listener: SubscribeOptions) => void): void {
   }
 }
 
-function newEntry(connection: string, path: string, recursive: boolean): Entry {
+function newEntry(about: Pick<Entry, "key" | "connection" | "path" | "wirePath" | "recursive">): Entry {
   let resolve: () => void = () => undefined;
   let reject: (error: GatewayError) => void = () => undefined;
   const ready = new Promise<void>((yes, no) => {
@@ -220,10 +249,7 @@ function newEntry(connection: string, path: string, recursive: boolean): Entry {
   // Whoever wants to know awaits it; nobody has to.
   ready.catch(() => undefined);
   return {
-    key: keyOf(connection, path),
-    connection,
-    path,
-    recursive,
+    ...about,
     listeners: new Set(),
     ready,
     settle: (error) => (error === undefined ? resolve() : reject(error)),
@@ -235,6 +261,6 @@ function newEntry(connection: string, path: string, recursive: boolean): Entry {
 }
 
 /** No path that is let in has a line feed. */
-function keyOf(connection: string, path: string): string {
+function wireKey(connection: string, path: string): string {
   return `${connection}\n${path}`;
 }

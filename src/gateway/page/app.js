@@ -64,8 +64,7 @@ function subscribe(watched) {
   const where = (directory) => (recursive && directory !== path ? { where: directory } : {});
   panel.setState("arming", "arming");
   try {
-    // The gateway tells subscriptions apart by the path as it was sent: with a slash a tree has its own.
-    watched.subscription = client.subscribe(connection, recursive ? `${path}/` : path, {
+    watched.subscription = client.subscribe(connection, path, {
       recursive,
       detail: "changes",
       onChange({ changes = [], directory }) {

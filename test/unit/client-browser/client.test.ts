@@ -137,10 +137,33 @@ describe("the browser client", () => {
     expect(socket.of("unsubscribe")).toHaveLength(0);
     two.close();
     expect(socket.of("unsubscribe")).toHaveLength(1);
-    expect(() => {
-      client.subscribe("nas1", "/b");
-      client.subscribe("nas1", "/b", { recursive: true });
-    }).toThrow(/already subscribed/);
+  });
+
+  it("holds a directory alone and with all below, side by side", async () => {
+    const socket = await open();
+    const heard: unknown[] = [];
+    const alone = client.subscribe("nas1", "/a", { onChange: () => heard.push("alone") });
+    client.subscribe("nas1", "/a", {
+      recursive: true,
+      onChange: ({ path, directory }) => heard.push(["tree", path, directory]),
+    });
+    client.subscribe("nas1", "/a", { recursive: true });
+    expect(socket.of("subscribe")).toMatchObject([{ path: "/a" }, { path: "/a/", recursive: true }]);
+    await socket.say(changed());
+    await socket.say(changed({ path: "/a/", directory: "/a/b" }));
+    expect(heard).toEqual(["alone", ["tree", "/a", "/a/b"]]);
+    alone.close();
+    expect(socket.of("unsubscribe")).toMatchObject([{ path: "/a" }]);
+    await socket.say(changed({ path: "/a/", directory: "/a" }));
+    expect(heard.at(-1)).toEqual(["tree", "/a", "/a"]);
+  });
+
+  it("subscribes again when the gateway ended a subscription that is still wanted", async () => {
+    const socket = await open();
+    client.subscribe("nas1", "/a");
+    await subscribed(socket, "s:4");
+    await socket.say({ type: "unsubscribed", connection_id: "nas1", path: "/a" });
+    expect(socket.of("subscribe").at(-1)).toMatchObject({ path: "/a", since: "s:4" });
   });
 
   it("comes back and resumes where it was cut off", async () => {

@@ -281,6 +281,13 @@ describe("a peer", () => {
       fleet.refs[1]?.become("live");
       await clock.advance(0);
       expect(socket.frames).toHaveLength(4);
+      fleet.autoLive = true;
+      await subscribe(peer, "/C");
+      await send(peer, { action: "unsubscribe", connection_id: "nas1", path: "c/" });
+      expect(socket.frames.slice(5)).toEqual([
+        { type: "unsubscribed", connection_id: "nas1", path: "/C" },
+        { type: "unsubscribed", connection_id: "nas1", path: "c/" },
+      ]);
     });
 
     it("keeps to the number of subscriptions, and to that of messages", async () => {
