@@ -6,7 +6,7 @@ import {
   identityKey,
   type Snapshot,
   sameAppearance,
-  sameIdentity,
+  sameFile,
 } from "./snapshot.ts";
 
 /**
@@ -55,7 +55,7 @@ export function diff(before: Snapshot, after: Snapshot): Change[] {
 export function isReplaced(old: EntryMark, now: EntryMark): boolean {
   if ((now.flags & EntryFlag.known) === 0) return false;
   if ((old.flags & EntryFlag.known) === 0) return (old.flags & ~now.flags & EntryFlag.directory) !== 0;
-  return !sameIdentity(old, now) || ((old.flags ^ now.flags) & EntryFlag.directory) !== 0;
+  return !sameFile(old, now) || ((old.flags ^ now.flags) & EntryFlag.directory) !== 0;
 }
 
 function isModified(old: EntryMark, now: EntryMark): boolean {

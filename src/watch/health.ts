@@ -5,7 +5,9 @@ import { type DirectorySource, type EntryInfo, SourceError } from "./source.ts";
 
 /**
  * Does the path still name the directory we hold? Servers keep silent about a local removal of a watched
- * directory and about renames of it or of an ancestor. Inode numbers are reused, so creation counts too.
+ * directory and about renames of it or of an ancestor. The file id alone decides where there is one: while
+ * our handle is open no other directory can have it, whereas Samba's creation time is the earliest of all
+ * times where none was stored, and moves when somebody reads the directory (seen with 4.17).
  */
 export async function checkHealth(
   source: DirectorySource,
@@ -29,7 +31,8 @@ async function judge(
   try {
     await pacer.turn(signal);
     const { fileId, created } = await source.stat(path, { signal });
-    return fileId === held.fileId && created === held.created ? "same" : "replaced";
+    const known = fileId !== undefined && held.fileId !== undefined;
+    return (known ? fileId === held.fileId : created === held.created) ? "same" : "replaced";
   } catch (error) {
     // A failure to look proves nothing: a lost connection ends the watch by itself.
     return error instanceof SourceError && error.failure === "gone" ? "gone" : "unknown";

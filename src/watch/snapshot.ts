@@ -19,7 +19,7 @@ const DEAD = 16;
 export interface EntryMark {
   /** Bits of EntryFlag. `known` is missing where only the name has been heard of. */
   readonly flags: number;
-  /** Hash of file id and creation time, two halves; 0,0 where the server gives no id. */
+  /** Hash of the file id; hash of file id and creation time; 0,0 where the server gives no id. */
   readonly identity: readonly [number, number];
   /** Hash of all that changes when the entry is modified. */
   readonly appearance: readonly [number, number];
@@ -56,15 +56,14 @@ export function markOf(entry: Omit<DirectoryEntry, "name">): EntryMark {
     BigInt(Math.trunc(entry.size)),
     entry.modified,
     entry.changed,
-    entry.created,
   ];
-  const id = entry.fileId === undefined ? undefined : [entry.fileId, entry.created];
+  const { fileId, created } = entry;
   return {
     flags:
       EntryFlag.known |
       (entry.type === "directory" ? EntryFlag.directory : 0) |
       ((entry.attributes & REPARSE_POINT) !== 0 ? EntryFlag.link : 0),
-    identity: id === undefined ? [0, 0] : [hashOf(1, id) | 1, hashOf(2, id)],
+    identity: fileId === undefined ? [0, 0] : [hashOf(1, [fileId]) | 1, hashOf(2, [fileId, created])],
     appearance: [hashOf(3, look), hashOf(4, look)],
   };
 }
@@ -254,15 +253,19 @@ export class Snapshot {
   }
 }
 
-export function sameIdentity(a: EntryMark, b: EntryMark): boolean {
-  return a.identity[0] === b.identity[0] && a.identity[1] === b.identity[1];
+/**
+ * Whether one name still means one file. Its file id alone decides: creation times move on Samba, where they
+ * are the earliest of all times unless one was stored. A number that was reused shows in the appearance.
+ */
+export function sameFile(a: EntryMark, b: EntryMark): boolean {
+  return a.identity[0] === b.identity[0];
 }
 
 export function sameAppearance(a: EntryMark, b: EntryMark): boolean {
   return a.appearance[0] === b.appearance[0] && a.appearance[1] === b.appearance[1];
 }
 
-/** A key for pairing; `undefined` where the server gives no file id. */
+/** A key for pairing two names; `undefined` where the server gives no file id. Numbers are reused: creation counts too. */
 export function identityKey(mark: EntryMark): string | undefined {
   return mark.identity[0] === 0 && mark.identity[1] === 0
     ? undefined

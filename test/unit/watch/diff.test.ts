@@ -79,6 +79,15 @@ describe("diff", () => {
     ]);
   });
 
+  it("knows a file by its id when its creation time moves, as Samba's do when files are read", () => {
+    const before = snapshotOf([entry("dir", { type: "directory" }), entry("file")]);
+    const after = snapshotOf([
+      entry("dir", { type: "directory", created: 2n }),
+      entry("file", { created: 2n, modified: 2n }),
+    ]);
+    expect(diff(before, after)).toEqual([{ action: "modified", name: "file" }]);
+  });
+
   it("tells a rename with a new content twice", () => {
     expect(diff(snapshotOf([entry("old")]), snapshotOf([entry("new", { size: 2 })]))).toEqual([
       { action: "renamed", name: "new", oldName: "old" },

@@ -237,6 +237,19 @@ describe("doubt", () => {
     expect(handle.state).toBe("live");
   });
 
+  it("is not misled by a creation time that moves, as Samba's does when a directory is read", async () => {
+    const { clock, share, watcher, events, take } = bench();
+    share.mkdir("/d");
+    const handle = watcher.watch({ path: "/d", recursive: false }, (event) => events.push(event));
+    await clock.advance(1_000);
+    await handle.live;
+    take();
+    Object.assign(share.nodeOf("/d") ?? {}, { created: 134_000_000_000_000_000n });
+    await clock.advance(200_000);
+    expect(told(take())).toEqual([]);
+    expect(handle.state).toBe("live");
+  });
+
   it("ends in a resync where the directory is too large to remember", async () => {
     const { clock, share, watcher, events, take } = bench({ maxEntries: 2 });
     for (const name of ["/a", "/b", "/c"]) share.write(name);
