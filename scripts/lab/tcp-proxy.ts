@@ -16,8 +16,15 @@ export interface TcpProxy {
   thaw(): void;
   /** Refuses new connections while true. */
   refuse(on: boolean): void;
-  /** Everything seen from the server (`in`) and the client (`out`), when `record` was set. */
-  readonly captured: { readonly direction: "in" | "out"; readonly data: Buffer }[];
+  /**
+   * Everything seen from the server (`in`) and the client (`out`), when `record` was set; `connection` counts
+   * the accepted ones from 0.
+   */
+  readonly captured: {
+    readonly connection: number;
+    readonly direction: "in" | "out";
+    readonly data: Buffer;
+  }[];
   close(): Promise<void>;
 }
 
@@ -32,12 +39,14 @@ export async function startTcpProxy(target: {
   let frozen = false;
   let refusing = false;
   let budget: number | undefined;
+  let accepted = 0;
 
   const server = createServer((client) => {
     if (refusing) {
       client.resetAndDestroy();
       return;
     }
+    const connection = accepted++;
     const upstream = connect({ host: target.host ?? "127.0.0.1", port: target.port });
     const pair = [client, upstream] as const;
     pairs.add(pair);
@@ -54,12 +63,12 @@ export async function startTcpProxy(target: {
     }
     client.on("data", (data) => {
       bytes += data.length;
-      if (target.record === true) captured.push({ direction: "out", data });
+      if (target.record === true) captured.push({ connection, direction: "out", data });
       upstream.write(data);
     });
     upstream.on("data", (data) => {
       bytes += data.length;
-      if (target.record === true) captured.push({ direction: "in", data });
+      if (target.record === true) captured.push({ connection, direction: "in", data });
       if (budget === undefined) {
         client.write(data);
         return;
