@@ -1,0 +1,114 @@
+import type { Share } from "../../src/share/share.ts";
+import type { Interest, WatchHandle, WatchOverrides } from "../../src/watch/api.ts";
+import type { Via, WatchEvent } from "../../src/watch/events.ts";
+import { SourceError } from "../../src/watch/source.ts";
+import {
+  disagreements,
+  Mirror,
+  type MirrorEntry,
+  type Truth,
+} from "../../test/support/mirror-oracle/mirror.ts";
+import type { Journal } from "./journal.ts";
+
+/** What all consumers of a run were told. */
+export interface Tally {
+  readonly delivered: Record<Via, number>;
+  readonly resyncs: Record<string, number>;
+}
+
+/**
+ * One consumer as the contract wants it: lists once it is live, over SMB as everybody does, then believes
+ * events, and lists again only on `resync`.
+ */
+export class Consumer {
+  readonly name: string;
+  readonly interest: Interest;
+  readonly mirror: Mirror;
+  readonly handle: WatchHandle;
+  #live = false;
+  #refused = false;
+
+  constructor(
+    share: Share,
+    interest: Interest,
+    overrides: WatchOverrides,
+    tally: Tally,
+    journal: Journal,
+    signal: AbortSignal,
+  ) {
+    this.interest = interest;
+    this.name = `${interest.path}${interest.recursive ? "/**" : ""}`;
+    this.mirror = new Mirror({
+      ...interest,
+      now: () => Date.now(),
+      list: (path) => listed(share, path, journal, signal),
+    });
+    this.handle = share.watches.watch(
+      interest,
+      (event) => {
+        journal.event(this.name, event);
+        count(tally, event);
+        if (this.#live) this.mirror.apply(event);
+        // What was not there at the first try is listed when it comes.
+        else if (this.#refused && event.type === "state" && event.state === "live") this.#list(journal);
+      },
+      overrides,
+    );
+    this.handle.live.then(
+      () => this.#list(journal),
+      () => {
+        this.#refused = true;
+      },
+    );
+  }
+
+  /** Nothing is under way, and its watch says that all is well. */
+  get calm(): boolean {
+    const { state } = this.handle;
+    return this.#live && !this.mirror.busy && (state === "live" || state === "degraded");
+  }
+
+  #list(journal: Journal): void {
+    journal.add("note", `${this.name} is live and lists`, [this.interest.path]);
+    this.#live = true;
+    this.mirror.start();
+  }
+
+  /** What its picture gets wrong, by path. */
+  wrong(truth: ReadonlyMap<string, Truth>): string[] {
+    return disagreements(this.mirror, truth);
+  }
+}
+
+/** Again and again: a consumer whose listing fails has no picture. */
+async function listed(
+  share: Share,
+  path: string,
+  journal: Journal,
+  signal: AbortSignal,
+): Promise<readonly MirrorEntry[] | undefined> {
+  for (;;) {
+    try {
+      const entries: MirrorEntry[] = [];
+      for await (const page of share.list(path, { signal })) {
+        for (const { name, type } of page) entries.push({ name, directory: type === "directory" });
+      }
+      journal.add("note", `listed ${path}: ${entries.length}`, [path], false);
+      return entries;
+    } catch (error) {
+      if (signal.aborted) throw error;
+      const failure = error instanceof SourceError ? error.failure : "unreachable";
+      if (failure === "gone" || failure === "not-a-directory") {
+        journal.add("note", `listed ${path}: ${failure}`, [path], false);
+        return undefined;
+      }
+      await share.ready({ signal }).catch(() => undefined);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
+function count({ delivered, resyncs }: Tally, event: WatchEvent): void {
+  if (event.type === "changes") delivered[event.via] += event.changes.length;
+  else if (event.type === "resync") resyncs[event.reason] = (resyncs[event.reason] ?? 0) + 1;
+}

@@ -1,0 +1,159 @@
+import { execFile, spawn } from "node:child_process";
+import { mkdirSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
+import { parentOf } from "../../src/base/path.ts";
+import type { Samba } from "../lab/samba.ts";
+import type { TcpProxy } from "../lab/tcp-proxy.ts";
+import type { Chance } from "./chance.ts";
+import type { Changer, Ground } from "./changes.ts";
+import type { Journal } from "./journal.ts";
+
+const run = promisify(execFile);
+
+/** What a fault can lay hands on. */
+export interface Arena {
+  readonly samba: Samba;
+  /** Between the engine and the server; changes by other clients do not pass it. */
+  readonly proxy: TcpProxy;
+  readonly chance: Chance;
+  readonly journal: Journal;
+  readonly changer: Changer;
+  readonly ground: Ground;
+  /** Silence after which the engine gives a connection up, ms. */
+  readonly deadMs: number;
+}
+
+export const FAULTS = [
+  "server killed",
+  "server stopped",
+  "connection cut",
+  "cut in mid-frame",
+  "link frozen",
+  "connections refused",
+  "share removed",
+  "directory deleted",
+  "directory replaced",
+  "ancestor renamed",
+  "overflow",
+  "own process stalled",
+] as const;
+
+export type FaultName = (typeof FAULTS)[number];
+
+/** Does it, and undoes it: when it returns, the world is whole again. */
+export async function inject(name: FaultName, arena: Arena): Promise<void> {
+  arena.journal.add("fault", `${name}: begins`);
+  try {
+    await ACTIONS[name](arena);
+  } finally {
+    arena.journal.add("fault", `${name}: over`);
+  }
+}
+
+const ACTIONS: Readonly<Record<FaultName, (arena: Arena) => Promise<void>>> = {
+  async "server killed"({ samba, chance }) {
+    await samba.kill();
+    await delay(chance.between(0, 1_500));
+    await samba.start();
+  },
+
+  /** Half of the time for longer than the engine has patience. */
+  async "server stopped"({ samba, chance, deadMs }) {
+    samba.pause();
+    await delay(chance.happens(0.5) ? deadMs + chance.between(300, 2_000) : chance.between(100, 1_000));
+    samba.resume();
+  },
+
+  async "connection cut"({ proxy }) {
+    proxy.cut();
+  },
+
+  async "cut in mid-frame"({ proxy, chance, changer }) {
+    proxy.cutAfter(chance.between(1, 3_000));
+    // Something has to flow for that.
+    changer.burst(chance.between(20, 60));
+    await delay(300);
+  },
+
+  async "link frozen"({ proxy, chance, deadMs }) {
+    proxy.freeze();
+    await delay(chance.happens(0.5) ? deadMs + chance.between(300, 2_000) : chance.between(100, 1_000));
+    proxy.thaw();
+  },
+
+  async "connections refused"({ proxy, chance }) {
+    proxy.refuse(true);
+    proxy.cut();
+    await delay(chance.between(200, 2_500));
+    proxy.refuse(false);
+  },
+
+  async "share removed"({ samba, chance }) {
+    await samba.reconfigure({ shares: { other: {} } });
+    await run("smbcontrol", ["-s", join(samba.dir, "smb.conf"), "smbd", "close-share", "share"]);
+    await delay(chance.between(200, 1_500));
+    await samba.reconfigure({});
+  },
+
+  async "directory deleted"({ samba, chance, ground }) {
+    const { watched } = ground;
+    const real = join(samba.path(), watched);
+    const bySmb = chance.happens(0.5);
+    if (bySmb) await quietly(samba.smbclient(`deltree "${watched.slice(1)}"`));
+    rmSync(real, { recursive: true, force: true });
+    await delay(chance.between(0, 1_000));
+    if (chance.happens(0.5)) await quietly(samba.smbclient(`mkdir "${watched.slice(1)}"`));
+    mkdirSync(real, { recursive: true });
+  },
+
+  /** Another directory takes the place, without a moment of absence if chance wants it so. */
+  async "directory replaced"({ samba, chance, ground }) {
+    const { watched, outside } = ground;
+    const real = join(samba.path(), watched);
+    const spare = join(samba.path(), outside, "spare");
+    const away = join(samba.path(), outside, "replaced");
+    rmSync(away, { recursive: true, force: true });
+    rmSync(spare, { recursive: true, force: true });
+    mkdirSync(join(spare, "inner"), { recursive: true });
+    renameSync(real, away);
+    if (chance.happens(0.5)) await delay(chance.between(0, 800));
+    renameSync(spare, real);
+  },
+
+  async "ancestor renamed"({ samba, chance, ground }) {
+    const ancestor = join(samba.path(), parentOf(ground.watched));
+    const away = `${ancestor}-away`;
+    rmSync(away, { recursive: true, force: true });
+    renameSync(ancestor, away);
+    await delay(chance.between(0, 1_500));
+    if (chance.happens(0.5)) renameSync(away, ancestor);
+    else mkdirSync(join(samba.path(), ground.watched), { recursive: true });
+  },
+
+  /** More changes than the server keeps for a client that does not listen. */
+  async overflow({ proxy, chance, changer, deadMs }) {
+    proxy.freeze();
+    changer.burst(chance.between(1_500, 3_000));
+    await delay(Math.min(500, deadMs / 4));
+    proxy.thaw();
+  },
+
+  /** While others go on changing things. */
+  async "own process stalled"({ samba, chance, ground, deadMs }) {
+    const folder = join(samba.path(), ground.watched);
+    const ms = chance.happens(0.3) ? deadMs + 500 : chance.between(500, 2_000);
+    const script = `cd "$1" && for i in 1 2 3 4 5 6 7 8 9; do echo x > stall-$i; sleep 0.1; rm -f stall-$i; done`;
+    const writer = spawn("sh", ["-c", script, "sh", folder], { stdio: "ignore" });
+    const ended = new Promise<void>((resolve) => writer.once("close", () => resolve()));
+    await delay(20);
+    const until = performance.now() + ms;
+    while (performance.now() < until);
+    await ended;
+  },
+};
+
+async function quietly(promise: Promise<unknown>): Promise<void> {
+  await promise.catch(() => undefined);
+}

@@ -1,0 +1,113 @@
+// The torture test: random changes and faults against a real smbd; every consumer's picture must stay true.
+import { parseArgs } from "node:util";
+import { FAULTS, type FaultName } from "./faults.ts";
+import { describeReport } from "./report.ts";
+import { type TortureMode, type TortureOptions, torture } from "./run.ts";
+
+const USAGE = `usage: torture [--seed N] [--minutes M] [--mode directory|tree|poll] [--recursive] [--encrypted]
+       torture --races [N]        list right after live, N rounds (default 10000)
+       torture --detection        how long things go unnoticed, with the defaults
+examples:
+       torture --seed 7 --minutes 2 --mode directory --recursive
+       torture --minutes 60 --runs 120          (new seeds and modes every half minute)
+
+  --seed N       same seed, same plan; the timing is the machine's (default: the time; always printed)
+  --minutes M    how long in all (default 2)
+  --runs R       that many runs with seeds N, N+1, ... in modes in turn, unless --mode says one (default 1)
+  --mode MODE    handles per directory, one recursive handle, or polling (default directory)
+  --recursive    watch the whole tree
+  --encrypted    insist on SMB encryption
+  --reserved     names with characters SMB reserves, on a share with "mangled names = no"
+  --faults A,B   only these of: ${FAULTS.join(", ")}; "none" for none
+  --journal FILE everything that happened, when something was lost
+  --json         the reports as JSON, one a line
+
+Exits 1 when anything was lost, with what was last done to it and told of it.`;
+
+const KINDS: readonly Pick<TortureOptions, "mode" | "recursive" | "encrypted" | "reservedNames">[] = [
+  { mode: "directory", recursive: true, encrypted: false },
+  { mode: "directory", recursive: false, encrypted: false },
+  { mode: "tree", recursive: true, encrypted: false },
+  { mode: "directory", recursive: true, encrypted: true },
+  { mode: "poll", recursive: true, encrypted: false },
+  { mode: "directory", recursive: true, encrypted: false, reservedNames: true },
+  { mode: "tree", recursive: false, encrypted: false },
+];
+
+class UsageError extends Error {}
+
+async function main(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      seed: { type: "string", default: String(Date.now() % 1_000_000) },
+      minutes: { type: "string", default: "2" },
+      runs: { type: "string", default: "1" },
+      mode: { type: "string" },
+      recursive: { type: "boolean", default: false },
+      encrypted: { type: "boolean", default: false },
+      reserved: { type: "boolean", default: false },
+      faults: { type: "string" },
+      journal: { type: "string" },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) {
+    console.log(USAGE);
+    return 0;
+  }
+  const seed = number("seed", values.seed);
+  const runs = number("runs", values.runs);
+  const seconds = (number("minutes", values.minutes) * 60) / runs;
+  const faults = faultsOf(values.faults);
+  const single = { recursive: values.recursive, encrypted: values.encrypted, reservedNames: values.reserved };
+  let lost = 0;
+  for (let run = 0; run < runs; run++) {
+    const kind = KINDS[run % KINDS.length] as (typeof KINDS)[number];
+    const report = await torture({
+      ...(values.mode === undefined && runs > 1 ? kind : { mode: modeOf(values.mode), ...single }),
+      seed: seed + run,
+      seconds,
+      ...(faults === undefined ? {} : { faults }),
+      ...(values.journal === undefined ? {} : { journalFile: values.journal }),
+      onRound: (text) => console.error(`torture: ${text}`),
+    });
+    console.log(values.json ? JSON.stringify(report) : `${describeReport(report)}\n`);
+    lost += report.lost.length;
+  }
+  return lost === 0 ? 0 : 1;
+}
+
+function number(name: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value <= 0)
+    throw new UsageError(`--${name} is not a number above 0: ${text}`);
+  return value;
+}
+
+function modeOf(text: string | undefined): TortureMode {
+  if (text === undefined || text === "directory") return "directory";
+  if (text === "tree" || text === "poll") return text;
+  throw new UsageError(`no such mode: ${text}`);
+}
+
+function faultsOf(text: string | undefined): FaultName[] | undefined {
+  if (text === undefined) return undefined;
+  if (text === "none") return [];
+  return text.split(",").map((name) => {
+    const known = FAULTS.find((fault) => fault === name.trim());
+    if (known === undefined) throw new UsageError(`no such fault: ${name}`);
+    return known;
+  });
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  const usage =
+    error instanceof UsageError || String((error as { code?: unknown }).code).startsWith("ERR_PARSE_ARGS");
+  if (!usage) throw error;
+  console.error(`${(error as Error).message}\n\n${USAGE}`);
+  process.exitCode = 2;
+}

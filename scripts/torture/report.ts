@@ -1,0 +1,38 @@
+import type { TortureReport } from "./run.ts";
+
+/** A run for people. */
+export function describeReport(report: TortureReport): string {
+  const { changes, delivered, lost, slowest } = report;
+  const kinds = Object.values(report.faults);
+  const faults = kinds.reduce((sum, count) => sum + count, 0);
+  const perHour = report.seconds > 0 ? Math.round((faults / report.seconds) * 3_600) : 0;
+  const lines = [
+    `seed                ${report.seed}`,
+    `mode                ${report.mode}${report.recursive ? ", recursive" : ""}${report.encrypted ? ", encrypted" : ""}`,
+    `consumers           ${report.consumers.join("  ")}`,
+    `options             ${counts(report.options)}`,
+    `ran                 ${report.seconds.toFixed(0)} s, ${report.rounds} rounds`,
+    `changes made        ${changes.smb + changes.local} (${changes.smb} by SMB, ${changes.local} on the server)`,
+    `delivered           ${counts(delivered)}`,
+    `resyncs             ${counts(report.resyncs) || "none"}`,
+    `covered by resync   ${report.coveredByResync} names`,
+    `faults              ${faults} (${perHour} an hour): ${counts(report.faults) || "none"}`,
+    `slowest to converge ${slowest.calm.toFixed(2)} s after a round without, ${slowest.faulty.toFixed(2)} s with a fault`,
+    `lost                ${lost.length}`,
+  ];
+  if (report.mode === "tree") {
+    lines.push(
+      "note                Samba does not tell what is done locally below the top of a recursive watch: rescans found it",
+    );
+  }
+  for (const { consumer, what, history } of lost.slice(0, 20)) {
+    lines.push("", `LOST ${consumer}: ${what}`, ...history.map((line) => `  ${line}`));
+  }
+  return lines.join("\n");
+}
+
+function counts(of: object): string {
+  return Object.entries(of)
+    .map(([name, value]) => `${name} ${String(value)}`)
+    .join(", ");
+}
