@@ -38,10 +38,12 @@ describe("CHANGE_NOTIFY on a server that does what it is told", () => {
     server.peer.notify([{ action: 2, fileName: "sub\\b" }]);
     expect(await waitFor(first.outcome, SOON)).toEqual({
       type: "records",
+      doubtful: false,
       records: [{ action: 1, name: "a" }],
     });
     expect(await waitFor(second.outcome, SOON)).toEqual({
       type: "records",
+      doubtful: false,
       records: [{ action: 2, name: "sub/b" }],
     });
   });
