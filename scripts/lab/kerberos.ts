@@ -37,7 +37,7 @@ export async function startKerberosLab(
         "log level": "1 auth_audit:3",
         ...options.samba?.global,
       },
-      env: kdc.env,
+      env: { ...kdc.env, ...options.samba?.env },
     });
     return {
       kdc,

@@ -28,7 +28,9 @@ export type AuthErrorCode =
   | "AUTH_KERBEROS_UNREACHABLE"
   /** The credential cache holds no valid ticket; whoever fills it may do so later. */
   | "AUTH_KERBEROS_NO_TICKET"
-  /** The KDC, or the local Kerberos, refuses: principal, keytab, ticket, clock. */
+  /** The KDC has judged our account or its secret; another try may lock the account. */
+  | "AUTH_KERBEROS_REFUSED"
+  /** Something has to be set right first: a clock, a service principal, a realm, a keytab. */
   | "AUTH_KERBEROS_FAILED"
   /** The session key was asked for before the exchange was complete. */
   | "AUTH_NOT_COMPLETE"
@@ -50,6 +52,7 @@ const MEANING: { readonly [code in AuthErrorCode]: { conclusion: Conclusion; ret
   AUTH_KERBEROS_UNAVAILABLE: { conclusion: "misuse", retryable: false },
   AUTH_KERBEROS_UNREACHABLE: { conclusion: "silent", retryable: true },
   AUTH_KERBEROS_NO_TICKET: { conclusion: "never-sent", retryable: true },
+  AUTH_KERBEROS_REFUSED: { conclusion: "refused", retryable: false },
   AUTH_KERBEROS_FAILED: { conclusion: "refused", retryable: false },
   AUTH_NOT_COMPLETE: { conclusion: "misuse", retryable: false },
   AUTH_OVER: { conclusion: "never-sent", retryable: false },

@@ -108,3 +108,14 @@ export function bindGssapi(koffi: Koffi): GssNative {
 function ownUint(koffi: Koffi): KoffiType {
   return koffi.inout(koffi.pointer(UINT));
 }
+
+/** Something with a length and memory that koffi passes as a struct: here a `gss_buffer_desc`. */
+export function input(bytes: Uint8Array): { readonly length: number; readonly value: Uint8Array } {
+  return { length: bytes.length, value: bytes };
+}
+
+/** A `gss_OID_desc`. `content` is DER without tag and length, in hexadecimal. */
+export function oid(content: string): { readonly length: number; readonly elements: Uint8Array } {
+  const elements = Buffer.from(content, "hex");
+  return { length: elements.length, elements };
+}

@@ -1,6 +1,7 @@
 import { wipe } from "../crypto/wipe.ts";
 import { AuthError } from "./errors.ts";
-import { bindGssapi, type GssBuffer, type GssNative, type Out } from "./gssapi-native.ts";
+import { bindGssapi, type GssBuffer, type GssNative, input, type Out, oid } from "./gssapi-native.ts";
+import { check, type GssAttempt, KRB5_MECHANISM } from "./gssapi-status.ts";
 import { importKoffi, type Koffi, type KoffiFunction } from "./koffi.ts";
 
 /** Whose ticket to take, and for which service. */
@@ -42,7 +43,6 @@ export interface GssApi {
 }
 
 /** Object identifiers, DER content (RFC 1964, RFC 2743; MIT's GSS_C_INQ_SSPI_SESSION_KEY). */
-const KRB5_MECHANISM = oid("2a864886f712010202");
 const KRB5_PRINCIPAL_NAME = oid("2a864886f71201020201");
 const USER_NAME = oid("2a864886f71201020101");
 const HOSTBASED_SERVICE = oid("2a864886f71201020104");
@@ -53,20 +53,6 @@ const CONTINUE_NEEDED = 1;
 const INDEFINITE = 0xffff_ffff;
 /** MUTUAL, REPLAY, SEQUENCE, INTEG: MS-SMB2 3.2.4.2.3 wants mutual authentication. */
 const REQUEST_FLAGS = 0x2 | 0x4 | 0x8 | 0x20;
-/** Routine errors (RFC 2744 3.9.1). */
-const BAD_MIC = 6;
-const NO_CRED = 7;
-const DEFECTIVE_TOKEN = 9;
-const DEFECTIVE_CREDENTIAL = 10;
-const CREDENTIALS_EXPIRED = 11;
-/** Minor status KRB5KRB_AP_ERR_TKT_EXPIRED, as u32. */
-const TICKET_EXPIRED = -1765328352 >>> 0;
-/**
- * Minor status KRB5_KDC_UNREACH, KRB5_REALM_UNKNOWN and KRB5_REALM_CANT_RESOLVE, as u32: the middle one is also
- * what a DNS outage looks like.
- */
-const UNREACHABLE: readonly number[] = [-1765328228 >>> 0, -1765328230 >>> 0, -1765328164 >>> 0];
-
 /**
  * The system's GSSAPI (MIT Kerberos) through koffi.
  * @throws AuthError `AUTH_KERBEROS_UNAVAILABLE`, naming what to install
@@ -137,46 +123,47 @@ class NativeGssApi implements GssApi {
 
   async initiate(request: GssRequest): Promise<GssInitiator> {
     const { host, realm } = request;
+    const about = attemptOf(request);
     const target =
       realm === undefined
-        ? this.#name(`cifs@${host}`, HOSTBASED_SERVICE)
-        : this.#name(`cifs/${host}@${realm}`, KRB5_PRINCIPAL_NAME);
+        ? this.#name(`cifs@${host}`, HOSTBASED_SERVICE, about)
+        : this.#name(`cifs/${host}@${realm}`, KRB5_PRINCIPAL_NAME, about);
     try {
-      return new NativeInitiator(
-        this.#native,
-        target,
-        await this.#credentials(request),
-        isCacheOnly(request),
-      );
+      return new NativeInitiator(this.#native, target, await this.#credentials(request, about), about);
     } catch (error) {
       this.#native.functions.gss_release_name([0], [target]);
       throw error;
     }
   }
 
-  #name(text: string, type: GssBufferlike): unknown {
+  #name(text: string, type: ReturnType<typeof oid>, about: About): unknown {
     const minor: Out<number> = [0];
     const name: Out<unknown> = [null];
     const { gss_import_name } = this.#native.functions;
-    check(this.#native, gss_import_name(minor, input(Buffer.from(text)), type, name), minor, `name ${text}`);
+    const major = gss_import_name(minor, input(Buffer.from(text)), type, name);
+    check(this.#native, major, minor, { ...about, step: "other", what: `name ${text}` });
     return name[0];
   }
 
   /** `null` stands for whatever the library takes by default. */
-  async #credentials(request: GssRequest): Promise<unknown> {
+  async #credentials(request: GssRequest, about: About): Promise<unknown> {
     const { principal, keytab, ccache, password } = request;
     if ([principal, keytab, ccache, password].every((value) => value === undefined)) return null;
     const { functions } = this.#native;
     const minor: Out<number> = [0];
     const credentials: Out<unknown> = [null];
-    const name = principal === undefined ? null : this.#name(principal, USER_NAME);
+    const name = principal === undefined ? null : this.#name(principal, USER_NAME, about);
     try {
       if (password !== undefined) {
         const secret = Buffer.from(password);
         const parameters = [minor, name, input(secret), 0, null, INITIATE, credentials, null, null];
         const call = slowCall(functions.gss_acquire_cred_with_password, ...parameters);
         const major = await call.finally(() => wipe(secret));
-        check(this.#native, major, minor, `the password of ${principal}`);
+        check(this.#native, major, minor, {
+          ...about,
+          step: "credentials",
+          what: `the password of ${principal}`,
+        });
       } else {
         const elements: { readonly key: string; readonly value: string }[] = [];
         if (keytab !== undefined) elements.push({ key: "client_keytab", value: keytab });
@@ -185,7 +172,7 @@ class NativeGssApi implements GssApi {
         const parameters = [minor, name, 0, null, INITIATE, store, credentials, null, null];
         const major = await slowCall(functions.gss_acquire_cred_from, ...parameters);
         const what = keytab === undefined ? `cache ${ccache ?? "by default"}` : `keytab ${keytab}`;
-        check(this.#native, major, minor, what, isCacheOnly(request));
+        check(this.#native, major, minor, { ...about, step: "credentials", what });
       }
     } finally {
       if (name !== null) functions.gss_release_name([0], [name]);
@@ -199,13 +186,13 @@ class NativeInitiator implements GssInitiator {
   readonly #target: Out<unknown>;
   readonly #credentials: Out<unknown>;
   readonly #context: Out<unknown> = [null];
-  readonly #cacheOnly: boolean;
+  readonly #about: About;
   #stepping = false;
   #closed = false;
 
-  constructor(native: GssNative, target: unknown, credentials: unknown, cacheOnly: boolean) {
+  constructor(native: GssNative, target: unknown, credentials: unknown, about: About) {
     this.#native = native;
-    this.#cacheOnly = cacheOnly;
+    this.#about = about;
     this.#target = [target];
     this.#credentials = [credentials];
   }
@@ -224,7 +211,9 @@ class NativeInitiator implements GssInitiator {
         ...[null, received, null, output, [0], lifetime],
       );
       const answer = this.#take(output);
-      check(this.#native, major, minor, "a ticket for the server", this.#cacheOnly);
+      const { service } = this.#about;
+      const what = received === null ? `a ticket for ${service}` : `the answer of ${service}`;
+      check(this.#native, major, minor, { ...this.#about, step: "ticket", what });
       return {
         token: answer,
         complete: (major & CONTINUE_NEEDED) === 0,
@@ -241,7 +230,7 @@ class NativeInitiator implements GssInitiator {
     const set: Out<unknown> = [null];
     const { gss_inquire_sec_context_by_oid, gss_release_buffer_set } = this.#native.functions;
     const major = gss_inquire_sec_context_by_oid(minor, this.#context[0], INQUIRE_SESSION_KEY, set);
-    check(this.#native, major, minor, "the session key");
+    check(this.#native, major, minor, { ...this.#about, step: "other", what: "the session key" });
     const [key] = this.#native.readSet(set[0]);
     gss_release_buffer_set([0], set);
     if (key === undefined)
@@ -253,7 +242,8 @@ class NativeInitiator implements GssInitiator {
     const minor: Out<number> = [0];
     const mic: GssBuffer = {};
     const { gss_get_mic } = this.#native.functions;
-    check(this.#native, gss_get_mic(minor, this.#context[0], 0, input(message), mic), minor, "a MIC");
+    const major = gss_get_mic(minor, this.#context[0], 0, input(message), mic);
+    check(this.#native, major, minor, { ...this.#about, step: "other", what: "a MIC" });
     return this.#take(mic);
   }
 
@@ -283,54 +273,12 @@ class NativeInitiator implements GssInitiator {
   }
 }
 
-/** @throws AuthError for a major status with an error in it; the text is the library's. */
-function check(
-  native: GssNative,
-  status: unknown,
-  minor: Out<number>,
-  what: string,
-  cacheOnly = false,
-): void {
-  const major = Number(status) >>> 0;
-  // Bits 24 to 31 are calling errors, 16 to 23 routine errors, the rest no errors (RFC 2744 3.9.1).
-  if (major >>> 16 === 0) return;
-  const routine = (major >>> 16) & 0xff;
-  const text = `Kerberos: ${what}: ${describe(native, major, minor[0])}`;
-  if (UNREACHABLE.includes(minor[0] >>> 0)) throw new AuthError("AUTH_KERBEROS_UNREACHABLE", text);
-  if (routine === DEFECTIVE_TOKEN) throw new AuthError("AUTH_MALFORMED_TOKEN", text);
-  if (routine === BAD_MIC) throw new AuthError("AUTH_BAD_MIC", text);
-  const noTicket =
-    [NO_CRED, DEFECTIVE_CREDENTIAL, CREDENTIALS_EXPIRED].includes(routine) ||
-    minor[0] >>> 0 === TICKET_EXPIRED;
-  throw new AuthError(cacheOnly && noTicket ? "AUTH_KERBEROS_NO_TICKET" : "AUTH_KERBEROS_FAILED", text);
-}
+type About = Pick<GssAttempt, "source" | "principal" | "service">;
 
-/** No secret of ours is tried, so a failure may be repeated without locking anyone out. */
-function isCacheOnly(request: GssRequest): boolean {
-  return request.keytab === undefined && request.password === undefined;
-}
-
-/** The text of the minor status, which says what the major one only classifies. */
-function describe(native: GssNative, major: number, minor: number): string {
-  const { gss_display_status, gss_release_buffer } = native.functions;
-  const [type, status] = minor === 0 ? [1, major] : [2, minor];
-  const text: GssBuffer = {};
-  gss_display_status([0], status, type, KRB5_MECHANISM, [0], text);
-  const said = Buffer.from(native.read(text)).toString();
-  gss_release_buffer([0], text);
-  return said;
-}
-
-/** Something with a length and memory that koffi passes as a struct. */
-interface GssBufferlike {
-  readonly length: number;
-}
-
-function input(bytes: Uint8Array): GssBufferlike & { readonly value: Uint8Array } {
-  return { length: bytes.length, value: bytes };
-}
-
-function oid(content: string): GssBufferlike & { readonly elements: Uint8Array } {
-  const elements = Buffer.from(content, "hex");
-  return { length: elements.length, elements };
+function attemptOf({ host, principal, keytab, password }: GssRequest): About {
+  return {
+    source: password !== undefined ? "password" : keytab !== undefined ? "keytab" : "cache",
+    principal: principal ?? "the account",
+    service: `cifs/${host}`,
+  };
 }

@@ -1,3 +1,4 @@
+import { AuthError } from "../auth/errors.ts";
 import { AbortedError, describeError } from "../base/errors.ts";
 import { NtStatus } from "../codec/status.ts";
 import { SmbCredentialsError, SmbNotSentError, SmbSecurityError, SmbStatusError } from "../smb/errors.ts";
@@ -49,6 +50,8 @@ function failureOf(error: unknown): SourceFailure {
   if (error instanceof SmbCredentialsError) return "credentials";
   // A server that may be an impostor gets neither data nor another try with the same settings at once.
   if (error instanceof SmbSecurityError) return "denied";
+  // We could not even ask to be let in, until somebody sets something right; the text says what.
+  if (error instanceof AuthError && !error.retryable) return "denied";
   // Not sent because the last attempt to connect failed: that attempt tells what is wrong.
   if (error instanceof SmbNotSentError && error.cause !== undefined) return failureOf(error.cause);
   return "unreachable";

@@ -1,3 +1,4 @@
+import { AuthError } from "../auth/errors.ts";
 import { Backoff, type BackoffOptions } from "../base/async.ts";
 import type { Clock } from "../base/clock.ts";
 import { SmbCredentialsError, SmbSecurityError, SmbStatusError } from "./errors.ts";
@@ -100,6 +101,8 @@ export class Dialer {
 
 function isSlow(error: Error): boolean {
   if (error instanceof SmbSecurityError) return true;
+  // Kerberos that is not installed, a clock, a service principal: people have to set it right.
+  if (error instanceof AuthError) return !error.retryable;
   if (!(error instanceof SmbStatusError)) return false;
   const kind = classifyStatus(error.status);
   return kind === "config" || kind === "security" || kind === "auth-infrastructure";

@@ -140,6 +140,7 @@ function translate(error: AuthError): SmbError | AuthError {
     case "AUTH_REJECTED":
     case "AUTH_BAD_CREDENTIALS":
     case "AUTH_NTLM_UNAVAILABLE":
+    case "AUTH_KERBEROS_REFUSED":
       return new SmbCredentialsError("login failed", undefined, error);
     case "AUTH_BAD_MIC":
       return new SmbSecurityError("downgrade", "the login was changed on its way", error);
