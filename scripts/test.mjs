@@ -47,7 +47,9 @@ try {
   // A file that failed to load has no tests of its own to count.
   const broken = testResults.filter((file) => file.status === "failed" && file.assertionResults.length === 0);
   for (const file of broken) console.log(`failed to load: ${file.name}`);
-  line = `${numPassedTests} passed, ${numFailedTests + broken.length} failed, ${numPendingTests + numTodoTests} skipped`;
+  // An error outside of every test fails the run as well.
+  const stray = result.status !== 0 && numFailedTests + broken.length === 0 ? 1 : 0;
+  line = `${numPassedTests} passed, ${numFailedTests + broken.length + stray} failed, ${numPendingTests + numTodoTests} skipped`;
 } catch (error) {
   line = `0 passed, 1 failed, 0 skipped`;
   console.error(`no test report: ${error.message}`);

@@ -1,4 +1,5 @@
 import { type Nats, startNats } from "../../../scripts/lab/nats.ts";
+import { ClosedError } from "../../../src/base/errors.ts";
 import { connectBroker } from "../../../src/broker/broker.ts";
 import type { Broker } from "../../../src/broker/port.ts";
 import { FleetMember, type FleetMemberOptions } from "../../../src/fleet/member.ts";
@@ -141,13 +142,20 @@ export class Consumer {
     );
   }
 
+  /** Until a worker answers, or the member is closed: `look` then leaves the picture unfinished, which the test sees. */
+  #lookAgain(path: string): void {
+    this.look(path).catch((error: unknown) => {
+      if (!(error instanceof ClosedError)) setTimeout(() => this.#lookAgain(path), 200);
+    });
+  }
+
   #apply({ message }: FeedMessage): void {
     if (message.type === "resync") {
       const { path, scope } = message.body;
       for (const known of new Set([...this.#picture.keys(), ...this.#journals.keys()])) {
         const inside =
           known === path || (scope === "subtree" && known.startsWith(path === "/" ? "/" : `${path}/`));
-        if (inside) this.look(known).catch(() => setTimeout(() => void this.look(known), 200));
+        if (inside) this.#lookAgain(known);
       }
     }
     if (message.type !== "changes") return;
