@@ -38,6 +38,13 @@ export interface CreditsFact extends ConnectionFact {
   readonly waiting: number;
 }
 
+/** A session proved itself anew before its credentials ended, or could not yet; it lives on in both cases. */
+export type SessionFact = ConnectionFact &
+  (
+    | { readonly type: "renewed" /** Unix ms. */; readonly expiresAt: number | undefined }
+    | { readonly type: "renewal-failed"; readonly expiresAt: number; readonly error: Error }
+  );
+
 /** A CHANGE_NOTIFY ended. */
 export interface NotifyFact extends ConnectionFact {
   readonly outcome: "records" | "overflow" | "cleanup" | "cancelled" | "failed";
@@ -63,6 +70,7 @@ export type PoolFact = { readonly connection: string } & (
 );
 
 export const connectionFacts: Channel<StateFact> = channel("smb.connection");
+export const sessionFacts: Channel<SessionFact> = channel("smb.session");
 export const requestFacts: Channel<RequestFact> = channel("smb.request");
 export const creditFacts: Channel<CreditsFact> = channel("smb.credits");
 export const notifyFacts: Channel<NotifyFact> = channel("smb.notify");

@@ -124,9 +124,10 @@ export class SmbPool {
     };
   }
 
-  /** New credentials: for the next login, which comes at once if the old ones had been refused. */
+  /** New credentials: for the next login or renewal; a login comes at once if the old ones had been refused. */
   replaceAuth(auth: AuthProvider): void {
     this.#dial = { ...this.#dial, auth };
+    for (const tree of this.#trees()) tree.session.replaceAuth(auth);
     this.#dialer.forgive();
     this.#notify();
   }
@@ -144,11 +145,14 @@ export class SmbPool {
   async #close(): Promise<void> {
     this.#life.abort(new ClosedError("pool"));
     this.#notify();
-    const trees = [...this.#lanes].map((lane) => lane.tree);
-    if (this.#scan !== undefined) trees.push(this.#scan);
-    await Promise.all(trees.map((tree) => tree.close()));
+    await Promise.all(this.#trees().map((tree) => tree.close()));
     await this.#loop;
     await this.#growing?.catch(() => undefined);
+  }
+
+  #trees(): Tree[] {
+    const trees = [...this.#lanes].map((lane) => lane.tree);
+    return this.#scan === undefined ? trees : [...trees, this.#scan];
   }
 
   #state(): PoolState {

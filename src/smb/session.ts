@@ -1,3 +1,4 @@
+import { AuthError } from "../auth/errors.ts";
 import type { AuthExchange, AuthProvider } from "../auth/provider.ts";
 import { AbortedError } from "../base/errors.ts";
 import { Command, HeaderFlags } from "../codec/header.ts";
@@ -16,6 +17,10 @@ import { guessKind, type NtlmVersion, type ServerKind } from "./server-info.ts";
 
 /** Re-authenticate when this much of the credentials' life is over (tickets have an end, passwords have none). */
 const RENEW_AT = 0.8;
+/** What a timer of Node can do; nothing is lost by renewing a credential that lives longer. */
+const LONGEST_TIMER_MS = 0x7fff_ffff;
+/** Longest pause before another try, where nothing could be sent. */
+const RENEW_RETRY_MS = 60_000;
 
 export interface SessionOptions {
   readonly auth: AuthProvider;
@@ -41,7 +46,7 @@ export class Session {
   /** What the login let us see of the server. */
   readonly kind: ServerKind;
   readonly version: string | undefined;
-  readonly #auth: AuthProvider;
+  #auth: AuthProvider;
   #renewal: Promise<void> | undefined;
   #cancelTimer: (() => void) | undefined;
 
@@ -61,6 +66,7 @@ export class Session {
     this.kind = guessKind(version, negotiated);
     this.version = version === undefined ? undefined : `${version.major}.${version.minor}.${version.build}`;
     this.#renewBefore(login.exchange.expiresAt);
+    void connection.closed.then(() => this.stop());
   }
 
   /** @throws SmbCredentialsError, SmbSecurityError, SmbStatusError, SmbProtocolError, and the connection's errors */
@@ -105,7 +111,16 @@ export class Session {
    * server has dropped the session by then.
    */
   reauthenticate(): Promise<void> {
-    this.#renewal ??= this.#reauthenticate().finally(() => {
+    return this.#renew(undefined);
+  }
+
+  /** What the next renewal uses. */
+  replaceAuth(auth: AuthProvider): void {
+    this.#auth = auth;
+  }
+
+  #renew(expiresAt: number | undefined): Promise<void> {
+    this.#renewal ??= this.#reauthenticate(expiresAt).finally(() => {
       this.#renewal = undefined;
     });
     return this.#renewal;
@@ -141,7 +156,8 @@ export class Session {
     throw failure.reason;
   }
 
-  async #reauthenticate(): Promise<void> {
+  /** @param expiresAt when the session ends, Unix ms, where it still holds. */
+  async #reauthenticate(expiresAt: number | undefined): Promise<void> {
     const { connection } = this;
     try {
       const login = await runLogin(connection, this.negotiated, { auth: this.#auth });
@@ -151,27 +167,37 @@ export class Session {
       if (login.sessionId !== this.id) {
         throw new SmbSecurityError("downgrade", "re-authentication came back with another session");
       }
+      connection.telemetry.session({ type: "renewed", expiresAt: login.exchange.expiresAt });
       this.#renewBefore(login.exchange.expiresAt);
     } catch (error) {
+      // The mechanism failed before it had anything to send: the server knows nothing of it.
+      if (
+        error instanceof AuthError &&
+        expiresAt !== undefined &&
+        expiresAt > connection.options.clock.now()
+      ) {
+        connection.telemetry.session({ type: "renewal-failed", expiresAt, error });
+        this.#renewBefore(expiresAt, RENEW_RETRY_MS);
+        return;
+      }
       connection.destroy(error instanceof Error ? error : new Error(String(error)));
       throw error;
     }
   }
 
-  #renewBefore(expiresAt: number | undefined): void {
+  #renewBefore(expiresAt: number | undefined, atMost: number = LONGEST_TIMER_MS): void {
     this.stop();
-    if (expiresAt === undefined) return;
+    if (expiresAt === undefined || this.connection.state === "closed") return;
     const { clock } = this.connection.options;
-    const left = Math.max(1_000, (expiresAt - clock.now()) * RENEW_AT);
+    const pause = Math.min(atMost, Math.max(1_000, (expiresAt - clock.now()) * RENEW_AT));
     this.#cancelTimer = clock.after(
-      left,
+      pause,
       () => {
         // Failure has ended the connection, which everyone concerned hears of.
-        this.reauthenticate().catch(() => undefined);
+        this.#renew(expiresAt).catch(() => undefined);
       },
       { unref: true },
     );
-    void this.connection.closed.then(() => this.stop());
   }
 }
 

@@ -10,7 +10,12 @@ import {
   notifyFacts,
   overflowFacts,
   requestFacts,
+  type SessionFact,
+  sessionFacts,
 } from "./facts.ts";
+
+/** Member by member: `Omit` alone would keep only what all members of a union share. */
+type Unlabelled<T> = T extends unknown ? Omit<T, "connection" | "id"> : never;
 
 let connectionCount = 0;
 
@@ -26,6 +31,10 @@ export class Telemetry {
 
   state(from: ConnectionState, to: ConnectionState, error: Error | undefined): void {
     connectionFacts.publish({ connection: this.connection, id: this.id, from, to, error });
+  }
+
+  session(fact: Unlabelled<SessionFact>): void {
+    sessionFacts.publish({ connection: this.connection, id: this.id, ...fact });
   }
 
   request(command: number, outcome: string, ms: number): void {

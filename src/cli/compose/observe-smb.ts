@@ -8,6 +8,7 @@ import {
   overflowFacts,
   poolFacts,
   requestFacts,
+  sessionFacts,
 } from "../../smb/facts.ts";
 import type { Observer } from "./observe.ts";
 
@@ -36,6 +37,28 @@ export function observeSmb({ metrics: { smb }, log, summary }: Observer): (() =>
     deadLetterFacts.subscribe(({ connection, command, reason }) => {
       smb.deadLetters.inc({ reason });
       log.debug("smb.dead-letter", "a message fits no request", { connection, command, reason });
+    }),
+    sessionFacts.subscribe((fact) => {
+      const { connection, id } = fact;
+      const expires = fact.expiresAt === undefined ? undefined : new Date(fact.expiresAt).toISOString();
+      const about = `renew ${connection} ${id}`;
+      if (fact.type === "renewed") {
+        summary.clear(about);
+        log.debug("smb.session-renewed", "the session proved itself anew", { connection, id, expires });
+      } else {
+        const { error } = fact;
+        summary.warn(
+          about,
+          "smb.renewal-failed",
+          "the session could not be renewed yet; it holds until it expires",
+          {
+            connection,
+            id,
+            expires,
+            error,
+          },
+        );
+      }
     }),
     poolFacts.subscribe((fact) => {
       const { connection } = fact;
