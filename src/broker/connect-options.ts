@@ -1,4 +1,6 @@
 import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
+import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import {
   credsAuthenticator,
   type NodeConnectionOptions,
@@ -10,7 +12,7 @@ import { describeError } from "../base/errors.ts";
 import { BrokerError } from "./errors.ts";
 
 export interface ConnectOptions {
-  /** `nats://host:4222`, `tls://host:4222`. */
+  /** `nats://host:4222`, `tls://host:4222`; one `tls://` insists on TLS for all. */
   readonly servers: readonly string[];
   /** Shown by the server's monitoring. */
   readonly name: string;
@@ -73,17 +75,42 @@ export function natsOptions(options: ConnectOptions): NodeConnectionOptions {
     // One stack trace per publish would halve the publish rate.
     noAsyncTraces: true,
     ...(options.inboxPrefix === undefined ? {} : { inboxPrefix: options.inboxPrefix }),
-    ...(options.tls === undefined
-      ? {}
-      : {
-          tls: {
-            ...(caFile === undefined ? {} : { caFile }),
-            ...(certFile === undefined ? {} : { certFile }),
-            ...(keyFile === undefined ? {} : { keyFile }),
-          },
-        }),
+    ...tlsOf(options),
     ...(authenticator === undefined ? {} : { authenticator }),
   };
+}
+
+/** To the client `tls://` is a mere spelling: only options of TLS keep it from going on in plain text. */
+function tlsOf({ tls, servers }: ConnectOptions): Pick<NodeConnectionOptions, "tls"> {
+  if (tls === undefined && !servers.some((server) => server.startsWith("tls://"))) return {};
+  const { caFile, certFile, keyFile } = tls ?? {};
+  const settings = {
+    ...(caFile === undefined ? {} : { caFile }),
+    ...(certFile === undefined ? {} : { certFile }),
+    ...(keyFile === undefined ? {} : { keyFile }),
+    checkServerIdentity: identityCheck(servers),
+  };
+  return { tls: settings };
+}
+
+/**
+ * The client names no host where a server is given by address, and Node then looks for "localhost" in the certificate.
+ * In its place any of the configured addresses will do.
+ */
+function identityCheck(
+  servers: readonly string[],
+): (host: string, certificate: PeerCertificate) => Error | undefined {
+  const hosts = servers.map(hostOf).filter((host) => isIP(host) !== 0 || host === "localhost");
+  return (host, certificate) => {
+    if (host !== "localhost" || hosts.length === 0) return checkServerIdentity(host, certificate);
+    const verdicts = hosts.map((address) => checkServerIdentity(address, certificate));
+    return verdicts.includes(undefined) ? undefined : verdicts[0];
+  };
+}
+
+function hostOf(server: string): string {
+  const url = server.includes("://") ? server : `nats://${server}`;
+  return URL.canParse(url) ? new URL(url).hostname.replace(/^\[|\]$/g, "") : "";
 }
 
 type Authenticator = Exclude<NodeConnectionOptions["authenticator"], readonly unknown[] | undefined>;
@@ -99,7 +126,8 @@ function authenticatorOf(auth: ConnectAuth): Authenticator {
     case "nkey":
       return nkeyAuthenticator(fileBytes(auth.seedFile));
     case "creds":
-      return credsAuthenticator(fileBytes(auth.credsFile));
+      // The client's parser wants the line break that ends the file; editors and secret stores may drop it.
+      return credsAuthenticator(fileBytes(auth.credsFile, "\n"));
   }
 }
 
@@ -113,9 +141,9 @@ function secret(what: string, value: string | undefined, file: string | undefine
   return () => readSecret(file).toString("utf8").trim();
 }
 
-function fileBytes(file: string): () => Uint8Array {
+function fileBytes(file: string, end = ""): () => Uint8Array {
   readSecret(file);
-  return () => Buffer.from(readSecret(file).toString("utf8").trim(), "utf8");
+  return () => Buffer.from(readSecret(file).toString("utf8").trim() + end, "utf8");
 }
 
 function readSecret(file: string): Buffer {
