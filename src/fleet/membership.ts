@@ -1,5 +1,6 @@
 import { deferred, waitFor } from "../base/async.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
+import { errorCode } from "../base/errors.ts";
 import { ConflictError } from "../broker/errors.ts";
 import type { Broker, KvMirror, MirrorBatch } from "../broker/port.ts";
 import { parseKey } from "../broker/subjects.ts";
@@ -38,6 +39,8 @@ export class Membership {
   #observer: LeaseObserver | undefined;
   #cancelJudgement: (() => void) | undefined;
   #judging = false;
+  /** Until the broker says otherwise: a service's account need not have the right. */
+  #mayRevoke = true;
   #closing: Promise<void> | undefined;
 
   constructor(options: MembershipOptions) {
@@ -128,7 +131,7 @@ export class Membership {
   }
 
   #scheduleJudgement(): void {
-    if (this.#cancelJudgement !== undefined || this.#closing !== undefined) return;
+    if (this.#cancelJudgement !== undefined || this.#closing !== undefined || !this.#mayRevoke) return;
     const next = this.#observer?.nextJudgementMs();
     if (next === undefined) return;
     // Not sooner than a twentieth of the TTL: a dead lease may be unjudgeable while our echo is stale.
@@ -154,6 +157,7 @@ export class Membership {
           await this.#broker.watches.delete(entry.key, revision);
           leaseFacts.publish({ type: "revoked", lease });
         } catch (error) {
+          if (errorCode(error) === "BROKER_DENIED") this.#mayRevoke = false;
           // It renewed, or somebody else was faster: either way the bucket has the truth.
           if (!(error instanceof ConflictError)) return;
         }
