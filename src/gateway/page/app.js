@@ -63,6 +63,10 @@ function subscribe(watched) {
   const { connection, path, recursive, panel } = watched;
   const where = (directory) => (recursive && directory !== path ? { where: directory } : {});
   panel.setState("arming", "arming");
+  if (watched.subscription !== undefined) {
+    // Another session knows nothing of where the last one ended.
+    panel.add({ action: "resync", note: "list again: connected anew" });
+  }
   try {
     watched.subscription = client.subscribe(connection, path, {
       recursive,

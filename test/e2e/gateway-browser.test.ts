@@ -1,0 +1,207 @@
+import { randomBytes } from "node:crypto";
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { SignJWT } from "jose";
+import type { Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { type Stack, startStack } from "../../scripts/lab/stack.ts";
+import { launchBrowser } from "../support/browser.ts";
+import { mirrorInPage, type PageMirror } from "../support/page-mirror.ts";
+import { until } from "../support/until.ts";
+
+const ARTIFACTS = join(import.meta.dirname, "../../artifacts");
+/** What the gateway forgives between clocks; a token runs out that much later. */
+const TOLERANCE_S = 5;
+
+describe("a gateway and real browsers", () => {
+  const secret = randomBytes(48).toString("base64url");
+  const dir = mkdtempSync(join(tmpdir(), "smb2nats-e2e-"));
+  let stack: Stack;
+  let browser: Awaited<ReturnType<typeof launchBrowser>>;
+
+  beforeAll(async () => {
+    const secretFile = join(dir, "jwt-secret");
+    writeFileSync(secretFile, secret, { mode: 0o600 });
+    stack = await startStack({
+      config: {
+        worker: { leaseTtlMs: 3_000 },
+        gateway: { host: "127.0.0.1", lingerSeconds: 0, auth: { mode: "jwt", secretFile } },
+      },
+    });
+  });
+  afterAll(async () => {
+    await stack?.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+  beforeEach(async () => {
+    browser = await launchBrowser();
+  });
+  afterEach(() => browser.close());
+
+  const gateway = () => {
+    const [role] = stack.gateways;
+    if (role === undefined) throw new Error("no gateway");
+    return role;
+  };
+  const share = (...names: string[]): string => join(stack.samba.path(), ...names);
+  const write = (...names: string[]): void => writeFileSync(share(...names), "x");
+  /** Good for `seconds` more, as the gateway sees it. */
+  const token = (seconds = 3_600): Promise<string> =>
+    new SignJWT({ smb: [{ connection: "lab", path: "/**" }] })
+      .setProtectedHeader({ alg: "HS256" })
+      .setExpirationTime(Math.ceil(Date.now() / 1_000) + seconds - TOLERANCE_S)
+      .sign(new TextEncoder().encode(secret));
+  const mirror = async (path: string, tokens = () => token()): Promise<PageMirror> =>
+    mirrorInPage(await browser.context.newPage(), gateway().url, { connection: "lab", path, token: tokens });
+  const same = (mirror: PageMirror, path: string): Promise<boolean> =>
+    until(
+      `the page's picture of ${path} to be the share's`,
+      async () => JSON.stringify(await mirror.names()) === JSON.stringify(readdirSync(share(path)).sort()),
+      { timeoutMs: 40_000 },
+    );
+  const watches = async (): Promise<number> => {
+    const metrics = await (await fetch(`${stack.workers[0]?.ops}/metrics`)).text();
+    const rows = [...metrics.matchAll(/^smb2nats_watches\{[^}]*\} (\d+)$/gm)];
+    return rows.reduce((sum, [, count]) => sum + Number(count), 0);
+  };
+  const restartGateway = async (meanwhile: () => void | Promise<void>): Promise<void> => {
+    const { process, ops } = gateway();
+    await process.stop("SIGKILL");
+    await meanwhile();
+    await process.start(Number(new URL(ops).port));
+  };
+
+  it("brings what happened while the gateway was dead, by replay", async () => {
+    mkdirSync(share("Outage"));
+    write("Outage", "old");
+    write("Outage", "gone");
+    const page = await mirror("/Outage");
+    await same(page, "Outage");
+    await restartGateway(() => {
+      for (let i = 0; i < 20; i++) write("Outage", `meanwhile-${i}`);
+      rmSync(share("Outage", "gone"));
+      renameSync(share("Outage", "old"), share("Outage", "new"));
+    });
+    await same(page, "Outage");
+    expect((await page.statuses()).map(({ state }) => state)).toContain("waiting");
+    // The worker never stopped watching, so each change was stored and told by name.
+    expect(await page.resyncs()).toEqual([]);
+    expect(await page.told()).toEqual(expect.arrayContaining(["meanwhile-0", "meanwhile-19", "gone", "new"]));
+    write("Outage", "after");
+    await same(page, "Outage");
+  });
+
+  it("announces what nobody watched while the gateway was dead for longer", async () => {
+    mkdirSync(share("Long"));
+    write("Long", "old");
+    const page = await mirror("/Long");
+    await same(page, "Long");
+    await restartGateway(async () => {
+      // Its lease runs out, its refs are swept, the worker lets go.
+      await until("the end of the watch", async () => (await watches()) === 0, { timeoutMs: 40_000 });
+      write("Long", "unwatched");
+      rmSync(share("Long", "old"));
+    });
+    await same(page, "Long");
+    write("Long", "after");
+    await same(page, "Long");
+  });
+
+  it("serves other tabs while one is frozen, which then catches up", async () => {
+    mkdirSync(share("Slow"));
+    const frozen = await mirror("/Slow");
+    const other = await mirror("/Slow");
+    const debug = await browser.context.newCDPSession(frozen.page);
+    const paused = new Promise((resolve) => debug.once("Debugger.paused", resolve));
+    await debug.send("Debugger.enable");
+    // Its main thread stands still from the next event on.
+    await debug.send("Debugger.pause");
+    const names = Array.from({ length: 1_000 }, (_, i) => `${"long ".repeat(30)}${i}`);
+    for (const name of names) write("Slow", name);
+    await same(other, "Slow");
+    await paused;
+    await debug.send("Debugger.resume");
+    await same(frozen, "Slow");
+    expect((await frozen.statuses()).map(({ state }) => state)).toEqual(["connecting", "open"]);
+  });
+
+  it("lets a client with a source of tokens live on when one runs out", async () => {
+    mkdirSync(share("Renew"));
+    let asked = 0;
+    const page = await mirror("/Renew", () => token(asked++ === 0 ? 3 : 3_600));
+    await until(
+      "the second token",
+      async () => asked > 1 && (await page.statuses()).at(-1)?.state === "open",
+    );
+    expect(await page.statuses()).toContainEqual({ state: "waiting", code: 4401, reason: "expired" });
+    write("Renew", "after");
+    await same(page, "Renew");
+  });
+
+  it("shows on the live page that a token ran out, and goes on with a new one", async () => {
+    mkdirSync(share("Expiry"));
+    const page = await browser.context.newPage();
+    await page.goto(`${gateway().url}/#watch=lab:/Expiry`);
+    await signIn(page, await token(4));
+    await page.locator('.panel .state[data-state="live"]').waitFor();
+    await page.locator('#status[data-state="refused"]').waitFor();
+    expect(await page.locator("#status-text").textContent()).toMatch(/expired/);
+    await signIn(page, await token());
+    await page.locator('.panel .state[data-state="live"]').waitFor();
+    // What happened in between was not told: the page says so.
+    await page.locator('.row[data-action="resync"]').first().waitFor();
+    write("Expiry", "after.txt");
+    await page.getByText("after.txt").first().waitFor();
+  });
+
+  it("is pleasant to look at by day and by night", async () => {
+    const odd = [
+      "Ünï 😀.txt",
+      "100% *.csv",
+      "<b>bold.html",
+      `${"long-".repeat(40)}end.bin`,
+      "cafe\u0301 menu.pdf",
+    ];
+    for (const folder of ["Media", "Media/Photos", "Inbox", "Quiet"]) mkdirSync(share(folder));
+    await browser.close();
+    for (const colorScheme of ["light", "dark"] as const) {
+      browser = await launchBrowser({ colorScheme });
+      const page = await browser.context.newPage();
+      const problems: string[] = [];
+      page.on("pageerror", (error) => problems.push(String(error)));
+      page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
+      await page.goto(
+        `${gateway().url}/#tree=lab:/Media&watch=lab:/Inbox&watch=lab:/Quiet&watch=lab:/Nowhere`,
+      );
+      await signIn(page, await token());
+      await expect
+        .poll(() => page.locator('.panel .state[data-state="live"]').count(), { timeout: 20_000 })
+        .toBe(3);
+      for (const name of odd) writeFileSync(share("Inbox", name), "x");
+      // What shows nothing, or turns the text around it, is spelled out.
+      write("Inbox", "invoice\u202Efdp.exe");
+      for (let i = 0; i < 8; i++) write("Media", "Photos", `IMG_${1000 + i}.jpg`);
+      renameSync(share("Media", "Photos", "IMG_1000.jpg"), share("Media", "Photos", "sunrise.jpg"));
+      rmSync(share("Media", "Photos", "IMG_1001.jpg"));
+      await page.getByText("sunrise.jpg").first().waitFor();
+      await page.getByText("U+202E").first().waitFor();
+      await page.locator("#browse").click();
+      await page.locator("#entries button").first().waitFor();
+      await page.screenshot({ path: join(ARTIFACTS, `live-page-${colorScheme}.png`) });
+      await page.setViewportSize({ width: 420, height: 800 });
+      await page.screenshot({ path: join(ARTIFACTS, `live-page-${colorScheme}-narrow.png`), fullPage: true });
+      expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true);
+      expect(problems).toEqual([]);
+      for (const name of readdirSync(share("Inbox"))) rmSync(share("Inbox", name));
+      for (const name of readdirSync(share("Media", "Photos"))) rmSync(share("Media", "Photos", name));
+      if (colorScheme === "light") await browser.close();
+    }
+  });
+
+  async function signIn(page: Page, with_: string): Promise<void> {
+    await page.locator("#token").fill(with_);
+    await page.locator("#connect").click();
+    await page.locator('#status[data-state="open"]').waitFor();
+  }
+});
