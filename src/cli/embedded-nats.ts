@@ -50,7 +50,7 @@ export class EmbeddedNats {
     const program = findNatsServer(options.env);
     const dataDir = options.dataDir ?? defaultDataDir(options.env);
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    const lock = takeLock(dataDir);
+    const lock = await takeLock(dataDir, options.signal);
     try {
       return new EmbeddedNats(await run(program, dataDir, lock, options));
     } catch (error) {
@@ -108,6 +108,7 @@ async function run(
 
   // In a process group of its own, or Ctrl-C would end it before we have drained.
   const child = spawn(program, ["-c", config], { stdio: ["ignore", "ignore", "pipe"], detached: true });
+  writeFileSync(lock, `${process.pid}\n${child.pid ?? ""}\n`, { mode: 0o600 });
   let said = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     said = `${said}${text}`.slice(-4_096);
@@ -213,18 +214,34 @@ function defaultDataDir(env: Environment): string {
   return join(base, "smb2nats", "nats");
 }
 
-/** Two servers on one JetStream directory would destroy it. @throws EmbeddedNatsError */
-function takeLock(dataDir: string): string {
+/**
+ * Two servers on one JetStream directory would destroy it. The lock names its owner, and the server it started:
+ * an owner that was killed leaves a server behind, which is ended here. @throws EmbeddedNatsError, AbortedError
+ */
+async function takeLock(dataDir: string, signal: AbortSignal | undefined): Promise<string> {
   const lock = join(dataDir, "lock");
-  const holder = Number(readOr(lock));
+  const [holder = 0, child = 0] = (readOr(lock) ?? "").split("\n").map(Number);
   // Our own number: a container before us, in which numbers start over.
-  if (Number.isInteger(holder) && holder > 0 && holder !== process.pid && isAlive(holder)) {
+  if (holder > 0 && holder !== process.pid && isAlive(holder)) {
     throw new EmbeddedNatsError(
       `${dataDir} is in use by process ${holder}; if that is something else, remove ${lock}`,
     );
   }
   writeFileSync(lock, `${process.pid}\n`, { mode: 0o600 });
+  if (child > 0) await endOrphan(child, dataDir, signal);
   return lock;
+}
+
+async function endOrphan(pid: number, dataDir: string, signal: AbortSignal | undefined): Promise<void> {
+  // The number may be a stranger's by now: only what still names our folder is ours.
+  const ours = (): boolean => isAlive(pid) && (readOr(`/proc/${pid}/cmdline`) ?? "").includes(dataDir);
+  if (!ours()) return;
+  process.kill(pid, "SIGTERM");
+  const deadline = performance.now() + STOP_MS;
+  while (ours()) {
+    if (performance.now() > deadline) throw new EmbeddedNatsError(`nats-server ${pid} does not end`);
+    await sleep(50, { signal });
+  }
 }
 
 function isAlive(pid: number): boolean {

@@ -64,7 +64,7 @@ export async function runUp(invocation: Invocation, context: Context): Promise<E
             }),
       });
       const { url } = await startGateway(service, { broker });
-      context.out.say(`\nWatching. Live page: ${url}${named === undefined ? "" : `#${named.name}:/`}`);
+      context.out.say(`\nWatching. Live page: ${url}${named === undefined ? "" : `#watch=${named.name}:/`}`);
       if (embedded !== undefined) {
         context.out.say(
           `NATS: SMB2NATS_NATS_SERVERS=${embedded.url} SMB2NATS_NATS_TOKEN_FILE=${embedded.tokenFile}`,

@@ -67,6 +67,16 @@ describe("the private nats-server", () => {
     await expect(start()).rejects.toMatchObject({ code: "EMBEDDED_NATS", message: /in use by process/ });
   });
 
+  it("ends the server that a killed owner left behind, before it takes the data over", async () => {
+    const orphan = await start();
+    const pid = orphan.pid as number;
+    // As if its owner had been killed: a process number that nobody has.
+    writeFileSync(join(orphan.dataDir, "lock"), `${2 ** 22 + 1}\n${pid}\n`);
+    const next = await start();
+    expect(isAlive(pid)).toBe(false);
+    expect(isAlive(next.pid as number)).toBe(true);
+  });
+
   it("says when it ends by itself", async () => {
     const exits: string[] = [];
     const nats = await start((reason) => exits.push(reason));
