@@ -92,6 +92,7 @@ interface Settings {
 type State = "start" | "underway" | "complete" | "over";
 
 class KerberosExchange implements AuthExchange {
+  readonly mechanism = "kerberos";
   readonly #settings: Settings;
   readonly #target: AuthTarget;
   #state: State = "start";

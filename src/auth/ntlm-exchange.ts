@@ -90,6 +90,7 @@ type State = "start" | "negotiated" | "authenticated" | "complete" | "over";
 
 /** One SESSION_SETUP conversation. */
 export class NtlmV2Exchange implements NtlmExchange {
+  readonly mechanism = "ntlm";
   readonly #settings: NtlmSettings;
   readonly #target: AuthTarget;
   #state: State = "start";

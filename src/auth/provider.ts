@@ -4,7 +4,7 @@
  */
 export interface AuthProvider {
   /** For logs and `check`. */
-  readonly mechanism: "ntlm" | "kerberos";
+  readonly mechanism: "ntlm" | "kerberos" | "negotiate";
   /** Starts a fresh exchange. `target` is the server name as the user typed it. */
   begin(target: AuthTarget): AuthExchange;
 }
@@ -28,6 +28,8 @@ export interface AuthExchange {
   ): Promise<Uint8Array | undefined>;
   /** The GSS session key: 16 bytes for NTLM, 16 or 32 for Kerberos. Valid once `next` has seen `final`. */
   sessionKey(): Uint8Array;
+  /** What this exchange speaks, once it has spoken. */
+  readonly mechanism?: "ntlm" | "kerberos" | undefined;
   /** When the credentials behind this session end, Unix ms, where the mechanism has an end. */
   readonly expiresAt?: number | undefined;
   /** Wipes key material. Idempotent. */

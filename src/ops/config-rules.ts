@@ -48,33 +48,30 @@ function natsRules({ nats }: Config): Problem[] {
 function connectionRules({ connections }: Config, { promptedConnection }: RuleOptions): Problem[] {
   return Object.entries(connections).flatMap(([name, connection]) => {
     const problems: Problem[] = [];
-    const { username, passwordFile, auth, keytabFile, ccache } = connection;
+    const { username, passwordFile, auth, ntlmFallback, keytabFile, ccache, spnHost } = connection;
+    const ntlm = auth === "ntlm" || ntlmFallback;
     const key = (option: string): string => `connections.${name}.${option}`;
-    if (auth === "ntlm" && username === undefined) {
+    if (ntlm && username === undefined) {
       problems.push({
         key: key("username"),
         reason: "is missing: anonymous and guest sessions are not spoken",
       });
     }
-    if (
-      auth === "ntlm" &&
-      username !== undefined &&
-      passwordFile === undefined &&
-      name !== promptedConnection
-    ) {
+    if (ntlm && username !== undefined && passwordFile === undefined && name !== promptedConnection) {
       problems.push({ key: key("passwordFile"), reason: "is missing, with a username set" });
     }
-    if (
-      auth === "kerberos" &&
-      [passwordFile, keytabFile, ccache].filter((one) => one !== undefined).length > 1
-    ) {
+    // The password may be for NTLM alone.
+    const forKerberos = ntlmFallback ? [keytabFile, ccache] : [passwordFile, keytabFile, ccache];
+    if (auth !== "ntlm" && forKerberos.filter((one) => one !== undefined).length > 1) {
       problems.push({ key: key("auth"), reason: "takes one of passwordFile, keytabFile, ccache" });
     }
-    if (auth === "ntlm" && (keytabFile !== undefined || ccache !== undefined)) {
-      problems.push({
-        key: key(keytabFile === undefined ? "ccache" : "keytabFile"),
-        reason: "is for auth kerberos",
-      });
+    for (const [option, value] of Object.entries({ keytabFile, ccache, spnHost })) {
+      if (auth === "ntlm" && value !== undefined) {
+        problems.push({ key: key(option), reason: "is for auth kerberos" });
+      }
+    }
+    if (ntlmFallback && auth !== "negotiate") {
+      problems.push({ key: key("ntlmFallback"), reason: "is for auth negotiate" });
     }
     return problems;
   });

@@ -130,6 +130,9 @@ export const CONNECTION_OPTIONS: OptionTree<ConnectionConfig> = {
   domain: word("Domain or realm of the account. Default: `account.domain`."),
   passwordFile: secretFile("File with the password. Default: `account.passwordFile`."),
   keytabFile: file("Kerberos: file of long-term keys."),
+  spnHost: word(
+    "Kerberos: host of the service principal `cifs/<host>`, where it is not `server` (an alias, an address).",
+  ),
   ccache: word("Kerberos: credential cache, such as `FILE:/run/krb5cc`. Default: the system's."),
   signing: option(oneOf("required", "if-offered"), "required", "Whether to refuse servers that cannot sign."),
   encryption: option(
@@ -138,7 +141,16 @@ export const CONNECTION_OPTIONS: OptionTree<ConnectionConfig> = {
     "`auto` encrypts what the server wants encrypted; `required` refuses servers that cannot.",
   ),
   minDialect: option(dialect, "2.1", "Oldest SMB dialect accepted."),
-  auth: option(oneOf("ntlm", "kerberos"), "ntlm", "How to log in."),
+  auth: option(
+    oneOf("ntlm", "kerberos", "negotiate"),
+    "ntlm",
+    "How to log in. `negotiate` takes Kerberos, and NTLM only with `ntlmFallback`.",
+  ),
+  ntlmFallback: option(
+    boolean,
+    false,
+    "With `auth: negotiate`: log in by NTLMv2 where Kerberos has no ticket for the server.",
+  ),
   cover: option(
     oneOf("auto", "directory", "tree"),
     "auto",

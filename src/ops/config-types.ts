@@ -73,11 +73,13 @@ export interface ConnectionConfig {
   readonly domain: string | undefined;
   readonly passwordFile: string | undefined;
   readonly keytabFile: string | undefined;
+  readonly spnHost: string | undefined;
   readonly ccache: string | undefined;
   readonly signing: "required" | "if-offered";
   readonly encryption: "off" | "auto" | "required";
   readonly minDialect: Dialect;
-  readonly auth: "ntlm" | "kerberos";
+  readonly auth: "ntlm" | "kerberos" | "negotiate";
+  readonly ntlmFallback: boolean;
   readonly cover: "auto" | "directory" | "tree";
   readonly caseSensitive: boolean;
   readonly notify: readonly NotifyFilter[];

@@ -26,6 +26,8 @@ export interface ServerInfo {
   readonly kind: ServerKind;
   /** `major.minor.build` as the login mechanism tells it, where it does. */
   readonly version: string | undefined;
+  /** How we logged in. */
+  readonly mechanism?: "ntlm" | "kerberos" | undefined;
 }
 
 /** As the server's NTLM CHALLENGE_MESSAGE tells it (MS-NLMP 2.2.2.10). */

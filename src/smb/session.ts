@@ -13,7 +13,7 @@ import { impostor, type LoginResult, runLogin } from "./login.ts";
 import type { Negotiated } from "./negotiate.ts";
 import { Call, type RequestOptions, type Response } from "./request.ts";
 import { SessionSecurity } from "./security.ts";
-import { guessKind, type NtlmVersion, type ServerKind } from "./server-info.ts";
+import { guessKind, type NtlmVersion, type ServerInfo, type ServerKind } from "./server-info.ts";
 
 /** Re-authenticate when this much of the credentials' life is over (tickets have an end, passwords have none). */
 const RENEW_AT = 0.8;
@@ -46,6 +46,7 @@ export class Session {
   /** What the login let us see of the server. */
   readonly kind: ServerKind;
   readonly version: string | undefined;
+  readonly mechanism: ServerInfo["mechanism"];
   #auth: AuthProvider;
   #renewal: Promise<void> | undefined;
   #cancelTimer: (() => void) | undefined;
@@ -63,6 +64,7 @@ export class Session {
     this.security = security;
     this.#auth = auth;
     const version = versionOf(login.exchange);
+    this.mechanism = login.exchange.mechanism;
     this.kind = guessKind(version, negotiated);
     this.version = version === undefined ? undefined : `${version.major}.${version.minor}.${version.build}`;
     this.#renewBefore(login.exchange.expiresAt);

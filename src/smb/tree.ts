@@ -55,6 +55,7 @@ export class Tree {
       shareCapabilities: response.capabilities,
       kind: session.kind,
       version: session.version,
+      mechanism: session.mechanism,
     };
   }
 

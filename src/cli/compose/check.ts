@@ -29,6 +29,8 @@ export interface CheckReport {
   readonly slots?: number;
   readonly cover: "directory" | "tree";
   readonly mode: "notify" | "poll";
+  /** How we logged in. */
+  readonly auth?: "ntlm" | "kerberos";
   readonly loginMs: number;
   readonly listing: { readonly entries: number; readonly ms: number; readonly complete: boolean };
 }
@@ -127,6 +129,7 @@ async function examine(
     ...(watchesPerConnection === undefined ? {} : { slots: watchesPerConnection }),
     cover: cover === "auto" ? (full ? "tree" : "directory") : cover,
     mode: single ? "notify" : "poll",
+    ...(server?.mechanism === undefined ? {} : { auth: server.mechanism }),
     loginMs,
     listing,
   };
@@ -169,7 +172,10 @@ function print(out: Output, report: CheckReport | CheckFailure): void {
   const { listing } = report;
   const version = report.version === undefined ? "" : ` ${report.version}`;
   const rows: [string, string][] = [
-    ["server", `${report.server}${version}, SMB ${report.dialect}, login in ${report.loginMs} ms`],
+    [
+      "server",
+      `${report.server}${version}, SMB ${report.dialect}, ${report.auth === undefined ? "" : `${report.auth} `}login in ${report.loginMs} ms`,
+    ],
     ["signing", report.signing],
     ["encryption", report.encryption],
     [

@@ -53,7 +53,7 @@ export class ConnectionSet {
       readonly auth: AuthProvider;
     }[] = [];
     for (const [name, settings] of Object.entries(config.connections)) {
-      next.push({ name, settings, auth: authProvider(settings, await this.#password(name, settings)) });
+      next.push({ name, settings, auth: authProvider(name, settings, await this.#password(name, settings)) });
     }
     for (const [name, { share }] of this.#live) {
       if (config.connections[name] !== undefined) continue;

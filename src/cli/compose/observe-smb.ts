@@ -1,3 +1,4 @@
+import { fallbackFacts } from "../../auth/facts.ts";
 import { BoundedLabel } from "../../ops/metrics/metric-set.ts";
 import {
   connectionFacts,
@@ -59,6 +60,12 @@ export function observeSmb({ metrics: { smb }, log, summary }: Observer): (() =>
           },
         );
       }
+    }),
+    fallbackFacts.subscribe(({ connection, error, allowed }) => {
+      const message = allowed
+        ? "logging in by NTLM: Kerberos has no ticket for this server"
+        : "Kerberos has no ticket for this server, and ntlmFallback is off";
+      summary.warn(`fallback ${connection}`, "auth.fallback", message, { connection, error });
     }),
     poolFacts.subscribe((fact) => {
       const { connection } = fact;

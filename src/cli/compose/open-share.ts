@@ -67,6 +67,6 @@ function openConnection(
   where?: string,
 ): OpenedShare {
   const settings = config.connections[name] as ConnectionConfig;
-  const share = new Share(shareOptions(name, settings, authProvider(settings, password)));
+  const share = new Share(shareOptions(name, settings, authProvider(name, settings, password)));
   return { name, share, settings, where: where ?? formatShare(settings) };
 }

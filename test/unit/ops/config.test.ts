@@ -266,6 +266,25 @@ describe("typical mistakes", () => {
       ["connections.a.username: is missing: anonymous and guest sessions are not spoken"],
     ],
     ["a keytab for NTLM", nas("keytabFile: /k"), {}, ["connections.nas1.keytabFile: is for auth kerberos"]],
+    ["a service for NTLM", nas("spnHost: h"), {}, ["connections.nas1.spnHost: is for auth kerberos"]],
+    [
+      "NTLM beside Kerberos alone",
+      "connections: { a: { server: s, share: x, auth: kerberos, ntlmFallback: true, username: u, passwordFile: /p } }",
+      {},
+      ["connections.a.ntlmFallback: is for auth negotiate"],
+    ],
+    [
+      "a fallback without password",
+      "connections: { a: { server: s, share: x, auth: negotiate, ntlmFallback: true, username: u, keytabFile: /k } }",
+      {},
+      ["connections.a.passwordFile: is missing, with a username set"],
+    ],
+    [
+      "two sources for Kerberos",
+      "connections: { a: { server: s, share: x, auth: negotiate, username: u, keytabFile: /k, passwordFile: /p } }",
+      {},
+      ["connections.a.auth: takes one of passwordFile, keytabFile, ccache"],
+    ],
     [
       "an open gateway",
       "gateway: { host: 0.0.0.0 }",
