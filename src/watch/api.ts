@@ -48,4 +48,9 @@ export interface WatchOverrides {
    * told (`via: "rescan"`), instead of a `resync`.
    */
   readonly checkpoint?: Uint8Array;
+  /**
+   * Consumers come and go behind this interest, and list when they please, not only when it becomes live or says
+   * `resync`: wherever names may have come and gone unseen, a `resync` says so. Default false.
+   */
+  readonly openAudience?: boolean;
 }

@@ -98,11 +98,21 @@ export class Herald<T> {
     const never = Number.NEGATIVE_INFINITY;
     const asked = Math.max(node.resyncedAt ?? never, node.parent?.resyncedAt ?? never);
     for (const active of this.#interests.covering(path)) {
-      if (active.pictureAt === undefined) continue;
-      if (Math.max(active.pictureAt, asked) + PICTURE_GRACE_MS < since) continue;
+      if (!this.#mayHaveSeen(active, asked, since, reason)) continue;
       active.deliver({ type: "resync", path, scope: "self", reason });
       node.resyncedAt = this.#clock.monotonic();
     }
+  }
+
+  #mayHaveSeen(active: ActiveInterest, asked: number, since: number, reason: ResyncReason): boolean {
+    const { pictureAt, overrides, mode } = active;
+    if (overrides.openAudience === true) {
+      // A second look at what the server tells by itself finds what it does not tell: nobody was promised that.
+      const promised = reason !== "silent" || mode === "poll";
+      // Before it is live nobody has listed, unless it goes on where an earlier owner stopped.
+      if (promised) return pictureAt !== undefined || overrides.checkpoint !== undefined;
+    }
+    return pictureAt !== undefined && Math.max(pictureAt, asked) + PICTURE_GRACE_MS >= since;
   }
 
   #tell(node: PictureNode<T>, via: Via, changes: readonly Change[]): void {

@@ -66,7 +66,9 @@ export class LocalWatch {
     this.target = options.target;
     this.runtime = options.runtime;
     const { path, recursive } = options.target;
-    this.#handle = options.runtime.watches.watch({ path, recursive }, (event) => this.#hear(event));
+    this.#handle = options.runtime.watches.watch({ path, recursive }, (event) => this.#hear(event), {
+      openAudience: true,
+    });
     this.#handle.live.then(
       () => {
         const { state, mode } = this.#handle;

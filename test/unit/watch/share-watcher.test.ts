@@ -277,6 +277,25 @@ describe("doubt", () => {
     await clock.advance(2_000);
     expect(told(take())).toEqual(["resync / self overflow"]);
   });
+
+  it("about a name that came and went unseen is announced much later too, where anybody may list any time", async () => {
+    const { clock, share, watcher } = bench();
+    const heard: Record<"known" | "open", WatchEvent[]> = { known: [], open: [] };
+    const at = { path: "/", recursive: false };
+    const known = watcher.watch(at, (event) => heard.known.push(event));
+    const open = watcher.watch(at, (event) => heard.open.push(event), { openAudience: true });
+    await clock.advance(100);
+    await Promise.all([known.live, open.live]);
+    await clock.advance(600_000);
+    heard.known.length = 0;
+    heard.open.length = 0;
+    share.write("/ghost");
+    share.remove("/ghost");
+    share.overflow();
+    await clock.advance(2_000);
+    expect(told(heard.known)).toEqual([]);
+    expect(told(heard.open)).toEqual(["resync / self overflow"]);
+  });
 });
 
 describe("many interests", () => {
