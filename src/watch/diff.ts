@@ -9,6 +9,19 @@ import {
   sameFile,
 } from "./snapshot.ts";
 
+/** Work that can be interrupted: yields the number of entries it has gone through since the last time. */
+export type Steps<T> = Generator<number, T, void>;
+
+const SLICE = 1_024;
+
+/** Does all the steps at once. */
+export function finish<T>(steps: Steps<T>): T {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
 /**
  * What turns one picture of a directory into another, in an order that can be applied step by step:
  * removals, renames, additions, modifications.
@@ -18,37 +31,77 @@ import {
  * the name was known counts as modified: better told twice than never.
  */
 export function diff(before: Snapshot, after: Snapshot): Change[] {
-  const removed: { name: string; mark: EntryMark }[] = [];
-  const added: { name: string; mark: EntryMark }[] = [];
+  return finish(diffSteps(before, after));
+}
+
+/** As `diff`. What is said of names that change between two steps may be out of date. */
+export function* diffSteps(before: Snapshot, after: Snapshot): Steps<Change[]> {
+  const removed = new Departures();
+  const added = new Departures();
   const replaced: string[] = [];
   const modified: string[] = [];
-  for (const [name, old] of before.entries()) {
-    const now = after.get(name);
-    if (now === undefined) removed.push({ name, mark: old });
-    else if (isReplaced(old, now)) replaced.push(name);
-    else if (isModified(old, now)) modified.push(name);
+  for (const names of before.unlike(after, SLICE)) {
+    for (const name of names) {
+      const [old, now] = [before.get(name), after.get(name)];
+      if (old === undefined) continue;
+      if (now === undefined) removed.add(name, old);
+      else if (isReplaced(old, now)) replaced.push(name);
+      else if (isModified(old, now)) modified.push(name);
+    }
+    yield SLICE / 8 + names.length;
   }
-  for (const [name, mark] of after.entries()) if (!before.has(name)) added.push({ name, mark });
+  for (const names of after.unlike(before, SLICE)) {
+    for (const name of names) {
+      const now = before.has(name) ? undefined : after.get(name);
+      if (now !== undefined) added.add(name, now);
+    }
+    yield SLICE / 8 + names.length;
+  }
 
-  const origins = uniqueByIdentity(removed);
-  const targets = uniqueByIdentity(added);
   const renamed = new Map<string, string>();
-  for (const [identity, target] of targets) {
-    const origin = origins.get(identity);
-    if (origin !== undefined) renamed.set(target, origin);
+  const origins = new Set<string>();
+  for (const [identity, target] of added.unique()) {
+    const origin = removed.unique().get(identity);
+    if (origin === undefined) continue;
+    renamed.set(target, origin);
+    origins.add(origin);
   }
-  const origin = new Set(renamed.values());
-  return [
-    ...removed
-      .filter(({ name }) => !origin.has(name))
-      .map(({ name }): Change => ({ action: "removed", name })),
-    ...replaced.map((name): Change => ({ action: "removed", name })),
-    ...[...renamed].map(([name, oldName]): Change => ({ action: "renamed", name, oldName })),
-    ...added.filter(({ name }) => !renamed.has(name)).map(({ name }): Change => ({ action: "added", name })),
-    ...replaced.map((name): Change => ({ action: "added", name })),
-    ...renamedAndModified(before, after, renamed),
-    ...modified.map((name): Change => ({ action: "modified", name })),
-  ];
+  const changes: Change[] = [];
+  for (const name of removed.names) if (!origins.has(name)) changes.push({ action: "removed", name });
+  for (const name of replaced) changes.push({ action: "removed", name });
+  for (const [name, oldName] of renamed) changes.push({ action: "renamed", name, oldName });
+  yield SLICE;
+  for (const name of added.names) if (!renamed.has(name)) changes.push({ action: "added", name });
+  for (const name of replaced) changes.push({ action: "added", name });
+  yield SLICE;
+  let looked = 0;
+  for (const [name, oldName] of renamed) {
+    if (++looked % SLICE === 0) yield SLICE;
+    if (changedOnTheWay(before.get(oldName), after.get(name))) changes.push({ action: "modified", name });
+  }
+  for (const name of modified) changes.push({ action: "modified", name });
+  return changes;
+}
+
+/** Names that one picture has and the other has not, and which files they meant. */
+class Departures {
+  readonly names: string[] = [];
+  readonly #files = new Map<string, string>();
+  readonly #shared = new Set<string>();
+
+  add(name: string, mark: EntryMark): void {
+    this.names.push(name);
+    const identity = identityKey(mark);
+    if (identity === undefined) return;
+    if (this.#files.has(identity)) this.#shared.add(identity);
+    this.#files.set(identity, name);
+  }
+
+  /** Hard links share one identity: what is not unique proves nothing. */
+  unique(): ReadonlyMap<string, string> {
+    for (const identity of this.#shared) this.#files.delete(identity);
+    return this.#files;
+  }
 }
 
 /** Whether a name has come to mean another file. Of a name only heard of, no more than its type can tell. */
@@ -64,34 +117,8 @@ function isModified(old: EntryMark, now: EntryMark): boolean {
 }
 
 /** A rename moves the change time on most servers, so this over-tells; content changed on the way must not be lost. */
-function renamedAndModified(
-  before: Snapshot,
-  after: Snapshot,
-  renamed: ReadonlyMap<string, string>,
-): Change[] {
-  const changes: Change[] = [];
-  for (const [name, oldName] of renamed) {
-    const old = before.get(oldName);
-    const now = after.get(name);
-    if (old !== undefined && now !== undefined && !sameAppearance(old, now)) {
-      changes.push({ action: "modified", name });
-    }
-  }
-  return changes;
-}
-
-/** Hard links share one identity: what is not unique proves nothing. */
-function uniqueByIdentity(entries: readonly { name: string; mark: EntryMark }[]): Map<string, string> {
-  const found = new Map<string, string>();
-  const twice = new Set<string>();
-  for (const { name, mark } of entries) {
-    const identity = identityKey(mark);
-    if (identity === undefined) continue;
-    if (found.has(identity)) twice.add(identity);
-    found.set(identity, name);
-  }
-  for (const identity of twice) found.delete(identity);
-  return found;
+function changedOnTheWay(old: EntryMark | undefined, now: EntryMark | undefined): boolean {
+  return old !== undefined && now !== undefined && !sameAppearance(old, now);
 }
 
 /** The differences of one directory, with the pictures they come from. */
@@ -104,9 +131,15 @@ export interface DirectoryDiff {
 
 /** Adds `movedTo` and `movedFrom` where identity proves a move between the directories of one watch. */
 export function pairMoves(diffs: readonly DirectoryDiff[]): Change[][] {
+  return finish(moveSteps(diffs));
+}
+
+/** As `pairMoves`. */
+export function* moveSteps(diffs: readonly DirectoryDiff[]): Steps<Change[][]> {
   const out = diffs.map(({ changes }) => [...changes]);
-  const leaving = moves(diffs, "removed");
-  const arriving = moves(diffs, "added");
+  if (diffs.filter(({ changes }) => changes.length > 0).length < 2) return out;
+  const leaving = yield* moves(diffs, "removed");
+  const arriving = yield* moves(diffs, "added");
   for (const [identity, to] of arriving) {
     const from = leaving.get(identity);
     if (from === undefined || to === undefined || from === null || to === null) continue;
@@ -132,10 +165,14 @@ interface Place {
   readonly name: string;
 }
 
-function moves(diffs: readonly DirectoryDiff[], action: "removed" | "added"): Map<string, Place | null> {
+function* moves(
+  diffs: readonly DirectoryDiff[],
+  action: "removed" | "added",
+): Steps<Map<string, Place | null>> {
   const places = new Map<string, Place | null>();
   for (const [index, { before, after, changes }] of diffs.entries()) {
     for (const [at, change] of changes.entries()) {
+      if (at % SLICE === SLICE - 1) yield SLICE;
       if (change.action !== action) continue;
       const mark = (action === "removed" ? before : after).get(change.name);
       const identity = mark === undefined ? undefined : identityKey(mark);

@@ -1,4 +1,4 @@
-import { type Deferred, deferred, sleep, waitFor } from "../base/async.ts";
+import { type Deferred, deferred, sleep, throwIfAborted, waitFor } from "../base/async.ts";
 import type { Clock } from "../base/clock.ts";
 
 /** Lets at most `limit` holders in at a time, first come, first served. */
@@ -61,6 +61,34 @@ export class Pacer {
     const at = Math.max(now, this.#next);
     this.#next = at + this.#gapMs;
     if (at > now) await sleep(at - now, { signal, clock: this.#clock });
+  }
+}
+
+/** Long computations on one thread, done in turns: the event loop is never kept waiting for a whole one. */
+export class Breather {
+  readonly #stepsPerTurn: number;
+  #done = 0;
+
+  constructor(stepsPerTurn: number) {
+    this.#stepsPerTurn = stepsPerTurn;
+  }
+
+  /** Takes note of work done; waits for the next turn when it was enough for one. @throws AbortedError */
+  async after(steps: number, signal: AbortSignal): Promise<void> {
+    this.#done += steps;
+    if (this.#done < this.#stepsPerTurn) return;
+    this.#done = 0;
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    throwIfAborted(signal);
+  }
+
+  /** Runs work that yields how much it has done. @throws AbortedError */
+  async run<T>(work: Generator<number, T, void>, signal: AbortSignal): Promise<T> {
+    for (;;) {
+      const { done, value } = work.next();
+      if (done === true) return value;
+      await this.after(value, signal);
+    }
   }
 }
 

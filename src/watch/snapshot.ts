@@ -1,8 +1,8 @@
 import type { DirectoryEntry } from "./source.ts";
 
 /**
- * The names of one directory and enough about each to notice a change, packed into four typed arrays:
- * 24 bytes per entry, one or two per character of its name, 5 to 11 for the hash index.
+ * The names of one directory and enough about each to notice a change, packed into three typed arrays:
+ * 28 bytes per entry, one or two per character of its name, 5 to 11 for the hash index.
  *
  * Only equality matters, so identity (file id, creation) and appearance (size, times, attributes) are
  * kept as 64-bit hashes. They are stable over processes, since checkpoints carry them.
@@ -27,7 +27,9 @@ export interface EntryMark {
 
 export const UNKNOWN: EntryMark = { flags: 0, identity: [0, 0], appearance: [0, 0] };
 
-const WORDS = 6;
+/** Where the name starts; its length and the flags; identity; appearance; hash of the name. */
+const WORDS = 7;
+const HASH = 6;
 const EMPTY = -1;
 const TOMBSTONE = -2;
 
@@ -99,12 +101,12 @@ export class Snapshot {
   }
 
   has(name: string): boolean {
-    return this.#find(name) >= 0;
+    return this.#find(name, hashName(name)) >= 0;
   }
 
   get(name: string): EntryMark | undefined {
-    const cell = this.#find(name);
-    return cell < 0 ? undefined : this.#markAt(this.#index[cell] as number);
+    const cell = this.#find(name, hashName(name));
+    return cell < 0 ? undefined : markAt(this.#rows, this.#index[cell] as number);
   }
 
   put(entry: DirectoryEntry): void {
@@ -112,8 +114,9 @@ export class Snapshot {
   }
 
   set(name: string, mark: EntryMark): void {
-    const cell = this.#find(name);
-    const row = cell >= 0 ? (this.#index[cell] as number) : this.#append(name);
+    const hash = hashName(name);
+    const cell = this.#find(name, hash);
+    const row = cell >= 0 ? (this.#index[cell] as number) : this.#append(name, hash);
     const at = row * WORDS;
     const rows = this.#rows;
     rows[at + 1] = ((rows[at + 1] as number) & ~0x7_0000) | ((mark.flags & 7) << 16);
@@ -124,7 +127,7 @@ export class Snapshot {
   }
 
   delete(name: string): boolean {
-    const cell = this.#find(name);
+    const cell = this.#find(name, hashName(name));
     if (cell < 0) return false;
     const at = (this.#index[cell] as number) * WORDS + 1;
     this.#rows[at] = (this.#rows[at] as number) | (DEAD << 16);
@@ -134,11 +137,25 @@ export class Snapshot {
   }
 
   *entries(): IterableIterator<[string, EntryMark]> {
-    const rows = this.#rows;
-    const count = this.#rowCount;
+    const { rows, names, count } = this.#view();
     for (let row = 0; row < count; row++) {
-      if ((((rows[row * WORDS + 1] as number) >>> 16) & DEAD) !== 0) continue;
-      yield [this.#nameAt(row), this.#markAt(row)];
+      if (isDead(rows, row)) continue;
+      yield [nameAt(rows, names, row), markAt(rows, row)];
+    }
+  }
+
+  /**
+   * Names that `other` lacks or has another mark for, `slice` rows at a time: an answer with every step, however
+   * few there are. Both may change between two steps; what changed is the caller's to know.
+   */
+  *unlike(other: Snapshot, slice: number): IterableIterator<string[]> {
+    const { rows, names, count } = this.#view();
+    for (let start = 0; start < count; start += slice) {
+      const found: string[] = [];
+      for (let row = start; row < Math.min(count, start + slice); row++) {
+        if (!isDead(rows, row) && !other.#holds(rows, names, row)) found.push(nameAt(rows, names, row));
+      }
+      yield found;
     }
   }
 
@@ -148,7 +165,7 @@ export class Snapshot {
     for (let row = 0; row < this.#rowCount; row++) {
       const flags = (rows[row * WORDS + 1] as number) >>> 16;
       if ((flags & (DEAD | EntryFlag.link | EntryFlag.directory)) === EntryFlag.directory)
-        yield this.#nameAt(row);
+        yield nameAt(rows, this.#names, row);
     }
   }
 
@@ -158,7 +175,37 @@ export class Snapshot {
     return this;
   }
 
-  #append(name: string): number {
+  /** Rows as they are now: what is rebuilt later, is rebuilt elsewhere. */
+  #view(): { readonly rows: Uint32Array; readonly names: Buffer; readonly count: number } {
+    return { rows: this.#rows, names: this.#names, count: this.#rowCount };
+  }
+
+  /** Whether a row of another snapshot is here too, name and mark. */
+  #holds(rows: Uint32Array, names: Buffer, row: number): boolean {
+    const length = this.#index.length;
+    if (length === 0) return false;
+    const at = row * WORDS;
+    const hash = rows[at + HASH] as number;
+    const start = rows[at] as number;
+    const word = rows[at + 1] as number;
+    const bytes = word & 0xffff;
+    const own = this.#rows;
+    for (let cell = hash & (length - 1); ; cell = (cell + 1) & (length - 1)) {
+      const mine = this.#index[cell] as number;
+      if (mine === EMPTY) return false;
+      const to = mine * WORDS;
+      // A tombstone reads beyond the array, and equals nothing.
+      if (own[to + HASH] !== hash || (((own[to + 1] as number) ^ word) & (0xffff | (WIDE << 16))) !== 0)
+        continue;
+      const from = own[to] as number;
+      if (this.#names.compare(names, start, start + bytes, from, from + bytes) !== 0) continue;
+      if ((((own[to + 1] as number) ^ word) & 0x7_0000) !== 0) return false;
+      for (let i = 2; i < HASH; i++) if (own[to + i] !== rows[at + i]) return false;
+      return true;
+    }
+  }
+
+  #append(name: string, hash: number): number {
     if ((this.#used + 1) * 4 > this.#index.length * 3 || (this.#rowCount + 1) * WORDS > this.#rows.length) {
       this.#rebuild(Math.max(8, this.#live + (this.#live >> 1) + 1), this.#live + 1);
     }
@@ -176,81 +223,99 @@ export class Snapshot {
     this.#rows.fill(0, row * WORDS, (row + 1) * WORDS);
     this.#rows[row * WORDS] = this.#nameBytes;
     this.#rows[row * WORDS + 1] = length | ((narrow ? 0 : WIDE) << 16);
+    this.#rows[row * WORDS + HASH] = hash;
     this.#nameBytes += length;
-    this.#link(name, row);
+    this.#link(hash, row);
     this.#live++;
     return row;
   }
 
-  #link(name: string, row: number): void {
+  #link(hash: number, row: number): void {
     const mask = this.#index.length - 1;
-    let cell = hashName(name) & mask;
+    let cell = hash & mask;
     while ((this.#index[cell] as number) >= 0) cell = (cell + 1) & mask;
     if (this.#index[cell] === EMPTY) this.#used++;
     this.#index[cell] = row;
   }
 
-  #find(name: string): number {
+  #find(name: string, hash: number): number {
     const length = this.#index.length;
     if (length === 0) return -1;
     const mask = length - 1;
-    for (let cell = hashName(name) & mask; ; cell = (cell + 1) & mask) {
+    const rows = this.#rows;
+    for (let cell = hash & mask; ; cell = (cell + 1) & mask) {
       const row = this.#index[cell] as number;
       if (row === EMPTY) return -1;
-      if (row !== TOMBSTONE && this.#nameAt(row) === name) return cell;
+      if (row === TOMBSTONE || rows[row * WORDS + HASH] !== hash) continue;
+      if (nameAt(rows, this.#names, row) === name) return cell;
     }
-  }
-
-  #nameAt(row: number): string {
-    const start = this.#rows[row * WORDS] as number;
-    const word = this.#rows[row * WORDS + 1] as number;
-    const encoding = ((word >>> 16) & WIDE) !== 0 ? "utf16le" : "latin1";
-    return this.#names.toString(encoding, start, start + (word & 0xffff));
-  }
-
-  #markAt(row: number): EntryMark {
-    const at = row * WORDS;
-    const rows = this.#rows;
-    return {
-      flags: ((rows[at + 1] as number) >>> 16) & 7,
-      identity: [rows[at + 2] as number, rows[at + 3] as number],
-      appearance: [rows[at + 4] as number, rows[at + 5] as number],
-    };
   }
 
   #rebuild(capacity: number, indexed: number): void {
     const rows = new Uint32Array(capacity * WORDS);
     let cells = 8;
     while (cells * 3 < Math.max(indexed, capacity) * 4 + 4) cells *= 2;
-    const old = { rows: this.#rows, count: this.#rowCount, names: this.#names };
-    const names: string[] = [];
-    let bytes = 0;
-    let count = 0;
-    for (let row = 0; row < old.count; row++) {
-      const word = old.rows[row * WORDS + 1] as number;
-      if (((word >>> 16) & DEAD) !== 0) continue;
-      names.push(this.#nameAt(row));
-      rows.set(old.rows.subarray(row * WORDS, (row + 1) * WORDS), count * WORDS);
-      bytes += word & 0xffff;
-      count++;
-    }
-    const packed = Buffer.alloc(bytes + Math.max(0, (capacity - count) * 16));
+    const old = this.#view();
+    const names = Buffer.alloc(this.#liveBytes() + Math.max(0, (capacity - this.#live) * 16));
     let end = 0;
-    for (let row = 0; row < count; row++) {
-      const start = rows[row * WORDS] as number;
-      const length = (rows[row * WORDS + 1] as number) & 0xffff;
-      old.names.copy(packed, end, start, start + length);
-      rows[row * WORDS] = end;
-      end += length;
+    let count = 0;
+    // Names lie in the order of their rows: whole runs of living rows move at once.
+    for (let from = 0; from < old.count; ) {
+      if (isDead(old.rows, from)) {
+        from++;
+        continue;
+      }
+      let to = from + 1;
+      while (to < old.count && !isDead(old.rows, to)) to++;
+      const start = old.rows[from * WORDS] as number;
+      const last = (to - 1) * WORDS;
+      const stop = (old.rows[last] as number) + ((old.rows[last + 1] as number) & 0xffff);
+      rows.set(old.rows.subarray(from * WORDS, to * WORDS), count * WORDS);
+      old.names.copy(names, end, start, stop);
+      for (let row = count; row < count + to - from; row++) {
+        rows[row * WORDS] = (rows[row * WORDS] as number) - start + end;
+      }
+      count += to - from;
+      end += stop - start;
+      from = to;
     }
     this.#rows = rows;
-    this.#names = packed;
+    this.#names = names;
     this.#nameBytes = end;
     this.#rowCount = count;
     this.#index = new Int32Array(cells).fill(EMPTY);
     this.#used = 0;
-    for (const [row, name] of names.entries()) this.#link(name, row);
+    for (let row = 0; row < count; row++) this.#link(rows[row * WORDS + HASH] as number, row);
   }
+
+  #liveBytes(): number {
+    const rows = this.#rows;
+    let bytes = 0;
+    for (let row = 0; row < this.#rowCount; row++) {
+      if (!isDead(rows, row)) bytes += (rows[row * WORDS + 1] as number) & 0xffff;
+    }
+    return bytes;
+  }
+}
+
+function isDead(rows: Uint32Array, row: number): boolean {
+  return (((rows[row * WORDS + 1] as number) >>> 16) & DEAD) !== 0;
+}
+
+function nameAt(rows: Uint32Array, names: Buffer, row: number): string {
+  const start = rows[row * WORDS] as number;
+  const word = rows[row * WORDS + 1] as number;
+  const encoding = ((word >>> 16) & WIDE) !== 0 ? "utf16le" : "latin1";
+  return names.toString(encoding, start, start + (word & 0xffff));
+}
+
+function markAt(rows: Uint32Array, row: number): EntryMark {
+  const at = row * WORDS;
+  return {
+    flags: ((rows[at + 1] as number) >>> 16) & 7,
+    identity: [rows[at + 2] as number, rows[at + 3] as number],
+    appearance: [rows[at + 4] as number, rows[at + 5] as number],
+  };
 }
 
 /**

@@ -42,6 +42,47 @@ describe("a snapshot", () => {
     );
   });
 
+  it("finds the names that another lacks or has marked otherwise, in slices", () => {
+    const rows = fc.uniqueArray(
+      fc.record({
+        name: fc.oneof(
+          fc.string({ unit: "binary", minLength: 1, maxLength: 2 }),
+          fc.constantFrom("a", "é", "日"),
+        ),
+        size: fc.nat(1),
+        alive: fc.boolean(),
+      }),
+      { selector: ({ name }) => name, maxLength: 60 },
+    );
+    type Rows = readonly { name: string; size: number; alive: boolean }[];
+    const build = (given: Rows): Snapshot => {
+      const snapshot = new Snapshot();
+      for (const { name, size } of given) snapshot.put(entry(name, { size, fileId: 1n }));
+      for (const { name, alive } of given) if (!alive) snapshot.delete(name);
+      return snapshot;
+    };
+    const modelOf = (given: Rows): Map<string, number> =>
+      new Map(given.filter(({ alive }) => alive).map(({ name, size }) => [name, size]));
+    fc.assert(
+      fc.property(rows, rows, fc.integer({ min: 1, max: 9 }), (mine, other, slice) => {
+        const expected = [...modelOf(mine)].filter(([name, size]) => modelOf(other).get(name) !== size);
+        const found = [...build(mine).unlike(build(other), slice)].flat();
+        expect(found.sort()).toEqual(expected.map(([name]) => name).sort());
+      }),
+    );
+  });
+
+  it("goes on being read as it was while it is rebuilt", () => {
+    const snapshot = new Snapshot();
+    for (let i = 0; i < 50; i++) snapshot.put(entry(`old ${i}`));
+    const slices = snapshot.unlike(new Snapshot(), 10);
+    const found = slices.next().value ?? [];
+    for (let i = 0; i < 500; i++) snapshot.put(entry(`new ${i}`));
+    snapshot.compact();
+    for (const slice of slices) found.push(...slice);
+    expect(found).toEqual(Array.from({ length: 50 }, (_, i) => `old ${i}`));
+  });
+
   it("notices each thing that can change, and nothing else", () => {
     const before = markOf(entry("x"));
     for (const other of [{ size: 9 }, { modified: 9n }, { changed: 9n }, { attributes: 0x22 }]) {
