@@ -29,6 +29,7 @@ const PAGE: readonly (readonly [route: string, file: string, type: string])[] = 
   ["/app.js", "page/app.js", "text/javascript; charset=utf-8"],
   ["/view.js", "page/view.js", "text/javascript; charset=utf-8"],
   ["/style.css", "page/style.css", "text/css; charset=utf-8"],
+  ["/panel.css", "page/panel.css", "text/css; charset=utf-8"],
 ];
 
 /** The compiled browser client, which is two modules: the first is the door. */

@@ -52,7 +52,7 @@ function watch(connection, path, recursive) {
     return;
   }
   const panel = new Panel({ connection, path, recursive, onClose: () => unwatch(key) });
-  const watched = { key, connection, path, recursive, panel, subscription: undefined };
+  const watched = { key, connection, path, recursive, panel, subscription: undefined, wasLive: false };
   open.set(key, watched);
   $("panels").append(panel.root);
   subscribe(watched);
@@ -63,7 +63,7 @@ function subscribe(watched) {
   const { connection, path, recursive, panel } = watched;
   const where = (directory) => (recursive && directory !== path ? { where: directory } : {});
   panel.setState("arming", "arming");
-  if (watched.subscription !== undefined) {
+  if (watched.wasLive) {
     // Another session knows nothing of where the last one ended.
     panel.add({ action: "resync", note: "list again: connected anew" });
   }
@@ -98,7 +98,10 @@ function subscribe(watched) {
       },
     });
     watched.subscription.ready.then(
-      () => panel.setState("live", "live"),
+      () => {
+        watched.wasLive = true;
+        panel.setState("live", "live");
+      },
       () => undefined,
     );
   } catch (error) {

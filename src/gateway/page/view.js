@@ -39,6 +39,7 @@ export class Panel {
   #rows = element("ol", { class: "rows", role: "log", "aria-live": "off", tabindex: "0" });
   #state = element("span", { class: "state", "data-state": "connecting" });
   #total = element("span", { class: "faint total" }, "0 changes");
+  #peak = element("span", { class: "faint peak" });
   #area = document.createElementNS(SVG, "path");
   #perSecond = new Array(PLOT_SECONDS).fill(0);
   #count = 0;
@@ -61,8 +62,13 @@ export class Panel {
     plot.setAttribute("role", "img");
     plot.setAttribute("aria-label", "Changes per second, last minute");
     plot.append(this.#area);
-    const title = element("h2", {}, `${connection} `, nameElement(path), recursive ? " +" : "");
-    if (recursive) title.title = "with sub-directories";
+    const title = element(
+      "h2",
+      {},
+      element("span", { class: "faint" }, `${connection} `),
+      nameElement(path),
+      ...(recursive ? [element("span", { class: "faint" }, " and below")] : []),
+    );
     const spacer = element("span", { class: "spacer" });
     const head = element("header", {}, title, this.#state, spacer, this.#total, clear, close);
     this.root = element(
@@ -74,7 +80,7 @@ export class Panel {
         "aria-label": `${connection} ${path}`,
       },
       head,
-      plot,
+      element("div", { class: "rate" }, plot, this.#peak),
       this.#rows,
     );
     this.setState("arming", "arming");
@@ -114,7 +120,9 @@ export class Panel {
   }
 
   #plot() {
-    const top = Math.max(4, ...this.#perSecond);
+    const peak = Math.max(...this.#perSecond);
+    const top = Math.max(4, peak);
+    this.#peak.textContent = peak === 0 ? "" : `peak ${peak.toLocaleString()}/s`;
     const points = this.#perSecond.map((count, second) => `L${second} ${1 - (0.95 * count) / top}`);
     this.#area.setAttribute("d", `M0 1${points.join("")}L${PLOT_SECONDS - 1} 1Z`);
   }
@@ -126,6 +134,8 @@ function rowElement({ action, at, from, name, note, where }) {
   if (from !== undefined) text.append(nameElement(from), " → ");
   if (name !== undefined) text.append(nameElement(name));
   if (note !== undefined) text.append(note);
+  // What is too long to show at a glance is there to look at.
+  text.title = text.textContent;
   const time = element("time", { datetime: at.toISOString() }, clockTime(at));
   return element(
     "li",

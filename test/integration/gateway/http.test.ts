@@ -16,6 +16,7 @@ describe("plain HTTP", () => {
     ["/app.js", "text/javascript"],
     ["/view.js", "text/javascript"],
     ["/style.css", "text/css"],
+    ["/panel.css", "text/css"],
   ])("%s is served, and sealed", async (path, type) => {
     const response = await get(path);
     expect(response.status).toBe(200);
