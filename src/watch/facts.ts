@@ -37,7 +37,7 @@ export interface NotifyFact {
 /** The picture of a watch may be stale; a rescan follows. */
 export interface DoubtFact {
   readonly path: CanonicalPath;
-  readonly reason: ResyncReason | "timer";
+  readonly reason: ResyncReason | "timer" | "settling";
 }
 
 export interface ScanFact {

@@ -21,6 +21,9 @@ import type { Doubt } from "./watcher-status.ts";
 
 type Node = PictureNode<Post>;
 
+/** Second looks are in nobody's way: ten thousand watches take them in under two minutes. */
+const LOOKS_PER_SECOND = 100;
+
 /**
  * Runs the handles of a share: posts one wherever an interest calls for it, follows directories as they
  * come and go, and knows how each interest fares.
@@ -74,6 +77,7 @@ export class Garrison implements WatcherHost {
         source,
         host: this,
         checks: new Pacer(clock, options.checksPerSecond),
+        looks: new Pacer(clock, LOOKS_PER_SECOND),
         options,
       },
       dismissed: (path) => {

@@ -33,6 +33,11 @@ export interface SourceTraits {
   readonly fullRecursion: boolean;
   /** How many CHANGE_NOTIFY requests to keep stacked on one handle: 1 or 2. */
   readonly notifyDepth: number;
+  /**
+   * How long after accepting a request the server may still be deaf, ms: a second listing follows that much
+   * later. Default 0: it hears as soon as it has accepted.
+   */
+  readonly settleScanMs?: number;
 }
 
 export interface EntryInfo {

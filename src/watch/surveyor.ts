@@ -5,7 +5,7 @@ import { diff, isReplaced, pairMoves } from "./diff.ts";
 import type { Change, ResyncReason, ResyncScope, Via } from "./events.ts";
 import { type Picture, type PictureNode, reconcile, type TouchLog } from "./picture.ts";
 import type { Budget, Listing, Scanner } from "./scanner.ts";
-import { Snapshot } from "./snapshot.ts";
+import { EntryFlag, Snapshot } from "./snapshot.ts";
 import { type DirectorySource, SourceError } from "./source.ts";
 import type { Doubt } from "./watcher-status.ts";
 
@@ -168,7 +168,9 @@ export class Surveyor<T> {
       const wasTold = node.told;
       if (listing.tooLarge) this.#tellTooLarge(node, recursive, wasTold);
       else if (known?.news !== undefined && node.snapshot === known.news.before) {
-        this.#tellDifferences(listed, known.news.after, known.paired, doubt, via);
+        const news =
+          doubt?.reason === "settling" ? withoutHeard(known.paired, known.news.before) : known.paired;
+        this.#tellDifferences(listed, known.news.after, news, doubt, via);
       } else this.#adopt(listed, recursive, doubt);
       node.dirModified = listed.modified;
       node.surveyedAt = listed.begunAt;
@@ -219,12 +221,21 @@ function gapBefore<T>(
 ): number | undefined {
   // A directory new to us, but maybe not to a consumer who has just listed the tree by himself.
   if (node.dirModified === undefined) return pristine ? undefined : begunAt;
-  if (doubt === undefined || node.dirModified === modified) return undefined;
+  if (doubt === undefined || doubt.reason === "settling" || node.dirModified === modified) return undefined;
   return doubt.reason === "timer" ? node.surveyedAt : doubt.since;
 }
 
+/**
+ * Of a name that came by notification only its being there is known, so a listing makes it look modified. Since
+ * it was heard of, the server was listening: a second look need not tell it again.
+ */
+function withoutHeard(changes: readonly Change[], before: Snapshot): readonly Change[] {
+  const heard = (name: string): boolean => ((before.get(name)?.flags ?? 0) & EntryFlag.known) === 0;
+  return changes.filter(({ action, name }) => action !== "modified" || !heard(name));
+}
+
 function resyncReason(doubt: Doubt): ResyncReason {
-  return doubt.reason === "timer" ? "silent" : doubt.reason;
+  return doubt.reason === "timer" || doubt.reason === "settling" ? "silent" : doubt.reason;
 }
 
 /** Waits for all, even when one fails: no listing may go on unobserved. */

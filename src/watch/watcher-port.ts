@@ -40,5 +40,7 @@ export interface WatcherServices extends Surroundings {
   readonly host: WatcherHost;
   /** Spreads the health checks of a share. */
   readonly checks: Pacer;
+  /** Spreads the second looks of a share. */
+  readonly looks: Pacer;
   readonly options: ResolvedOptions;
 }

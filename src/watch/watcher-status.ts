@@ -4,9 +4,15 @@ import type { PublicState, ResyncReason, WatchMode } from "./events.ts";
 import { transitions, type WatcherState } from "./facts.ts";
 import { SourceError } from "./source.ts";
 
+/**
+ * - `timer`: nothing in particular; whoever listed by himself meanwhile is told where he may be wrong.
+ * - `settling`: the server may have been deaf at first, but has been heard since: comparing listings is enough.
+ */
+export type DoubtReason = ResyncReason | "timer" | "settling";
+
 /** Something may have been missed. */
 export interface Doubt {
-  readonly reason: ResyncReason | "timer";
+  readonly reason: DoubtReason;
   /** Monotonic ms of the last moment at which nothing could have been missed. */
   readonly since: number;
 }
@@ -23,10 +29,11 @@ export interface WatcherStatus {
   readonly error?: SourceError;
 }
 
-/** Both at once: the earlier start of the gap, the first reason. */
+/** Both at once: the earlier start of the gap, the first reason that is more than a second look. */
 export function joinDoubts(first: Doubt | undefined, second: Doubt): Doubt {
   if (first === undefined) return { reason: second.reason, since: second.since };
-  return { reason: first.reason, since: Math.min(first.since, second.since) };
+  const reason = first.reason === "settling" ? second.reason : first.reason;
+  return { reason, since: Math.min(first.since, second.since) };
 }
 
 export function publishMove(

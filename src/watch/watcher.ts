@@ -5,6 +5,7 @@ import { doubts, notifies, type WatcherState } from "./facts.ts";
 import { checkHealth } from "./health.ts";
 import { every } from "./pacing.ts";
 import { Recovery } from "./recovery.ts";
+import { secondLook } from "./second-look.ts";
 import { type EntryInfo, type NotifyOutcome, SourceError } from "./source.ts";
 import { Subscription } from "./subscription.ts";
 import type { WatcherServices, WatcherSpec, WatcherView } from "./watcher-port.ts";
@@ -78,8 +79,7 @@ export class Watcher implements WatcherView {
   }
 
   get settled(): boolean {
-    const { state } = this.#status;
-    return state === "live" || state === "gone" || state === "denied";
+    return ["live", "gone", "denied"].includes(this.#status.state);
   }
 
   start(): void {
@@ -183,6 +183,7 @@ export class Watcher implements WatcherView {
       often(options.healthSeconds * 1_000, () => this.#check?.()),
       often(options.refreshMinutes * 60_000, () => void this.#renew(subscription)),
       often(this.spec.rescanMinutes * 60_000, () => this.doubt("timer")),
+      secondLook(this.#services, () => this.doubt(subscription.heard ? "settling" : "timer")),
     ];
   }
 

@@ -54,6 +54,8 @@ export interface FakeOptions {
   readonly caseSensitive?: boolean;
   /** The server answers CHANGE_NOTIFY with "not supported". */
   readonly mute?: boolean;
+  /** How long the server hears nothing after it has accepted the first request on a handle, ms. Default 0. */
+  readonly deafMs?: number;
 }
 
 const ADDED = 1;
@@ -376,7 +378,7 @@ export class FakeHandle implements WatchedDirectory {
   #parked: Parked[] = [];
   #buffer: NotifyRecord[] = [];
   #overflown = false;
-  #armed = false;
+  #armedAt: number | undefined;
   #over = false;
   #deleted = false;
   #flushing: (() => void) | undefined;
@@ -400,8 +402,8 @@ export class FakeHandle implements WatchedDirectory {
       accepted.resolve(false);
       outcome.resolve(refusal);
     } else {
-      if (!this.#armed) this.recursive = recursive;
-      this.#armed = true;
+      if (this.#armedAt === undefined) this.recursive = recursive;
+      this.#armedAt ??= this.#clock.monotonic();
       this.#parked.push(parked);
       accepted.resolve(true);
       this.#flushSoon();
@@ -423,7 +425,8 @@ export class FakeHandle implements WatchedDirectory {
   }
 
   queue(record: NotifyRecord): void {
-    if (!this.#armed || this.#over) return;
+    if (this.#armedAt === undefined || this.#over) return;
+    if (this.#clock.monotonic() - this.#armedAt < (this.#share.options.deafMs ?? 0)) return;
     this.#buffer.push(record);
     if (this.#buffer.length > (this.#share.options.bufferRecords ?? 1_000)) this.overflow();
     this.#flushSoon();

@@ -56,6 +56,7 @@ export class WatchMetrics {
         "retention",
         "too-large",
         "timer",
+        "settling",
       ],
     });
     this.rescans = set.counter("rescans_total", "Listings compared with the picture, first scans included.", {

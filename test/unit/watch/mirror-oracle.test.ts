@@ -258,6 +258,14 @@ const scenes: Record<string, Scene> = {
     ],
     faults: FAULTS,
   },
+  "a server that hears only a while after it has accepted": {
+    share: { deafMs: 700, traits: { settleScanMs: 1_500 } },
+    interests: [
+      { path: "/", recursive: true },
+      { path: "/a", recursive: false },
+    ],
+    faults: FAULTS,
+  },
   "with stat and settling": {
     watcher: { stat: true, settleMs: 300 },
     interests: [{ path: "/", recursive: true }],

@@ -1,0 +1,23 @@
+import type { WatcherServices } from "./watcher-port.ts";
+
+/**
+ * Runs `look` once, some time after a watch has gone live, where the server needs that: Samba accepts a
+ * CHANGE_NOTIFY before its notifyd has set the inotify watch, so a change made on the server itself in the
+ * first moments is never told. The look is late and paced, and so costs the arming of thousands nothing.
+ * Returns how to call it off.
+ */
+export function secondLook(
+  { source, clock, random, looks }: Pick<WatcherServices, "source" | "clock" | "random" | "looks">,
+  look: () => void,
+): () => void {
+  const { settleScanMs = 0 } = source.traits;
+  if (settleScanMs <= 0) return () => undefined;
+  const over = new AbortController();
+  const cancel = clock.after(settleScanMs * (1 + random()), () => {
+    looks.turn(over.signal).then(look, () => undefined);
+  });
+  return () => {
+    cancel();
+    over.abort();
+  };
+}
