@@ -15,7 +15,7 @@ const RECONNECTS = 200;
 const AT_ONCE = 10;
 const SOON = { deadlineMs: 20_000 };
 
-describe("nothing is left behind", () => {
+describe("nothing is left behind", { timeout: 180_000 }, () => {
   let samba: Samba;
   let proxy: TcpProxy;
   const warnings: string[] = [];
@@ -64,6 +64,11 @@ describe("nothing is left behind", () => {
     return counts;
   }
 
+  /** What there is more of than before: a timer of then may have done its work since. */
+  function more(now: Record<string, number>, before: Record<string, number>): Record<string, number> {
+    return Object.fromEntries(Object.entries(now).filter(([kind, count]) => count > (before[kind] ?? 0)));
+  }
+
   /** Goodbyes are on their way for a moment. */
   async function backTo(before: object, now: () => object | Promise<object>): Promise<void> {
     const same = async (): Promise<boolean> => JSON.stringify(await now()) === JSON.stringify(before);
@@ -109,7 +114,7 @@ describe("nothing is left behind", () => {
       await until("one handle", () => share.handles === 1);
       await backTo(info, () => share.info());
       await backTo(server, serverSide);
-      await backTo(client, clientSide);
+      await backTo({}, () => more(clientSide(), client));
       expect(getEventListeners(life.signal, "abort")).toHaveLength(0);
       await base.close();
     } finally {
@@ -153,7 +158,7 @@ describe("nothing is left behind", () => {
       const client = clientSide();
       await lose(RECONNECTS);
       await backTo({ sessions: 2, trees: 2, handles: 1 }, serverSide);
-      await backTo(client, clientSide);
+      await backTo({}, () => more(clientSide(), client));
       expect(getEventListeners(signal, "abort")).toHaveLength(0);
     } finally {
       await pool.close();
