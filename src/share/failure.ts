@@ -30,6 +30,8 @@ const EXCEPTIONS: ReadonlyMap<number, SourceFailure> = new Map([
   [NtStatus.OBJECT_PATH_INVALID, "bad-path"],
   [NtStatus.OBJECT_PATH_SYNTAX_BAD, "bad-path"],
   [NtStatus.SHARING_VIOLATION, "busy"],
+  // The share, not the path, is away: whoever waits for it is called back when it can be connected to again.
+  [NtStatus.BAD_NETWORK_NAME, "unreachable"],
   // The handle is gone: opening it again is all there is to do.
   [NtStatus.FILE_CLOSED, "unreachable"],
   [NtStatus.INVALID_HANDLE, "unreachable"],
@@ -43,6 +45,12 @@ export function failureOfStatus(status: number): SourceFailure {
 export function sourceError(error: unknown): SourceError | AbortedError {
   if (error instanceof SourceError || error instanceof AbortedError) return error;
   return new SourceError(failureOf(error), describeError(error), error);
+}
+
+/** Whether the server answered, but has no share of this name (now). */
+export function isNoSuchShare(error: unknown): boolean {
+  if (error instanceof SmbStatusError) return error.status === NtStatus.BAD_NETWORK_NAME;
+  return error instanceof Error && error.cause !== undefined && isNoSuchShare(error.cause);
 }
 
 function failureOf(error: unknown): SourceFailure {

@@ -6,6 +6,7 @@ import type { ShareWatch } from "../watch/api.ts";
 import type { ShareWatcherOptions, Surroundings } from "../watch/options.ts";
 import { ShareWatcher } from "../watch/share-watcher.ts";
 import { type DirectoryEntry, type DirectorySource, type EntryInfo, SourceError } from "../watch/source.ts";
+import { isNoSuchShare } from "./failure.ts";
 import { type ListingPage, listPage, type PageRequest } from "./page.ts";
 import { SmbDirectorySource } from "./source.ts";
 
@@ -66,6 +67,9 @@ export class Share {
         await this.stat("/", { signal });
         return;
       } catch (error) {
+        // A name that was never there is a mistake rather than an outage.
+        if (isNoSuchShare(error))
+          throw new SourceError("gone", `${this.url}: the server has no such share`, error);
         const away = error instanceof SourceError && error.failure === "unreachable";
         if (!away || !wait) throw error;
       }

@@ -61,7 +61,7 @@ export class SmbClient {
   }
 
   /**
-   * Logs in. @throws SourceError `credentials` after one refused login, `denied`, or `unreachable`;
+   * Logs in. @throws SourceError `credentials` after one refused login, `denied`, or `gone` for no such share;
    * AbortedError. Without a signal it waits for an absent server for ever.
    */
   static async connect(options: SmbClientOptions, { signal }: Cancellable = {}): Promise<SmbClient> {

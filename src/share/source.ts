@@ -13,17 +13,28 @@ import {
   type WatchedDirectory,
 } from "../watch/source.ts";
 import { sourceError } from "./failure.ts";
+import { shownName, storedPaths } from "./reserved-names.ts";
 
 interface Cancellable {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** An SMB share as the watch engine sees it. Decides nothing but what an error means. */
+export interface SourceOptions {
+  /**
+   * Names with private-use stand-ins (U+F020 to U+F029) are told with the characters these stand for (`:` `?` `"` …),
+   * and found by either. Default true. Off: exactly as the server has them.
+   */
+  readonly mapReserved?: boolean;
+}
+
+/** An SMB share as the watch engine sees it. Decides nothing but what an error means, and how names are shown. */
 export class SmbDirectorySource implements DirectorySource {
   readonly #pool: SmbPool;
+  readonly #mapped: boolean;
 
-  constructor(pool: SmbPool) {
+  constructor(pool: SmbPool, { mapReserved = true }: SourceOptions = {}) {
     this.#pool = pool;
+    this.#mapped = mapReserved;
   }
 
   get traits(): SourceTraits {
@@ -45,31 +56,66 @@ export class SmbDirectorySource implements DirectorySource {
   }
 
   async open(path: CanonicalPath, options: Cancellable): Promise<WatchedDirectory> {
-    return new SmbWatchedDirectory(await translated(this.#pool.openDirectory(path, options)));
+    const handle = await this.#find(path, (stored) => this.#pool.openDirectory(stored, options));
+    return new SmbWatchedDirectory(path, handle, this.#mapped);
   }
 
   async *list(path: CanonicalPath, options: Cancellable): AsyncGenerator<readonly DirectoryEntry[], void> {
+    const shown = (page: readonly DirectoryEntry[]): readonly DirectoryEntry[] =>
+      this.#mapped ? page.map(shownEntry) : page;
+    const pages = await this.#find(path, async (stored) => {
+      const listing = this.#pool.list(stored, options);
+      // Whether there is such a directory shows when the first page comes.
+      return { listing, first: await listing.next() };
+    });
     try {
-      yield* this.#pool.list(path, options);
+      if (pages.first.done === true) return;
+      yield shown(pages.first.value);
+      for await (const page of pages.listing) yield shown(page);
     } catch (error) {
       throw sourceError(error);
+    } finally {
+      await pages.listing.return();
     }
   }
 
   stat(path: CanonicalPath, options: Cancellable): Promise<EntryInfo> {
-    return translated(this.#pool.stat(path, options));
+    return this.#find(path, (stored) => this.#pool.stat(stored, options));
+  }
+
+  /** Tries the ways in which a server may have stored the path. @throws SourceError, AbortedError */
+  async #find<T>(path: CanonicalPath, look: (stored: CanonicalPath) => Promise<T>): Promise<T> {
+    const [first, ...others] = this.#mapped ? storedPaths(path) : [path];
+    let missing: unknown;
+    for (const stored of [first, ...others]) {
+      try {
+        return await translated(look(stored));
+      } catch (error) {
+        const absent =
+          error instanceof SourceError && (error.failure === "gone" || error.failure === "bad-path");
+        if (!absent) throw error;
+        // What the likelier form says is the better explanation.
+        missing ??= error;
+      }
+    }
+    throw missing;
   }
 }
 
+function shownEntry(entry: DirectoryEntry): DirectoryEntry {
+  const name = shownName(entry.name);
+  return name === entry.name ? entry : { ...entry, name };
+}
+
 class SmbWatchedDirectory implements WatchedDirectory {
+  readonly path: CanonicalPath;
   readonly #handle: DirectoryHandle;
+  readonly #mapped: boolean;
 
-  constructor(handle: DirectoryHandle) {
+  constructor(path: CanonicalPath, handle: DirectoryHandle, mapped: boolean) {
+    this.path = path;
     this.#handle = handle;
-  }
-
-  get path(): CanonicalPath {
-    return this.#handle.path;
+    this.#mapped = mapped;
   }
 
   get info(): EntryInfo {
@@ -80,7 +126,7 @@ class SmbWatchedDirectory implements WatchedDirectory {
     const notify = this.#handle.arm(options);
     return {
       accepted: notify.accepted,
-      outcome: notify.outcome.then(watchOutcome),
+      outcome: notify.outcome.then((outcome) => watchOutcome(outcome, this.#mapped)),
       cancel: () => notify.cancel(),
     };
   }
@@ -90,7 +136,11 @@ class SmbWatchedDirectory implements WatchedDirectory {
   }
 }
 
-function watchOutcome(outcome: SmbNotifyOutcome): NotifyOutcome {
+function watchOutcome(outcome: SmbNotifyOutcome, mapped: boolean): NotifyOutcome {
+  if (outcome.type === "records" && mapped) {
+    const records = outcome.records.map(({ action, name }) => ({ action, name: shownName(name) }));
+    return { ...outcome, records };
+  }
   if (outcome.type !== "failed") return outcome;
   const error = sourceError(outcome.error);
   return {

@@ -137,6 +137,13 @@ describe("SmbClient", () => {
     expect(() => client.watch("/../etc")).toThrow("bad path");
   });
 
+  it("does not wait for a share that the server does not have", async () => {
+    await expect(SmbClient.connect(options({ share: "nowhere" }))).rejects.toMatchObject({
+      code: "SOURCE_GONE",
+      message: expect.stringContaining("no such share"),
+    });
+  });
+
   it("stops waiting for an absent server when told to", async () => {
     const connecting = SmbClient.connect(options({ port: 1 }), { signal: AbortSignal.timeout(300) });
     await expect(connecting).rejects.toMatchObject({ code: "ABORTED" });
