@@ -17,6 +17,7 @@ const PROGRAMS = {
   krb5kdc: "krb5-kdc",
   "kadmin.local": "krb5-admin-server",
   kinit: "krb5-user",
+  faketime: "faketime",
   "impacket-netview": "python3-impacket",
 };
 

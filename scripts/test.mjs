@@ -14,7 +14,7 @@ if (unitOnly) setup([]);
 else {
   setup(
     ["smbd", "smbclient", "nats-server", "chromium", "impacket-netview"],
-    ["krb5kdc", "kadmin.local", "kinit"],
+    ["krb5kdc", "kadmin.local", "kinit", "faketime"],
   );
 }
 run(process.execPath, [join(root, "scripts", "build.mjs")], { cwd: root });

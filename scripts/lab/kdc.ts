@@ -36,6 +36,13 @@ export interface PrincipalOptions {
   readonly attributes?: readonly string[];
 }
 
+export interface ClientConfig {
+  readonly realm?: string;
+  readonly port?: number;
+  /** Difference of clocks that is tolerated, seconds. Default 300, as everywhere. */
+  readonly clockSkew?: number;
+}
+
 /** A real MIT KDC of our own on loopback, with a realm of its own and no PAC in its tickets. */
 export interface Kdc {
   readonly realm: string;
@@ -51,8 +58,10 @@ export interface Kdc {
   keytab(...names: readonly string[]): Promise<string>;
   /** A credential cache of one principal, as `kinit` leaves it: `FILE:...`. */
   ccache(name: string, options?: { readonly seconds?: number }): Promise<string>;
-  /** A client configuration of its own, with other `[libdefaults]` or other realms. */
-  writeConfig(name: string, config: { readonly realm?: string; readonly port?: number }): string;
+  /** Fetches a fresh ticket into an existing cache. */
+  refill(cache: string, name: string, options?: { readonly seconds?: number }): Promise<void>;
+  /** Another krb5.conf for clients or servers. Returns its path. */
+  writeConfig(name: string, config: ClientConfig): string;
   kill(): Promise<void>;
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -93,6 +102,7 @@ async function startWith(options: KdcOptions): Promise<Kdc> {
         "  dns_canonicalize_hostname = false",
         "  rdns = false",
         "  udp_preference_limit = 1",
+        `  clockskew = ${config.clockSkew ?? 300}`,
         `  default_ccache_name = FILE:${join(dir, "no-such-cache")}`,
         "[realms]",
         `  ${theirs} = {`,
@@ -162,12 +172,15 @@ async function startWith(options: KdcOptions): Promise<Kdc> {
       for (const name of names) await admin(`ktadd -norandkey -k ${file} ${name}`);
       return file;
     },
-    async ccache(name, { seconds } = {}) {
+    async ccache(name, options) {
       const cache = `FILE:${join(dir, `${++files}.ccache`)}`;
+      await kdc.refill(cache, name, options);
+      return cache;
+    },
+    async refill(cache, name, { seconds } = {}) {
       const life = seconds === undefined ? [] : ["-l", `${seconds}s`];
       const keys = await kdc.keytab(name);
       await tool("kinit", ...life, "-k", "-t", keys, "-c", cache, name);
-      return cache;
     },
     writeConfig,
     kill: () => server.stop("SIGKILL"),

@@ -19,7 +19,11 @@ const PASSWORD = "Kerberos-Horse-9";
 
 /** @throws Error when something is missing or does not start */
 export async function startKerberosLab(
-  options: KdcOptions & { readonly samba?: SambaOptions } = {},
+  options: KdcOptions & {
+    readonly samba?: SambaOptions;
+    /** Seconds after its ticket's end at which smbd ends a session. Default 300, as everywhere. */
+    readonly clockSkew?: number;
+  } = {},
 ): Promise<KerberosLab> {
   const kdc = await startKdc(options);
   try {
@@ -37,7 +41,10 @@ export async function startKerberosLab(
         "log level": "1 auth_audit:3",
         ...options.samba?.global,
       },
-      env: { ...kdc.env, ...options.samba?.env },
+      env: {
+        KRB5_CONFIG: kdc.writeConfig("smbd-krb5.conf", { clockSkew: options.clockSkew ?? 300 }),
+        ...options.samba?.env,
+      },
     });
     return {
       kdc,

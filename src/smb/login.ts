@@ -158,6 +158,9 @@ function translate(error: AuthError): SmbError | AuthError {
 
 function refusal(status: number): SmbError {
   const error = new SmbStatusError("SESSION_SETUP", status);
+  if (status === NtStatus.NTLM_BLOCKED) {
+    return new SmbSecurityError("policy", "the server takes no NTLM: log in by Kerberos", error);
+  }
   if (classifyStatus(status) === "credentials") {
     return new SmbCredentialsError("the server refused the credentials", status, error);
   }
