@@ -1,11 +1,12 @@
 /**
- * npm run bench [-- --json FILE] [--only latency,burst,scale] [--quick]: the numbers of docs/benchmarks.md.
+ * npm run bench [-- --json FILE] [--only latency,burst,scale,gateway] [--quick]: the numbers of docs/benchmarks.md.
  * Everything runs on loopback against servers of our own, is bounded, and ends by itself.
  */
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { burst } from "./burst.ts";
+import { gateway } from "./gateway.ts";
 import { latency } from "./latency.ts";
 import { scale } from "./scale.ts";
 import type { Section } from "./stats.ts";
@@ -21,6 +22,7 @@ const sections: Record<string, () => Promise<Section>> = {
   latency: () => latency(values.quick ? 20 : 60),
   burst: () => burst(values.quick ? 2_000 : 20_000),
   scale: () => scale(values.quick ? 500 : 10_000),
+  gateway: () => gateway(values.quick ? 1_000 : 10_000),
 };
 const wanted = values.only?.split(",") ?? Object.keys(sections);
 const unknown = wanted.filter((name) => !(name in sections));
