@@ -137,12 +137,17 @@ export class LocalWatch {
     void outlet.close().catch(() => undefined);
   }
 
-  /** Ends the watch, then gets out what it told. Returns whether everything told is stored. */
+  /**
+   * Ends the watch, then gets out what it told. Returns whether nothing is left to tell: all is stored, and the watch
+   * was not waiting for the server, where a listing would still have had to tell what it missed.
+   */
   async letGo(flushMs: number): Promise<boolean> {
     const outlet = this.#outlet;
+    const whole = this.#state.state === "live";
     await this.#end();
     this.#outlet = undefined;
-    return outlet === undefined ? false : outlet.close({ flushMs });
+    if (outlet === undefined) return false;
+    return (await outlet.close({ flushMs })) && whole;
   }
 
   async close(): Promise<void> {

@@ -47,7 +47,8 @@ export function computeTargets(
     connection: target.connection,
     owner: view.liveClaim(key)?.record.lease,
   }));
-  const seats = [...view.workers()].map(seatOf);
+  const workers = [...view.workers()];
+  const seats = workers.map((worker) => seatOf(worker, workers));
   const claims = [...view.claims.values()]
     .filter(({ record }) => view.leases.has(record.lease))
     .map((entry) => ({ target: entry.record, entry }));
@@ -165,15 +166,20 @@ export function hasSuccessor(target: WatchTarget, { planned }: FleetTargets): bo
   return false;
 }
 
-function seatOf({ lease, record }: LeaseEntry): WorkerSeat {
+function seatOf({ lease, record }: LeaseEntry, workers: readonly LeaseEntry[]): WorkerSeat {
   const known = record.connections === undefined ? undefined : new Set(record.connections);
-  const denied = new Set(record.deny);
+  // What is out of everyone's reach stays where it is: somebody has to say so.
+  const denied = new Set(record.deny?.filter((name) => workers.some((other) => isWilling(other, name))));
   return {
     lease,
     capacity: record.capacity ?? DEFAULT_CAPACITY,
     serves: (connection) =>
       record.draining !== true && (known?.has(connection) ?? true) && !denied.has(connection),
   };
+}
+
+function isWilling({ record: { connections, deny, draining } }: LeaseEntry, name: string): boolean {
+  return draining !== true && (connections?.includes(name) ?? true) && deny?.includes(name) !== true;
 }
 
 /** Directories inside a resync's scope, other than its own, that somebody asked for. */

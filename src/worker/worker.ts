@@ -12,6 +12,8 @@ import { Sweeper } from "../fleet/sweeper.ts";
 import type { FleetView } from "../fleet/view.ts";
 import { WorkerController } from "./controller.ts";
 import { listDirectory } from "./list.ts";
+import type { LocalState } from "./local-watch.ts";
+import { Reach } from "./reach.ts";
 import type { ConnectionRuntime } from "./runtime.ts";
 
 export interface WorkerOptions {
@@ -34,6 +36,8 @@ export interface WorkerOptions {
   readonly lingerMs?: number;
   /** Differences of up to this many watches between workers are not worth a move. Default 16. */
   readonly gather?: number;
+  /** How long a file server must be out of reach before others are asked to take its watches, ms. Default 30,000. */
+  readonly denyAfterMs?: number;
   readonly publisher?: Omit<PublisherOptions, "mayPublish" | "onFence">;
   readonly clock?: Clock;
 }
@@ -53,6 +57,7 @@ export class Worker {
   #publisher: EventPublisher | undefined;
   #controller: WorkerController | undefined;
   #book: RefBook | undefined;
+  #reach: Reach | undefined;
   #draining = false;
   #started = false;
 
@@ -141,6 +146,7 @@ export class Worker {
       }),
     );
     this.#holdPins();
+    this.#reach = this.#scope.use(this.#watchReach());
     const sweep = { view, bucket: broker.watches, lease: leaseId, clock: this.#clock };
     this.#scope.use(new Sweeper({ ...sweep, afterMs: lease.ttlMs, everyMs: Math.min(2_000, lease.ttlMs) }));
     const control = new ControlService({
@@ -202,8 +208,29 @@ export class Worker {
     return this.close();
   }
 
+  #watchReach(): Reach {
+    const { denyAfterMs } = this.#options;
+    return new Reach({
+      watches: () => this.#localStates(),
+      connection: (name) => this.#connections.get(name),
+      onChange: () => void this.#membership?.lease.renew(),
+      clock: this.#clock,
+      ...(denyAfterMs === undefined
+        ? {}
+        : { afterMs: denyAfterMs, probeMs: denyAfterMs, everyMs: Math.min(2_000, denyAfterMs / 4) }),
+    });
+  }
+
+  *#localStates(): Iterable<{ connection: string; state: LocalState["state"] }> {
+    for (const { target, state } of this.#controller?.local.values() ?? []) {
+      yield { connection: target.connection, state: state.state };
+    }
+  }
+
   #details(): LeaseDetails {
     const { capacity, version } = this.#options;
+    const deny = this.#reach?.denied ?? [];
+    const { messages = 0, inFlight = 0, lagMs = 0 } = this.#publisher?.depth ?? {};
     const connections = [...this.#connections.keys()];
     const caseSensitive = connections.filter((name) => this.#connections.get(name)?.caseSensitive === true);
     return {
@@ -211,7 +238,9 @@ export class Worker {
       ...(caseSensitive.length === 0 ? {} : { caseSensitive }),
       ...(capacity === undefined ? {} : { capacity }),
       ...(version === undefined ? {} : { version }),
+      ...(deny.length === 0 ? {} : { deny }),
       ...(this.#draining ? { draining: true } : {}),
+      ...(messages + inFlight === 0 ? {} : { lag: { messages: messages + inFlight, ms: Math.round(lagMs) } }),
     };
   }
 

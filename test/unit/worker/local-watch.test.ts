@@ -149,6 +149,13 @@ describe("LocalWatch", () => {
     expect(told.slice(1)).toEqual(["e2 resync takeover subtree", "e2 state live"]);
   });
 
+  it("does not let go cleanly while it waits for the server: a listing would have had more to tell", async () => {
+    await arm();
+    await watch.open("e1", "takeover", signal);
+    sink({ type: "state", path: "/d", state: "unreachable", mode: "notify" });
+    expect(await watch.letGo(1_000)).toBe(false);
+  });
+
   it("lets go cleanly only of what was published, and is deaf afterwards", async () => {
     await arm();
     await watch.open("e1", "takeover", signal);
