@@ -77,6 +77,13 @@ export class WatchQueue {
     this.recursive = recursive;
   }
 
+  /** Monotonic time when the oldest draft was handed in; infinite when there is none. */
+  get oldest(): number {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const { drafts } of this.lanes.values()) oldest = Math.min(oldest, drafts[0]?.since ?? oldest);
+    return oldest;
+  }
+
   lane(subject: string): Lane {
     let lane = this.lanes.get(subject);
     if (lane === undefined) {

@@ -180,11 +180,19 @@ export interface PublisherOptions {
   readonly ackTimeoutMs?: number;
 }
 
+/** What waits or is unacknowledged. */
+export interface OutboxDepth {
+  readonly messages: number;
+  readonly bytes: number;
+  readonly inFlight: number;
+  /** Age of the oldest of it, ms; 0 when there is none. */
+  readonly lagMs: number;
+}
+
 export interface EventPublisher {
   /** @throws BrokerError `BROKER_BAD_NAME`, ClosedError */
   open(options: WatchPublisherOptions): WatchPublisher;
-  /** Messages and bytes waiting or unacknowledged. */
-  readonly depth: { readonly messages: number; readonly bytes: number; readonly inFlight: number };
+  readonly depth: OutboxDepth;
   /** Ask the fence again now. */
   resume(): void;
   /** Closes all watches: with `flushMs`, waits that long for what is queued. Idempotent. */

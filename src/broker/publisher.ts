@@ -6,7 +6,13 @@ import { outboxFacts, publishFacts } from "./facts.ts";
 import { type NatsLink, toNatsHeaders } from "./link.ts";
 import { toBrokerError } from "./nats-errors.ts";
 import type { Lane, OutboxLimits } from "./outbox.ts";
-import type { EventPublisher, PublisherOptions, WatchPublisher, WatchPublisherOptions } from "./port.ts";
+import type {
+  EventPublisher,
+  OutboxDepth,
+  PublisherOptions,
+  WatchPublisher,
+  WatchPublisherOptions,
+} from "./port.ts";
 import { isConnectionName } from "./subjects.ts";
 import { type Sealed, WatchOutbox } from "./watch-outbox.ts";
 
@@ -73,8 +79,16 @@ export class NatsEventPublisher implements EventPublisher {
     this.#offConnected = store.onConnected(() => this.#again());
   }
 
-  get depth(): { readonly messages: number; readonly bytes: number; readonly inFlight: number } {
-    return { messages: this.#messages, bytes: this.#bytes, inFlight: this.#inFlight.size };
+  get depth(): OutboxDepth {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const { since } of this.#inFlight) oldest = Math.min(oldest, since);
+    for (const { queue } of this.#watches) oldest = Math.min(oldest, queue.oldest);
+    return {
+      messages: this.#messages,
+      bytes: this.#bytes,
+      inFlight: this.#inFlight.size,
+      lagMs: Number.isFinite(oldest) ? Math.max(0, this.#clock.monotonic() - oldest) : 0,
+    };
   }
 
   open(options: WatchPublisherOptions): WatchPublisher {

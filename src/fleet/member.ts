@@ -133,9 +133,8 @@ export class FleetMember implements FleetClient {
     if (this.#closing !== undefined) throw new ClosedError("fleet member");
     const inner = this.#options.broker.feed.follow(connection, {
       onMessage: (message) => listener.onMessage(message),
+      // What cannot be read, the feed delivers as a resync of its directory.
       onGap: (reason) => listener.onGap(reason),
-      // What we cannot read may have been any change of the connection.
-      onUnreadable: () => listener.onGap("retention"),
     });
     const subscription: FeedSubscription = {
       ready: inner.ready,

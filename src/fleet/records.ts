@@ -36,6 +36,8 @@ export interface LeaseRecord {
   readonly deny?: readonly string[];
   /** Version of the program, for `status`. */
   readonly version?: string;
+  /** Worker: what waited to be published at the last renewal; absent when nothing did. */
+  readonly lag?: { readonly messages: number; readonly ms: number };
 }
 
 export type RefRecord = WatchTarget;
@@ -69,6 +71,7 @@ export function decodeLease(data: Uint8Array): LeaseRecord {
   const caseSensitive = at.names("caseSensitive");
   const deny = at.names("deny");
   const version = at.optionalText("version");
+  const lag = at.object("lag");
   const ttlMs = at.count("ttlMs");
   if (ttlMs < MIN_TTL_MS || ttlMs > MAX_TTL_MS) {
     throw new BadRecordError("lease", `ttlMs outside ${MIN_TTL_MS}-${MAX_TTL_MS}`);
@@ -84,6 +87,7 @@ export function decodeLease(data: Uint8Array): LeaseRecord {
     ...(caseSensitive === undefined ? {} : { caseSensitive }),
     ...(deny === undefined ? {} : { deny }),
     ...(version === undefined ? {} : { version }),
+    ...(lag === undefined ? {} : { lag: { messages: lag.count("messages"), ms: lag.count("ms") } }),
   };
 }
 

@@ -21,8 +21,12 @@ export interface HolderStatus {
   readonly draining?: boolean;
   readonly connections?: readonly string[];
   readonly capacity?: number;
+  /** Connections it cannot reach, while others perhaps can. */
+  readonly deny?: readonly string[];
   readonly refs: number;
   readonly claims: number;
+  /** Worker: messages that waited to be published at its last renewal, and the age of the oldest, ms. */
+  readonly lag?: { readonly messages: number; readonly ms: number };
 }
 
 export interface WatchStatus {
@@ -88,8 +92,9 @@ export function collectStatus(view: FleetView): FleetStatus {
     watches.push({ ...target, state: "unclaimed", mode: "notify", refs: interests.length });
   }
   const holders = [...view.leases.values()].map(({ lease, record }): HolderStatus => {
-    const { seq: _, deny: __, caseSensitive: ___, ...shown } = record;
-    return { lease, ...shown, refs: refs.get(lease) ?? 0, claims: claims.get(lease) ?? 0 };
+    const { seq: _, caseSensitive: __, ...shown } = record;
+    const lag = record.kind === "worker" ? { lag: record.lag ?? { messages: 0, ms: 0 } } : {};
+    return { lease, ...shown, ...lag, refs: refs.get(lease) ?? 0, claims: claims.get(lease) ?? 0 };
   });
   const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
   return {

@@ -209,6 +209,8 @@ export class FleetView {
   }
 }
 
+/** What changes at every renewal concerns nobody's plans. */
 function sameDetails(a: LeaseRecord, b: LeaseRecord): boolean {
-  return JSON.stringify({ ...a, seq: 0 }) === JSON.stringify({ ...b, seq: 0 });
+  const plans = (record: LeaseRecord): string => JSON.stringify({ ...record, seq: 0, lag: undefined });
+  return plans(a) === plans(b);
 }

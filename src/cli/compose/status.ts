@@ -1,5 +1,5 @@
 import { waitFor } from "../../base/async.ts";
-import { collectStatus, type FleetStatus } from "../../fleet/status.ts";
+import { collectStatus, type FleetStatus, type HolderStatus } from "../../fleet/status.ts";
 import { FleetView } from "../../fleet/view.ts";
 import type { Context, Invocation } from "../command.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
@@ -29,7 +29,7 @@ export async function runStatus(invocation: Invocation, context: Context): Promi
 
 function print(out: Output, { holders, watches, void: gone }: FleetStatus): void {
   out.table([
-    ["KIND", "HOST", "LEASE", "VERSION", "REFS", "CLAIMS", "CAPACITY", "CONNECTIONS"].map((head) =>
+    ["KIND", "HOST", "LEASE", "VERSION", "REFS", "CLAIMS", "CAPACITY", "LAG", "CONNECTIONS"].map((head) =>
       out.style("bold", head),
     ),
     ...holders.map((holder) => [
@@ -40,7 +40,10 @@ function print(out: Output, { holders, watches, void: gone }: FleetStatus): void
       String(holder.refs),
       String(holder.claims),
       holder.capacity === undefined ? "" : String(holder.capacity),
-      (holder.connections ?? []).join(","),
+      describeLag(holder),
+      (holder.connections ?? [])
+        .map((name) => (holder.deny?.includes(name) ? `${name} (out of reach)` : name))
+        .join(","),
     ]),
   ]);
   out.data();
@@ -58,4 +61,9 @@ function print(out: Output, { holders, watches, void: gone }: FleetStatus): void
   if (gone.refs + gone.claims > 0) {
     out.say(`Left by processes that are gone, about to be swept: ${gone.refs} refs, ${gone.claims} claims.`);
   }
+}
+
+function describeLag({ lag }: HolderStatus): string {
+  if (lag === undefined) return "";
+  return lag.messages === 0 ? "none" : `${lag.messages} waiting, ${(lag.ms / 1_000).toFixed(1)} s`;
 }

@@ -226,9 +226,11 @@ describe("publisher", () => {
     add(watch, "/b", "2");
     await clock.advance(10_000);
     expect(store.open).toHaveLength(0);
+    expect(publisher.depth).toMatchObject({ messages: 1, inFlight: 1, lagMs: 20_000 });
     may = true;
     publisher.resume();
     await drain();
+    expect(publisher.depth).toMatchObject({ messages: 0, inFlight: 0, lagMs: 0 });
     expect(told(store)).toEqual(["1", "2"]);
     expect(fences).toEqual([true, false]);
   });
@@ -277,7 +279,7 @@ describe("publisher", () => {
     store.settle(0, "ack");
     await publisher.close();
     expect(() => open()).toThrow(expect.objectContaining({ code: "CLOSED" }));
-    expect(publisher.depth).toEqual({ messages: 0, bytes: 0, inFlight: 0 });
+    expect(publisher.depth).toEqual({ messages: 0, bytes: 0, inFlight: 0, lagMs: 0 });
     expect(clock.pending).toBe(0);
   });
 

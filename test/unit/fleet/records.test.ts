@@ -27,6 +27,7 @@ describe("records", () => {
       caseSensitive: ["nas1"],
       deny: [],
       version: "1.0.0",
+      lag: { messages: 7, ms: 1_200 },
     };
     const claim: ClaimRecord = {
       ...target,
