@@ -38,7 +38,7 @@ export async function startKerberosLab(
         "ntlm auth": "disabled",
         "server signing": "mandatory",
         "username map": "",
-        "log level": "1 auth_audit:3",
+        "log level": "1 auth_audit:4",
         ...options.samba?.global,
       },
       env: {
