@@ -8,9 +8,9 @@ import { ShareWatcher } from "../watch/share-watcher.ts";
 import { type DirectoryEntry, type DirectorySource, type EntryInfo, SourceError } from "../watch/source.ts";
 import { isNoSuchShare } from "./failure.ts";
 import { type ListingPage, listPage, type PageRequest } from "./page.ts";
-import { SmbDirectorySource } from "./source.ts";
+import { SmbDirectorySource, type SourceOptions } from "./source.ts";
 
-export interface ShareOptions {
+export interface ShareOptions extends SourceOptions {
   readonly smb: PoolOptions;
   readonly watch?: ShareWatcherOptions;
   readonly surroundings?: Partial<Surroundings>;
@@ -38,7 +38,7 @@ export class Share {
     const authority = host.includes(":") ? `[${host}]` : host;
     this.url = `smb://${authority}${port === 445 ? "" : `:${port}`}/${encodeURIComponent(share)}`;
     this.#pool = new SmbPool(options.smb);
-    this.source = new SmbDirectorySource(this.#pool);
+    this.source = new SmbDirectorySource(this.#pool, options);
     this.#watcher = new ShareWatcher(this.source, options.watch, options.surroundings);
     this.watches = this.#watcher;
   }

@@ -23,6 +23,8 @@ export interface SmbClientOptions {
   readonly password?: string | (() => string);
   /** Instead of username and password: any other way to log in. */
   readonly auth?: AuthProvider;
+  /** Names with private-use stand-ins are told with the characters these stand for (`a:b`, as macOS shows it). Default true. */
+  readonly mapReserved?: boolean;
   /** Dialects, signing, encryption, timeouts, … of the SMB engine. */
   readonly smb?: Partial<Omit<PoolOptions, "host" | "port" | "share" | "root" | "auth">>;
   /** Cover, filters, rescans, … of the watch engine. */
@@ -65,7 +67,7 @@ export class SmbClient {
    * AbortedError. Without a signal it waits for an absent server for ever.
    */
   static async connect(options: SmbClientOptions, { signal }: Cancellable = {}): Promise<SmbClient> {
-    const { username = "", domain = "", password = "", auth, smb, watch } = options;
+    const { username = "", domain = "", password = "", auth, smb, watch, mapReserved = true } = options;
     const share = new Share({
       smb: {
         ...smb,
@@ -76,6 +78,7 @@ export class SmbClient {
         auth: auth ?? createNtlmProvider({ username, domain, password }),
       },
       watch: watch ?? {},
+      mapReserved,
     });
     try {
       await share.connect({ signal });
