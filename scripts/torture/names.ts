@@ -19,7 +19,6 @@ const ODD = [
   "ａｆｕｌｌｗｉｄｔｈ",
   "ſtrange İstanbul ß",
   "=h=3D",
-  "CON.txt",
   "tab~1.txt",
   "n".repeat(255),
   "é".repeat(127),

@@ -46,6 +46,7 @@ export class SmbDirectorySource implements DirectorySource {
       // Two requests close the gap between an answer and the next one. Samba answers a burst of 20,000
       // creates without loss only so; on Windows each one takes one of few slots, and it buffers anyway.
       notifyDepth: server?.kind === "samba" ? 2 : 1,
+      strayRecords: server?.kind === "samba",
       // smbd answers before notifyd has set the inotify watch, which takes longer the more there are.
       settleScanMs: server?.kind === "windows" ? 0 : 1_500,
     };

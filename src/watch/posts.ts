@@ -2,6 +2,7 @@ import type { CanonicalPath } from "../base/path.ts";
 import type { ActiveInterest, InterestIndex } from "./interest.ts";
 import type { Picture, PictureNode } from "./picture.ts";
 import type { Roster } from "./roster.ts";
+import { Strays } from "./strays.ts";
 import type { Territory } from "./territory.ts";
 import type { Watcher } from "./watcher.ts";
 import type { WatcherServices, WatcherSpec, WatcherView } from "./watcher-port.ts";
@@ -20,7 +21,7 @@ export interface PostsContext {
   readonly interests: InterestIndex;
   readonly territory: Territory;
   readonly roster: Roster;
-  readonly services: WatcherServices;
+  readonly services: Omit<WatcherServices, "strays">;
   /** A watcher that interests may have waited for is gone. */
   readonly dismissed: (path: CanonicalPath) => void;
 }
@@ -31,11 +32,13 @@ export interface PostsContext {
  */
 export class Posts {
   readonly #context: PostsContext;
+  readonly #strays: Strays;
   /** By the replacement: whom it replaces at the same directory. */
   readonly #outgoing = new Map<WatcherView, Watcher>();
 
   constructor(context: PostsContext) {
     this.#context = context;
+    this.#strays = new Strays(context.services.source, context.services.clock);
   }
 
   /** A handle for `node` alone; `undefined` when `expansion` asks for more than there may be. */
@@ -79,6 +82,7 @@ export class Posts {
 
   /** Lets go of a directory that is no more. */
   withdraw(node: Node): void {
+    if (node.attachment !== undefined) this.#strays.released();
     this.#remove(node, "directory");
     this.#remove(node, "tree");
   }
@@ -127,7 +131,7 @@ export class Posts {
     if (existing !== undefined && serves(existing.spec, spec)) return existing;
     // The first request fixes a handle's filter (MS-SMB2 3.3.1.3): a wider one needs another handle.
     const filter = spec.filter | (existing?.spec.filter ?? 0);
-    const watcher = roster.enlist({ ...spec, filter }, services);
+    const watcher = roster.enlist({ ...spec, filter }, { ...services, strays: this.#strays });
     node.attachment = { ...node.attachment, [kind]: watcher };
     if (existing !== undefined) this.#outgoing.set(watcher, existing);
     watcher.start();

@@ -38,6 +38,8 @@ export interface SourceTraits {
    * later. Default 0: it hears as soon as it has accepted.
    */
   readonly settleScanMs?: number;
+  /** Records may come to another handle than the one of their directory (Samba; strays.ts has the story). */
+  readonly strayRecords?: boolean;
 }
 
 export interface EntryInfo {

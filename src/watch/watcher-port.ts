@@ -5,6 +5,7 @@ import type { WatcherState } from "./facts.ts";
 import type { ResolvedOptions, Surroundings } from "./options.ts";
 import type { Pacer } from "./pacing.ts";
 import type { DirectorySource } from "./source.ts";
+import type { Strays } from "./strays.ts";
 import type { Doubt, WatcherStatus } from "./watcher-status.ts";
 
 /** What a watcher is for. */
@@ -43,4 +44,5 @@ export interface WatcherServices extends Surroundings {
   /** Spreads the second looks of a share. */
   readonly looks: Pacer;
   readonly options: ResolvedOptions;
+  readonly strays: Strays;
 }

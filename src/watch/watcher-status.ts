@@ -2,7 +2,7 @@ import { describeError, Smb2NatsError } from "../base/errors.ts";
 import type { CanonicalPath } from "../base/path.ts";
 import type { PublicState, ResyncReason, WatchMode } from "./events.ts";
 import { transitions, type WatcherState } from "./facts.ts";
-import { SourceError } from "./source.ts";
+import { SourceError, type SourceFailure } from "./source.ts";
 
 /**
  * - `timer`: nothing in particular; whoever listed by himself meanwhile is told where he may be wrong.
@@ -49,6 +49,21 @@ export function publishMove(
     to,
     ...(error === undefined ? {} : { failure: error.failure }),
   });
+}
+
+/** Where a watch waits after a failure it can do nothing about. */
+export function stateAfter(failure: SourceFailure): "gone" | "denied" | "unreachable" {
+  switch (failure) {
+    case "gone":
+    case "not-a-directory":
+    case "bad-path":
+      return "gone";
+    case "denied":
+    case "credentials":
+      return "denied";
+    default:
+      return "unreachable";
+  }
 }
 
 /** States on the way back to `live` change nothing for consumers. */

@@ -7,6 +7,7 @@ import { every } from "./pacing.ts";
 import { Recovery } from "./recovery.ts";
 import { secondLook } from "./second-look.ts";
 import { type EntryInfo, type NotifyOutcome, SourceError } from "./source.ts";
+import { StrayCheck } from "./strays.ts";
 import { Subscription } from "./subscription.ts";
 import type { WatcherServices, WatcherSpec, WatcherView } from "./watcher-port.ts";
 import {
@@ -15,6 +16,7 @@ import {
   joinDoubts,
   type Loss,
   publishMove,
+  stateAfter,
   statusAfter,
   type WatcherStatus,
 } from "./watcher-status.ts";
@@ -130,21 +132,23 @@ export class Watcher implements WatcherView {
 
   /** Ends with the reason why the handle is of no use any more. */
   async #session(stop: AbortSignal): Promise<Loss> {
-    const { source, clock } = this.#services;
+    const { source, clock, strays } = this.#services;
     const { path, recursive, filter } = this.spec;
     const session = new AbortController();
     const signal = AbortSignal.any([stop, session.signal]);
     const lost = deferred<Loss>();
     this.#lose = lost.resolve;
     this.#move("opening");
+    const check = new StrayCheck(strays, clock, () => this.#lookAgain());
     const directory = await source.open(path, { signal });
     const coalescer = new Coalescer(clock, recursive, (change) => this.#tell([change]));
     // What the server is like is known now at the latest.
     const depth = source.traits.notifyDepth;
-    const subscription = new Subscription(directory, { recursive, filter, depth }, (outcome) =>
-      this.#answered(outcome, coalescer),
-    );
-    const timers: (() => void)[] = [];
+    const subscription = new Subscription(directory, { recursive, filter, depth }, (outcome) => {
+      this.#answered(outcome, coalescer);
+      check.heard(outcome);
+    });
+    const timers = [() => check.stop()];
     try {
       this.#move("arming");
       const armedAt = clock.monotonic();
@@ -173,6 +177,12 @@ export class Watcher implements WatcherView {
       this.#tell(coalescer.flush());
       await directory.close().catch(() => undefined);
     }
+  }
+
+  #lookAgain(): boolean {
+    if (this.#state !== "live") return false;
+    this.#rescan?.();
+    return true;
   }
 
   #timers(subscription: Subscription): (() => void)[] {
@@ -280,6 +290,7 @@ export class Watcher implements WatcherView {
     this.#checking = false;
     if (verdict === "same") this.#healthyAt = asked;
     if (verdict !== "gone" && verdict !== "replaced") return;
+    this.#services.strays.released();
     const error = new SourceError("gone", "the path does not name the watched directory any more");
     this.#fail(error, "silent", this.#healthyAt);
   }
@@ -287,31 +298,13 @@ export class Watcher implements WatcherView {
   async #recover({ error, reason }: Loss, signal: AbortSignal): Promise<void> {
     const recovery = this.#recovery;
     recovery.failed();
-    switch (error.failure) {
-      case "unsupported":
-        await this.#poll(signal);
-        return;
-      case "gone":
-      case "not-a-directory":
-      case "bad-path":
-        this.#move("gone", error);
-        break;
-      case "denied":
-      case "credentials":
-        this.#move("denied", error);
-        break;
-      case "busy":
-        this.#move("unreachable", error);
-        break;
-      case "unreachable":
-        // A dropped handle on a living connection is opened again before anybody need hear of it.
-        if (reason === "server-cleanup" && recovery.failures === 1) return;
-        this.#move("unreachable", error);
-        if (recovery.failures > 1) await recovery.pauseAfter("unreachable", signal);
-        await this.#reach(signal);
-        return;
-    }
-    await recovery.pauseAfter(error.failure, signal);
+    if (error.failure === "unsupported") return this.#poll(signal);
+    const away = error.failure === "unreachable";
+    // A dropped handle on a living connection is opened again before anybody need hear of it.
+    if (away && reason === "server-cleanup" && recovery.failures === 1) return;
+    this.#move(stateAfter(error.failure), error);
+    if (!away || recovery.failures > 1) await recovery.pauseAfter(error.failure, signal);
+    if (away) await this.#reach(signal);
   }
 
   /** The source owns reconnecting; a login it will not repeat is asked for again slowly. */

@@ -397,6 +397,33 @@ describe("many interests", () => {
     expect(told(take())).toEqual(["notify: added /a:x"]);
   });
 
+  it("are not misled for long by records that came to the wrong handle, once that can happen", async () => {
+    const { clock, share, watcher, events, take } = bench(
+      {},
+      { traits: { fullRecursion: false, strayRecords: true } },
+    );
+    for (const path of ["/old", "/other"]) share.mkdir(path);
+    share.write("/other/mine");
+    const handle = watcher.watch({ path: "/", recursive: true }, (event) => events.push(event));
+    await clock.advance(1_000);
+    await handle.live;
+    share.rename("/old", "/new");
+    await clock.advance(5_000);
+    share.rename("/other", "/another");
+    await clock.advance(5_000);
+    const wrong = [...share.handles].find(({ path }) => path === "/another");
+    take();
+    wrong?.queue({ action: 1, name: "not mine" });
+    wrong?.queue({ action: 2, name: "mine" });
+    await clock.advance(5_000);
+    expect(told(take())).toEqual([
+      "notify: added /another:not mine",
+      "notify: removed /another:mine",
+      "rescan: removed /another:not mine",
+      "rescan: added /another:mine",
+    ]);
+  });
+
   it("get a wider filter without a gap", async () => {
     const { clock, share, watcher, events, take } = bench();
     const first = watcher.watch({ path: "/", recursive: false }, (event) => events.push(event));
