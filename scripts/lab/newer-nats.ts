@@ -1,10 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { findSbin } from "./samba.ts";
 
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
-const MIRROR = "file:///var/mirror/debian";
 
 export interface NatsBinary {
   readonly path: string;
@@ -46,6 +45,19 @@ export function clusters(version: string): boolean {
   return major > 2 || (major === 2 && (minor > 10 || (minor === 10 && patch >= 20)));
 }
 
+/** Where this machine gets its Debian from: the first archive that is no security archive. */
+function debianMirror(): string {
+  const folder = "/etc/apt/sources.list.d";
+  const files = existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
+  for (const file of [...files, "/etc/apt/sources.list"].filter(existsSync)) {
+    for (const line of readFileSync(file, "utf8").split("\n")) {
+      const url = /^(?:deb|URIs:)\s.*?(https?:\/\/\S+)/.exec(line)?.[1];
+      if (url !== undefined && /debian\/?$/.test(url)) return url;
+    }
+  }
+  throw new Error("apt has no Debian archive configured");
+}
+
 /** Uses apt with lists and a cache of its own: the system's sources stay as they are. */
 function unpack(suite: string, target: string): string {
   if (!existsSync(KEYRING)) throw new Error(`this is not Debian: ${KEYRING} is absent`);
@@ -55,7 +67,7 @@ function unpack(suite: string, target: string): string {
   }
   try {
     const list = join(work, "sources.list");
-    writeFileSync(list, `deb [signed-by=${KEYRING}] ${MIRROR} ${suite} main\n`);
+    writeFileSync(list, `deb [signed-by=${KEYRING}] ${debianMirror()} ${suite} main\n`);
     const apt = (...args: string[]): void => {
       const options = {
         "Dir::Etc::sourcelist": list,
