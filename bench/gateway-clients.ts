@@ -7,8 +7,14 @@ import { connect, type Socket } from "node:net";
 
 export type Order =
   | { readonly type: "open"; readonly port: number; readonly count: number }
-  /** The first `count` clients subscribe; `%` in the path is the client's number. */
-  | { readonly type: "subscribe"; readonly count: number; readonly path: string }
+  /** The first `count` clients subscribe to `each` paths; `%` in a path counts on, modulo `modulo`. */
+  | {
+      readonly type: "subscribe";
+      readonly count: number;
+      readonly each: number;
+      readonly path: string;
+      readonly modulo: number;
+    }
   /** Report when each of all clients first sees this name. */
   | { readonly type: "expect"; readonly name: string; readonly timeoutMs: number }
   /** Record when each name is first seen, until `collected`. */
@@ -117,7 +123,7 @@ async function open(port: number, count: number): Promise<void> {
   await Promise.all(Array.from({ length: AT_ONCE }, opener));
 }
 
-async function subscribe(count: number, path: string): Promise<void> {
+async function subscribe({ count, each, path, modulo }: Order & { type: "subscribe" }): Promise<void> {
   let next = 0;
   const waiting = new Map<number, () => void>();
   onText = (client, text) => {
@@ -129,15 +135,18 @@ async function subscribe(count: number, path: string): Promise<void> {
   const subscriber = async (): Promise<void> => {
     while (next < count) {
       const number = next++;
-      await new Promise<void>((resolve) => {
-        waiting.set(number, resolve);
-        clients[number]?.send({
-          action: "subscribe",
-          connection_id: "lab",
-          path: path.replace("%", String(number)),
-          detail: "changes",
+      for (let nth = 0; nth < each; nth++) {
+        const directory = path.replace("%", String((number * each + nth) % modulo));
+        await new Promise<void>((resolve) => {
+          waiting.set(number, resolve);
+          clients[number]?.send({
+            action: "subscribe",
+            connection_id: "lab",
+            path: directory,
+            detail: "changes",
+          });
         });
-      });
+      }
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, subscriber));
@@ -175,7 +184,7 @@ process.on("message", (order: Order) => {
   const ready = (): void => answer({ type: "ready" });
   const failed = (error: unknown): void => fail(String(error));
   if (order.type === "open") open(order.port, order.count).then(ready, failed);
-  else if (order.type === "subscribe") subscribe(order.count, order.path).then(ready, failed);
+  else if (order.type === "subscribe") subscribe(order).then(ready, failed);
   else if (order.type === "expect") void expectName(order.name, order.timeoutMs);
   else if (order.type === "collect") {
     collect();

@@ -15,6 +15,8 @@ const ROUND_MS = 2_000;
 const DIRECTORIES = 1_000;
 const PER_SECOND = 1_000;
 const RATE_SECONDS = 10;
+/** Of each socket, at the end. */
+const SUBSCRIPTIONS = 10;
 /** Files a process needs beside its sockets. */
 const OTHER_FILES = 500;
 
@@ -64,7 +66,7 @@ export async function gateway(wanted: number): Promise<Section> {
       { name: "opened at", value: rounded(sockets / (openMs / 1_000), 0), unit: "sockets/s" },
     );
 
-    await clients.do({ type: "subscribe", count: sockets, path: "/all" });
+    await clients.do({ type: "subscribe", count: sockets, each: 1, path: "/all", modulo: 1 });
     await delay(SETTLE_MS);
     rows.push({
       name: "memory per socket with a subscription",
@@ -72,6 +74,20 @@ export async function gateway(wanted: number): Promise<Section> {
       unit: "KiB",
     });
     rows.push(...(await fanOut(stack, clients, sockets)), ...(await rate(stack, clients, pid)));
+    await clients.do({
+      type: "subscribe",
+      count: sockets,
+      each: SUBSCRIPTIONS - 1,
+      path: "/d%",
+      modulo: DIRECTORIES,
+    });
+    await delay(SETTLE_MS);
+    rows.push({
+      name: `memory per socket with ${SUBSCRIPTIONS} subscriptions`,
+      value: rounded((residentKiB(pid) - empty) / sockets, 1),
+      unit: "KiB",
+      note: `${SUBSCRIPTIONS * sockets} subscriptions in one process`,
+    });
     const short = sockets < wanted ? `; ${wanted} were wanted, the limit of open files allows these` : "";
     return {
       title: `${sockets} WebSockets on one gateway`,
@@ -116,7 +132,7 @@ async function fanOut(stack: Stack, clients: Clients, sockets: number): Promise<
 
 /** Many changes a second, each in another directory than the one before; one socket listens to each. */
 async function rate(stack: Stack, clients: Clients, pid: number): Promise<Row[]> {
-  await clients.do({ type: "subscribe", count: DIRECTORIES, path: "/d%" });
+  await clients.do({ type: "subscribe", count: DIRECTORIES, each: 1, path: "/d%", modulo: DIRECTORIES });
   await clients.do({ type: "collect" });
   const started = new Map<string, number>();
   const cpu = cpuSeconds(pid);
