@@ -65,9 +65,12 @@ describe("a gateway and real browsers", () => {
     const rows = [...metrics.matchAll(/^smb2nats_watches\{[^}]*\} (\d+)$/gm)];
     return rows.reduce((sum, [, count]) => sum + Number(count), 0);
   };
-  const restartGateway = async (meanwhile: () => void | Promise<void>): Promise<void> => {
+  const restartGateway = async (
+    signal: "SIGKILL" | "SIGTERM",
+    meanwhile: () => void | Promise<void>,
+  ): Promise<void> => {
     const { process, ops } = gateway();
-    await process.stop("SIGKILL");
+    await process.stop(signal);
     await meanwhile();
     await process.start(Number(new URL(ops).port));
   };
@@ -78,7 +81,7 @@ describe("a gateway and real browsers", () => {
     write("Outage", "gone");
     const page = await mirror("/Outage");
     await same(page, "Outage");
-    await restartGateway(() => {
+    await restartGateway("SIGKILL", () => {
       for (let i = 0; i < 20; i++) write("Outage", `meanwhile-${i}`);
       rmSync(share("Outage", "gone"));
       renameSync(share("Outage", "old"), share("Outage", "new"));
@@ -97,7 +100,7 @@ describe("a gateway and real browsers", () => {
     write("Long", "old");
     const page = await mirror("/Long");
     await same(page, "Long");
-    await restartGateway(async () => {
+    await restartGateway("SIGKILL", async () => {
       // Its lease runs out, its refs are swept, the worker lets go.
       await until("the end of the watch", async () => (await watches()) === 0, { timeoutMs: 40_000 });
       write("Long", "unwatched");
@@ -106,6 +109,26 @@ describe("a gateway and real browsers", () => {
     await same(page, "Long");
     write("Long", "after");
     await same(page, "Long");
+  });
+
+  it("sends browsers away before it stops, and misses nothing for them when it is back", async () => {
+    mkdirSync(share("Drain"));
+    const page = await mirror("/Drain");
+    await restartGateway("SIGTERM", () => write("Drain", "meanwhile"));
+    await same(page, "Drain");
+    expect(await page.statuses()).toContainEqual({ state: "waiting", code: 1001, reason: "going away" });
+  });
+
+  it("brings what happened while the broker was away", async () => {
+    mkdirSync(share("Broker"));
+    const page = await mirror("/Broker");
+    await stack.nats.kill();
+    for (let i = 0; i < 20; i++) write("Broker", `meanwhile-${i}`);
+    await stack.nats.start();
+    await same(page, "Broker");
+    write("Broker", "after");
+    await same(page, "Broker");
+    expect((await page.statuses()).map(({ state }) => state)).toEqual(["connecting", "open"]);
   });
 
   it("serves other tabs while one is frozen, which then catches up", async () => {
@@ -153,6 +176,37 @@ describe("a gateway and real browsers", () => {
     await page.locator('.row[data-action="resync"]').first().waitFor();
     write("Expiry", "after.txt");
     await page.getByText("after.txt").first().waitFor();
+  });
+
+  it("can be used with the keyboard alone", async () => {
+    mkdirSync(share("Keys"));
+    const page = await browser.context.newPage();
+    await page.goto(gateway().url);
+    const { keyboard } = page;
+    const tabTo = async (selector: string): Promise<void> => {
+      for (let presses = 0; presses < 20; presses++) {
+        await keyboard.press("Tab");
+        const focused = await page.evaluate(`document.activeElement?.matches(${JSON.stringify(selector)})`);
+        if (focused === true) return;
+      }
+      throw new Error(`the keyboard does not reach ${selector}`);
+    };
+    await tabTo("#token");
+    await keyboard.insertText(await token());
+    await keyboard.press("Enter");
+    await page.locator('#status[data-state="open"]').waitFor();
+    await page.locator("#connection option").first().waitFor({ state: "attached" });
+    await tabTo("#path");
+    await keyboard.press("Control+A");
+    await keyboard.insertText("/Keys");
+    await keyboard.press("Enter");
+    await page.locator('.panel .state[data-state="live"]').waitFor();
+    await tabTo("#browse");
+    await keyboard.press("Enter");
+    await page.locator("#entries button").first().waitFor();
+    await tabTo('.panel button[aria-label^="Stop watching"]');
+    await keyboard.press("Enter");
+    await page.locator(".panel").waitFor({ state: "detached" });
   });
 
   it("is pleasant to look at by day and by night", async () => {
