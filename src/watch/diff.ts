@@ -70,10 +70,10 @@ export function* diffSteps(before: Snapshot, after: Snapshot): Steps<Change[]> {
   for (const name of removed.names) if (!origins.has(name)) changes.push({ action: "removed", name });
   for (const name of replaced) changes.push({ action: "removed", name });
   for (const [name, oldName] of renamed) changes.push({ action: "renamed", name, oldName });
-  yield SLICE;
+  yield removed.names.length;
   for (const name of added.names) if (!renamed.has(name)) changes.push({ action: "added", name });
   for (const name of replaced) changes.push({ action: "added", name });
-  yield SLICE;
+  yield added.names.length;
   let looked = 0;
   for (const [name, oldName] of renamed) {
     if (++looked % SLICE === 0) yield SLICE;

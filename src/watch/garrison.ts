@@ -5,7 +5,7 @@ import { Herald } from "./herald.ts";
 import type { Inquirer } from "./inquirer.ts";
 import { type ActiveInterest, InterestIndex, type InterestStatus } from "./interest.ts";
 import type { ResolvedOptions, Surroundings } from "./options.ts";
-import { type Gate, Pacer } from "./pacing.ts";
+import { Breather, type Gate, Pacer } from "./pacing.ts";
 import { Picture, type PictureNode } from "./picture.ts";
 import { type Post, Posts } from "./posts.ts";
 import { Roster } from "./roster.ts";
@@ -90,8 +90,11 @@ export class Garrison implements WatcherHost {
       entered: (node) => this.#entered(node),
       enquire: (node, names) => void this.#enquire(node, names),
     });
-    const scanner = new Scanner(source, gate, clock, { entriesPerSecond: options.scanEntriesPerSecond });
-    this.#surveyor = new Surveyor(source, scanner, this.picture, clock, options.maxEntries, {
+    const breather = new Breather(clock, options.entriesPerTurn);
+    const scanner = new Scanner(source, gate, clock, breather, {
+      entriesPerSecond: options.scanEntriesPerSecond,
+    });
+    this.#surveyor = new Surveyor(source, scanner, this.picture, clock, breather, options.maxEntries, {
       differences: (node, via, changes) => this.#herald.differences(node, via, changes),
       listed: (node, silent) => {
         this.#roster.trouble(node.path, undefined);

@@ -67,8 +67,22 @@ export class Herald<T> {
 
   /** What a comparison found; `node.snapshot` is the new one already. */
   differences(node: PictureNode<T>, via: Via, changes: readonly Change[]): void {
-    for (const change of changes) this.#structure(node, change);
+    for (const change of changes) {
+      for (const name of [change.oldName, change.name]) {
+        const child = name === undefined || change.action === "added" ? undefined : node.child(name);
+        if (child !== undefined && change.action !== "modified") this.#unseen(child);
+      }
+      this.#structure(node, change);
+    }
     this.#tell(node, via, changes);
+  }
+
+  /** Nobody saw the directory go: who listed it or one below by himself may know names that we never heard of. */
+  #unseen(node: PictureNode<T>): void {
+    for (const below of node.walk()) {
+      if (this.#interests.at(below.path).length === 0) continue;
+      this.gap(below, below.surveyedAt ?? Number.NEGATIVE_INFINITY, "silent");
+    }
   }
 
   resync(path: CanonicalPath, scope: ResyncScope, reason: ResyncReason): void {

@@ -37,6 +37,8 @@ export interface ShareWatcherOptions {
   readonly scansAtOnce?: number;
   /** Entries read per second and listing; 0 means as fast as the server answers. Default 0. */
   readonly scanEntriesPerSecond?: number;
+  /** Entries packed, compared or told before the event loop gets a turn: a few milliseconds. Default 1,000. */
+  readonly entriesPerTurn?: number;
   /** Rescans of an interest that had to fall back to a tree handle, where `rescanMinutes` is 0. Default 5. */
   readonly fallbackRescanMinutes?: number;
 }
@@ -58,6 +60,7 @@ const DEFAULTS: ResolvedOptions = {
   checksPerSecond: 5,
   scansAtOnce: 4,
   scanEntriesPerSecond: 0,
+  entriesPerTurn: 1_000,
   fallbackRescanMinutes: 5,
 };
 

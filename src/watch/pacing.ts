@@ -1,4 +1,4 @@
-import { type Deferred, deferred, sleep, throwIfAborted, waitFor } from "../base/async.ts";
+import { type Deferred, deferred, sleep, waitFor } from "../base/async.ts";
 import type { Clock } from "../base/clock.ts";
 
 /** Lets at most `limit` holders in at a time, first come, first served. */
@@ -66,11 +66,17 @@ export class Pacer {
 
 /** Long computations on one thread, done in turns: the event loop is never kept waiting for a whole one. */
 export class Breather {
+  readonly #clock: Clock;
   readonly #stepsPerTurn: number;
   #done = 0;
 
-  constructor(stepsPerTurn: number) {
+  constructor(clock: Clock, stepsPerTurn: number) {
+    this.#clock = clock;
     this.#stepsPerTurn = stepsPerTurn;
+  }
+
+  get stepsPerTurn(): number {
+    return this.#stepsPerTurn;
   }
 
   /** Takes note of work done; waits for the next turn when it was enough for one. @throws AbortedError */
@@ -78,8 +84,7 @@ export class Breather {
     this.#done += steps;
     if (this.#done < this.#stepsPerTurn) return;
     this.#done = 0;
-    await new Promise<void>((resolve) => setImmediate(resolve));
-    throwIfAborted(signal);
+    await sleep(0, { signal, clock: this.#clock });
   }
 
   /** Runs work that yields how much it has done. @throws AbortedError */

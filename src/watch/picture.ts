@@ -24,6 +24,8 @@ export class PictureNode<T> {
   dirModified: bigint | undefined;
   /** Monotonic ms of the last listing's begin. */
   surveyedAt: number | undefined;
+  /** Which of all listings was the last to be told; older ones have nothing to say any more. */
+  listing = 0;
   /** Monotonic ms when consumers were last asked to list this directory. */
   resyncedAt: number | undefined;
   attachment: T | undefined;

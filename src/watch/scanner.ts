@@ -2,7 +2,7 @@ import { sleep, throwIfAborted } from "../base/async.ts";
 import type { Clock } from "../base/clock.ts";
 import type { CanonicalPath } from "../base/path.ts";
 import { scans } from "./facts.ts";
-import type { Gate } from "./pacing.ts";
+import type { Breather, Gate } from "./pacing.ts";
 import { REPARSE_POINT, Snapshot } from "./snapshot.ts";
 import type { DirectorySource } from "./source.ts";
 
@@ -24,20 +24,28 @@ export interface ScannerOptions {
   readonly entriesPerSecond: number;
 }
 
-/** The event loop gets a turn at least this often while pages are packed. */
-const PAGES_PER_TURN = 8;
+/** Progress is told about this often. */
+const ENTRIES_PER_FACT = 5_000;
 
 /** Lists directories: page by page, abortable, a bounded number at a time. */
 export class Scanner {
   readonly #source: DirectorySource;
   readonly #gate: Gate;
   readonly #clock: Clock;
+  readonly #breather: Breather;
   readonly #options: ScannerOptions;
 
-  constructor(source: DirectorySource, gate: Gate, clock: Clock, options: ScannerOptions) {
+  constructor(
+    source: DirectorySource,
+    gate: Gate,
+    clock: Clock,
+    breather: Breather,
+    options: ScannerOptions,
+  ) {
     this.#source = source;
     this.#gate = gate;
     this.#clock = clock;
+    this.#breather = breather;
     this.#options = options;
   }
 
@@ -52,7 +60,7 @@ export class Scanner {
     try {
       begun?.();
       const directories = new Map<string, bigint>();
-      let pages = 0;
+      let told = 0;
       for await (const page of this.#source.list(path, { signal })) {
         throwIfAborted(signal);
         for (const entry of page) {
@@ -66,10 +74,11 @@ export class Scanner {
             directories.set(entry.name, entry.modified);
           }
         }
-        if (++pages % PAGES_PER_TURN === 0) {
+        if (snapshot.size - told >= ENTRIES_PER_FACT) {
+          told = snapshot.size;
           fact("progress");
-          await new Promise<void>((resolve) => setImmediate(resolve));
         }
+        await this.#breather.after(page.length, signal);
         const { entriesPerSecond } = this.#options;
         if (entriesPerSecond > 0) {
           await sleep((page.length / entriesPerSecond) * 1_000, { signal, clock: this.#clock });

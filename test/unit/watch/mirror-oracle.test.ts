@@ -258,6 +258,31 @@ const scenes: Record<string, Scene> = {
     ],
     faults: FAULTS,
   },
+  "one directory, told in turns": {
+    watcher: { entriesPerTurn: 1 },
+    interests: [{ path: "/", recursive: false }],
+    faults: FAULTS,
+  },
+  "overlapping interests, one handle per directory, told in turns": {
+    watcher: { entriesPerTurn: 1 },
+    share: { latencyMs: 20, lagMs: 5 },
+    interests: [
+      { path: "/", recursive: true },
+      { path: "/a", recursive: false },
+      { path: "/a/b", recursive: true },
+    ],
+    faults: FAULTS,
+  },
+  "overlapping interests, one recursive handle, told in turns": {
+    watcher: { cover: "tree", entriesPerTurn: 1 },
+    share: { latencyMs: 20 },
+    interests: [
+      { path: "/", recursive: true },
+      { path: "/a", recursive: true },
+      { path: "/a/b", recursive: false },
+    ],
+    faults: FAULTS,
+  },
   "a server that hears only a while after it has accepted": {
     // A refresh would find it too, at last.
     watcher: { refreshMinutes: 60 },

@@ -1,0 +1,237 @@
+import type { CanonicalPath } from "../base/path.ts";
+import { diffSteps, moveSteps } from "./diff.ts";
+import type { Change, ResyncReason, ResyncScope, Via } from "./events.ts";
+import { type Breather, Gate } from "./pacing.ts";
+import { type Picture, type PictureNode, reconcile, type TouchLog } from "./picture.ts";
+import type { Listing } from "./scanner.ts";
+import { EntryFlag, type Snapshot, UNKNOWN } from "./snapshot.ts";
+import type { SourceError } from "./source.ts";
+import type { Doubt } from "./watcher-status.ts";
+
+/** Who hears what a survey finds. */
+export interface SurveyReport<T> {
+  /** `node.snapshot` has been replaced; these are the differences. */
+  differences(node: PictureNode<T>, via: Via, changes: readonly Change[]): void;
+  /** The directory has been listed; `silent` when nobody had been told of it before. */
+  listed(node: PictureNode<T>, silent: boolean): void;
+  /** Differences cannot be told. */
+  resync(path: CanonicalPath, scope: ResyncScope, reason: ResyncReason): void;
+  /**
+   * Names may have come and gone between two listings. Who listed by himself after `since` may have seen
+   * what no comparison of ours can tell.
+   */
+  gap(node: PictureNode<T>, since: number, reason: ResyncReason): void;
+  /** A sub-directory that could not be listed. */
+  skipped(path: CanonicalPath, error: SourceError): void;
+}
+
+/** Why and how a set of directories was listed. */
+export interface Survey {
+  readonly recursive: boolean;
+  readonly doubt: Doubt | undefined;
+  readonly via: Via;
+}
+
+/** A directory to be listed. */
+export interface Target<T> {
+  readonly node: PictureNode<T>;
+  readonly path: CanonicalPath;
+  readonly modified: bigint;
+  /** Just made: no name can have come and gone in it. */
+  readonly pristine: boolean;
+}
+
+/** One directory as it was found. */
+export interface Listed<T> extends Target<T> {
+  readonly listing: Listing;
+  readonly log: TouchLog;
+  /** Monotonic ms. */
+  readonly begunAt: number;
+  /** Counts the listings of a share in the order they began. */
+  readonly number: number;
+}
+
+/** The differences of one directory before they are told. */
+interface News<T> {
+  readonly listed: Listed<T>;
+  readonly path: CanonicalPath;
+  readonly before: Snapshot;
+  readonly after: Snapshot;
+  readonly changes: readonly Change[];
+}
+
+/**
+ * Tells what listings have found. Neither listing nor comparing nor telling is atomic: what the server says
+ * meanwhile is told at once, and of the names it spoke of since a listing began, the listing says nothing
+ * any more.
+ */
+export class Teller<T> {
+  readonly #picture: Picture<T>;
+  readonly #breather: Breather;
+  readonly #report: SurveyReport<T>;
+  /** Two surveys of one directory must not tell turn by turn. */
+  readonly #telling = new Gate(1);
+
+  constructor(picture: Picture<T>, breather: Breather, report: SurveyReport<T>) {
+    this.#picture = picture;
+    this.#breather = breather;
+    this.#report = report;
+  }
+
+  /** Parents before what is below them. @throws AbortedError */
+  async tell(found: readonly Listed<T>[], survey: Survey, signal: AbortSignal): Promise<void> {
+    const leave = await this.#telling.enter(signal);
+    try {
+      await this.#tell(found, survey, signal);
+    } finally {
+      leave();
+    }
+  }
+
+  async #tell(found: readonly Listed<T>[], survey: Survey, signal: AbortSignal): Promise<void> {
+    const { recursive, doubt } = survey;
+    const news: News<T>[] = [];
+    for (const listed of found) {
+      const { node, listing, path } = listed;
+      if (this.#picture.find(path) !== node || listing.tooLarge || isOutdated(listed)) continue;
+      if (node.snapshot !== undefined) news.push(await this.#compare(listed, node.snapshot, signal));
+    }
+    const paired = await this.#breather.run(moveSteps(news), signal);
+    const byListing = new Map(
+      news.map((each, index) => [each.listed, { ...each, changes: paired[index] ?? [] }]),
+    );
+    for (const listed of found) {
+      const { node, path, listing } = listed;
+      await this.#breather.after(1, signal);
+      // An ancestor's differences, told a moment ago, may have taken this directory away.
+      if (this.#picture.find(path) !== node) continue;
+      const wasTold = node.told;
+      if (!isOutdated(listed)) {
+        if (listing.tooLarge) this.#tellTooLarge(node, recursive, wasTold);
+        else if (node.snapshot === undefined) this.#adopt(listed, recursive, doubt);
+        else {
+          await this.#tellDifferences(listed, byListing.get(listed), survey, signal);
+          if (this.#picture.find(path) !== node) continue;
+          this.#tellGap(listed, doubt);
+        }
+        node.dirModified = listed.modified;
+        node.surveyedAt = listed.begunAt;
+        node.listing = listed.number;
+      } else if (doubt !== undefined) this.#report.gap(node, doubt.since, resyncReason(doubt));
+      this.#report.listed(node, !wasTold);
+    }
+  }
+
+  async #compare(listed: Listed<T>, before: Snapshot, signal: AbortSignal): Promise<News<T>> {
+    const after = reconcile(before, listed.listing.snapshot, listed.log);
+    const changes = await this.#breather.run(diffSteps(before, after), signal);
+    return { listed, path: listed.path, before, after, changes };
+  }
+
+  async #tellDifferences(
+    listed: Listed<T>,
+    known: News<T> | undefined,
+    survey: Survey,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { node, path } = listed;
+    let news = known;
+    for (;;) {
+      const told = node.snapshot;
+      if (this.#picture.find(path) !== node || told === undefined) return;
+      // Another picture than the one compared: the directory was told to be empty meanwhile.
+      if (news?.before !== told) news = await this.#compare(listed, told, signal);
+      else if (await this.#tellInParts(news, survey, signal)) return;
+    }
+  }
+
+  /** `false` when the picture was replaced before all was told. */
+  async #tellInParts(
+    { listed, path, before, after, changes: found }: News<T>,
+    { via, doubt }: Survey,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { node, log } = listed;
+    const changes = doubt?.reason === "settling" ? withoutHeard(found, before) : found;
+    const atOnce = this.#breather.stepsPerTurn;
+    for (let at = 0; at < changes.length; at += atOnce) {
+      const part = changes.slice(at, at + atOnce).flatMap((change) => untouched(change, log));
+      for (const change of part) {
+        if (change.action === "removed") before.delete(change.name);
+        else before.set(change.name, after.get(change.name) ?? UNKNOWN);
+        if (change.oldName !== undefined) before.delete(change.oldName);
+      }
+      if (part.length > 0) this.#report.differences(node, via, part);
+      await this.#breather.after(part.length, signal);
+      if (this.#picture.find(path) !== node || node.snapshot !== before) return false;
+    }
+    node.snapshot = reconcile(before, after, log);
+    return true;
+  }
+
+  #tellGap(listed: Listed<T>, doubt: Doubt | undefined): void {
+    const since = gapBefore(listed, doubt);
+    if (since === undefined) return;
+    this.#report.gap(listed.node, since, doubt === undefined ? "silent" : resyncReason(doubt));
+  }
+
+  /** The first listing of a directory that nobody was told of, or that was too large until now. */
+  #adopt({ node, listing, log }: Listed<T>, recursive: boolean, doubt: Doubt | undefined): void {
+    const wasBlind = node.blind;
+    node.snapshot = reconcile(node.snapshot, listing.snapshot, log);
+    node.blind = false;
+    if (wasBlind) {
+      this.#report.resync(
+        node.path,
+        recursive ? "subtree" : "self",
+        doubt === undefined ? "too-large" : resyncReason(doubt),
+      );
+    }
+  }
+
+  #tellTooLarge(node: PictureNode<T>, recursive: boolean, wasTold: boolean): void {
+    node.snapshot = undefined;
+    node.blind = true;
+    if (wasTold) this.#report.resync(node.path, recursive ? "subtree" : "self", "too-large");
+  }
+}
+
+/** A later listing has been told already. */
+function isOutdated<T>({ node, number }: Listed<T>): boolean {
+  return node.told && number < node.listing;
+}
+
+/** What is left of a difference where the server has spoken of its names meanwhile. */
+function untouched(change: Change, log: TouchLog): Change[] {
+  const { action, name, oldName } = change;
+  if (oldName === undefined || action !== "renamed") return log.has(name) ? [] : [change];
+  if (!log.has(name) && !log.has(oldName)) return [change];
+  return [
+    ...(log.has(oldName) ? [] : [{ action: "removed", name: oldName } as const]),
+    ...(log.has(name) ? [] : [{ action: "added", name } as const]),
+  ];
+}
+
+/** Since when names may have come and gone in a directory unseen; `undefined` if none can have. */
+function gapBefore<T>(
+  { node, modified, pristine, begunAt }: Listed<T>,
+  doubt: Doubt | undefined,
+): number | undefined {
+  // A directory new to us, but maybe not to a consumer who has just listed the tree by himself.
+  if (node.dirModified === undefined) return pristine ? undefined : begunAt;
+  if (doubt === undefined || doubt.reason === "settling" || node.dirModified === modified) return undefined;
+  return doubt.reason === "timer" ? node.surveyedAt : doubt.since;
+}
+
+/**
+ * Of a name that came by notification only its being there is known, so a listing makes it look modified. Since
+ * it was heard of, the server was listening: a second look need not tell it again.
+ */
+function withoutHeard(changes: readonly Change[], before: Snapshot): readonly Change[] {
+  const heard = (name: string): boolean => ((before.get(name)?.flags ?? 0) & EntryFlag.known) === 0;
+  return changes.filter(({ action, name }) => action !== "modified" || !heard(name));
+}
+
+function resyncReason(doubt: Doubt): ResyncReason {
+  return doubt.reason === "timer" || doubt.reason === "settling" ? "silent" : doubt.reason;
+}
