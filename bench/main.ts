@@ -7,6 +7,7 @@ import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { burst } from "./burst.ts";
 import { gateway } from "./gateway.ts";
+import { largeDirectory } from "./large-directory.ts";
 import { latency } from "./latency.ts";
 import { scale } from "./scale.ts";
 import type { Section } from "./stats.ts";
@@ -21,6 +22,7 @@ const { values } = parseArgs({
 const sections: Record<string, () => Promise<Section>> = {
   latency: () => latency(values.quick ? 20 : 60),
   burst: () => burst(values.quick ? 2_000 : 20_000),
+  large: () => largeDirectory(values.quick ? 20_000 : 200_000),
   scale: () => scale(values.quick ? 500 : 10_000),
   gateway: () => gateway(values.quick ? 1_000 : 10_000),
 };
