@@ -164,8 +164,25 @@ export class Herald<T> {
       this.#orphaned.add(parent.ensure(name));
       return;
     }
+    const stale = this.#mayBeListed(child);
     for (const below of child.walk()) this.#followers.left(below);
     child.attach(parent, name);
+    if (stale) this.#orphaned.add(child);
+  }
+
+  /**
+   * Whether a consumer may be about to list this directory, or one below, by the name it no longer has. He
+   * finds nothing there, and then moves that along.
+   */
+  #mayBeListed(node: PictureNode<T>): boolean {
+    const since = this.#clock.monotonic() - PICTURE_GRACE_MS;
+    const asked = ({ resyncedAt }: PictureNode<T>): boolean =>
+      resyncedAt !== undefined && resyncedAt >= since;
+    for (const { pictureAt, overrides } of this.#interests.covering(node.path)) {
+      if (pictureAt !== undefined && (overrides.openAudience === true || pictureAt >= since)) return true;
+    }
+    for (let above = node.parent; above !== undefined; above = above.parent) if (asked(above)) return true;
+    return [...node.walk()].some(asked);
   }
 
   /** Whether somebody asked for this directory, or one below, by its path. */
@@ -174,7 +191,7 @@ export class Herald<T> {
     return false;
   }
 
-  /** Moved directories whose contents consumers moved along, but our picture could not. */
+  /** Moved directories whose contents consumers moved along otherwise than our picture did. */
   readonly #orphaned = new Set<PictureNode<T>>();
 
   /** A directory ceased to be: for those who watch it or something below it, all its entries are gone. */

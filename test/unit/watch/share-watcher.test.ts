@@ -397,6 +397,23 @@ describe("many interests", () => {
     expect(told(take())).toEqual(["notify: added /a:x"]);
   });
 
+  it("are told to list a directory again that was renamed while they may have been listing it", async () => {
+    const { clock, share, watcher, events, take } = bench({}, { traits: { fullRecursion: false } });
+    share.mkdir("/d");
+    share.write("/d/file");
+    const handle = watcher.watch({ path: "/", recursive: true }, (event) => events.push(event));
+    await clock.advance(1_000);
+    await handle.live;
+    take();
+    share.rename("/d", "/e");
+    await clock.advance(100);
+    expect(told(take())).toEqual(["notify: renamed /:d>e", "resync /e subtree silent"]);
+    await clock.advance(31_000);
+    share.rename("/e", "/f");
+    await clock.advance(100);
+    expect(told(take())).toEqual(["notify: renamed /:e>f"]);
+  });
+
   it("are not misled for long by records that came to the wrong handle, once that can happen", async () => {
     const { clock, share, watcher, events, take } = bench(
       {},
