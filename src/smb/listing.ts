@@ -25,7 +25,8 @@ import type { Tree } from "./tree.ts";
 export type { DirEntry, FileInfo } from "./file-info.ts";
 
 const SMALL_PAGE = 65_536;
-const LARGE_PAGE = 1 << 20;
+/** Some 2,000 entries: decoding more at once would keep the event loop for tens of milliseconds. */
+const LARGE_PAGE = 1 << 18;
 /** Overflows in a row without a single entry: a server that does not move is left. */
 const MOST_EMPTY_PAGES = 16;
 
