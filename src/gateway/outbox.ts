@@ -8,6 +8,7 @@ import {
   mergeInto,
   type Pending,
   pendingOf,
+  promptText,
   type ToldEvent,
   TreeProgress,
   weight,
@@ -83,20 +84,19 @@ export class Outbox {
 
   /** An answer, or a state: goes out before anything that waits. */
   send(frame: ServerFrame): void {
-    if (this.#closed) return;
-    if (this.#sink.bufferedAmount > this.#limits.bufferBytes) this.#giveUp();
-    else this.#sink.send(JSON.stringify(frame));
+    this.#send(() => JSON.stringify(frame));
   }
 
   /** A change or a resync. */
   offer(to: Addressee, event: ToldEvent): void {
     if (this.#closed) return;
     const key = this.#key(to, event.directory);
-    const frame = pendingOf(to, event);
-    frame.before = this.#trees.get(to)?.progress.see(event.cursor);
+    const tree = this.#trees.get(to);
+    const before = tree?.progress.see(event.cursor);
+    const frame = (): Pending => ({ ...pendingOf(to, event), before });
     const window = this.#windows.get(key);
     if (window !== undefined) {
-      this.#merge(window, frame);
+      this.#merge(window, frame());
       return;
     }
     const fresh: Window = {
@@ -106,8 +106,12 @@ export class Outbox {
       pending: [],
     };
     this.#windows.set(key, fresh);
-    if (this.#isBehind()) this.#merge(fresh, frame);
-    else this.#write(fresh, frame, event);
+    if (this.#isBehind()) this.#merge(fresh, frame());
+    else if (tree === undefined) this.#sendPrompt(to, event, () => promptText(to, event));
+    else {
+      const changed = changedFrame(to, event.directory, { ...frame(), cursor: tree.progress.cursor });
+      this.#sendPrompt(to, event, () => JSON.stringify(changed));
+    }
     this.#schedule();
   }
 
@@ -230,17 +234,30 @@ export class Outbox {
     return true;
   }
 
-  #write(window: Window, frame: Pending, prompt?: ToldEvent): void {
-    const tree = this.#trees.get(window.to);
+  #write({ to, directory }: Window, frame: Pending): void {
+    const tree = this.#trees.get(to);
     if (tree !== undefined) frame.cursor = tree.progress.cursor;
-    this.send(changedFrame(window.to, window.directory, frame));
-    sentFacts.publish({
-      connection: window.to.connectionId,
-      type: frame.resync === undefined ? "changes" : "resync",
-      ...(prompt?.type === "changes"
-        ? { seconds: Math.max(0, this.#clock.now() - Date.parse(prompt.body.time)) / 1_000 }
-        : {}),
-    });
+    this.send(changedFrame(to, directory, frame));
+    const type = frame.resync === undefined ? "changes" : "resync";
+    sentFacts.publish({ connection: to.connectionId, type });
+  }
+
+  /** What did not have to wait. */
+  #sendPrompt(to: Addressee, event: ToldEvent, text: () => string): void {
+    this.#send(text);
+    const { type } = event;
+    const connection = to.connectionId;
+    if (type === "resync") sentFacts.publish({ connection, type });
+    else {
+      const seconds = Math.max(0, this.#clock.now() - Date.parse(event.body.time)) / 1_000;
+      sentFacts.publish({ connection, type, seconds });
+    }
+  }
+
+  #send(text: () => string): void {
+    if (this.#closed) return;
+    if (this.#sink.bufferedAmount > this.#limits.bufferBytes) this.#giveUp();
+    else this.#sink.send(text());
   }
 
   #giveUp(): void {

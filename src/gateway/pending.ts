@@ -47,6 +47,28 @@ export function pendingOf(to: Addressee, event: ToldEvent): Pending {
   return { cursor: event.cursor, epoch, seq, via, changes: [...changes] };
 }
 
+const promptTexts = new WeakMap<ToldEvent, Map<string, string>>();
+
+/**
+ * The frame an event makes by itself, as text: made once for all sockets that asked for a directory in the same
+ * words, or one burst told to thousands would stop everything else for seconds. Not for trees, whose cursor is
+ * each subscriber's own.
+ */
+export function promptText(to: Addressee, event: ToldEvent): string {
+  let texts = promptTexts.get(event);
+  if (texts === undefined) {
+    texts = new Map();
+    promptTexts.set(event, texts);
+  }
+  const words = `${to.detail} ${to.connectionId} ${to.path}`;
+  let text = texts.get(words);
+  if (text === undefined) {
+    text = JSON.stringify(changedFrame(to, event.directory, pendingOf(to, event)));
+    texts.set(words, text);
+  }
+  return text;
+}
+
 /** Whether `next` could become part of the frame that waits. */
 export function mergeInto(last: Pending, next: Pending): boolean {
   const { changes } = last;

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { ManualClock } from "../../../src/base/clock.ts";
 import { resolveLimits, resolveTimes } from "../../../src/gateway/options.ts";
 import { type FrameSink, Outbox } from "../../../src/gateway/outbox.ts";
@@ -79,6 +79,29 @@ describe("the outbox", () => {
     outbox = make();
   });
   const names = (): string[] => sink.frames.flatMap((frame) => (frame.changes ?? []).map(({ name }) => name));
+
+  it("makes the text of one change once for all who asked in the same words", () => {
+    const stringify = vi.spyOn(JSON, "stringify");
+    try {
+      const event = changes(["1", "2"]);
+      for (let reader = 0; reader < 100; reader++) make().offer(addressee({ detail: true }), event);
+      expect(stringify).toHaveBeenCalledTimes(1);
+      make().offer(addressee({ detail: false }), event);
+      make().offer(addressee({ path: "a/", detail: true }), event);
+      make().offer(addressee({ recursive: true }), event);
+      expect(stringify).toHaveBeenCalledTimes(4);
+      expect(
+        sink.frames.slice(-4).map(({ path, changes, directory }) => [path, changes?.length, directory]),
+      ).toEqual([
+        ["/a", 2, undefined],
+        ["/a", undefined, undefined],
+        ["a/", 2, undefined],
+        ["/a", undefined, "/a"],
+      ]);
+    } finally {
+      stringify.mockRestore();
+    }
+  });
 
   it("sends the first at once, then one per window, and the last always", async () => {
     const to = addressee();
