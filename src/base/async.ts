@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { type Clock, systemClock } from "./clock.ts";
 import { AbortedError, ClosedError, DeadlineError, OverflowError } from "./errors.ts";
 
@@ -59,7 +60,7 @@ export async function waitFor<T>(promise: Promise<T>, options: WaitOptions = {})
       signal?.removeEventListener("abort", onAbort);
       settle();
     };
-    signal?.addEventListener("abort", onAbort, { once: true });
+    listen(signal, onAbort);
     promise.then(
       (value) => finish(() => resolve(value)),
       (reason: unknown) => finish(() => reject(reason)),
@@ -83,8 +84,15 @@ export async function sleep(
       signal?.removeEventListener("abort", onAbort);
       resolve();
     });
-    signal?.addEventListener("abort", onAbort, { once: true });
+    listen(signal, onAbort);
   });
+}
+
+/** However many wait for one signal, each is removed again: Node's guess at a leak would be wrong. */
+function listen(signal: AbortSignal | undefined, onAbort: () => void): void {
+  if (signal === undefined) return;
+  setMaxListeners(0, signal);
+  signal.addEventListener("abort", onAbort, { once: true });
 }
 
 export interface BackoffOptions {

@@ -40,6 +40,26 @@ describe("waitFor", () => {
   });
 });
 
+describe("one signal for many", () => {
+  it("is no leak to warn of", async () => {
+    const warnings: Error[] = [];
+    const listener = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", listener);
+    const stop = new AbortController();
+    const waiting = Array.from({ length: 50 }, () =>
+      Promise.allSettled([
+        waitFor(new Promise(() => undefined), { signal: stop.signal }),
+        sleep(60_000, { signal: stop.signal, clock: new ManualClock() }),
+      ]),
+    );
+    await new Promise((resolve) => setImmediate(resolve));
+    stop.abort();
+    await Promise.all(waiting);
+    process.off("warning", listener);
+    expect(warnings).toEqual([]);
+  });
+});
+
 describe("sleep", () => {
   it("wakes on time or on abort", async () => {
     const clock = new ManualClock();
