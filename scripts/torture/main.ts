@@ -1,11 +1,13 @@
 // The torture test: random changes and faults against a real smbd; every consumer's picture must stay true.
 import { parseArgs } from "node:util";
+import { detection } from "./detection.ts";
 import { FAULTS, type FaultName } from "./faults.ts";
-import { describeReport } from "./report.ts";
+import { races } from "./races.ts";
+import { describeRaces, describeReport } from "./report.ts";
 import { type TortureMode, type TortureOptions, torture } from "./run.ts";
 
 const USAGE = `usage: torture [--seed N] [--minutes M] [--mode directory|tree|poll] [--recursive] [--encrypted]
-       torture --races [N]        list right after live, N rounds (default 10000)
+       torture --races N          list right after live, N rounds (nightly: 10000)
        torture --detection        how long things go unnoticed, with the defaults
 examples:
        torture --seed 7 --minutes 2 --mode directory --recursive
@@ -50,6 +52,8 @@ async function main(args: readonly string[]): Promise<number> {
       faults: { type: "string" },
       journal: { type: "string" },
       json: { type: "boolean", default: false },
+      races: { type: "string" },
+      detection: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
@@ -58,6 +62,8 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   const seed = number("seed", values.seed);
+  if (values.detection) return showDetection(values.json);
+  if (values.races !== undefined) return showRaces(seed, number("races", values.races), values.json);
   const runs = number("runs", values.runs);
   const seconds = (number("minutes", values.minutes) * 60) / runs;
   const faults = faultsOf(values.faults);
@@ -77,6 +83,25 @@ async function main(args: readonly string[]): Promise<number> {
     lost += report.lost.length;
   }
   return lost === 0 ? 0 : 1;
+}
+
+async function showDetection(json: boolean): Promise<number> {
+  const found = await detection((text) => console.error(`torture: ${text}`));
+  if (json) console.log(JSON.stringify(found));
+  else
+    for (const { what, seconds, bound } of found)
+      console.log(`${seconds.toFixed(2).padStart(7)} s  ${what} (${bound})`);
+  return 0;
+}
+
+async function showRaces(seed: number, rounds: number, json: boolean): Promise<number> {
+  const report = await races({
+    seed,
+    rounds,
+    onProgress: (done) => console.error(`torture: ${done} rounds`),
+  });
+  console.log(json ? JSON.stringify(report) : describeRaces(report));
+  return report.lost.length === 0 ? 0 : 1;
 }
 
 function number(name: string, text: string): number {

@@ -1,3 +1,4 @@
+import type { RacesReport } from "./races.ts";
 import type { TortureReport } from "./run.ts";
 
 /** A run for people. */
@@ -29,6 +30,16 @@ export function describeReport(report: TortureReport): string {
     lines.push("", `LOST ${consumer}: ${what}`, ...history.map((line) => `  ${line}`));
   }
   return lines.join("\n");
+}
+
+export function describeRaces(report: RacesReport): string {
+  return [
+    `seed                ${report.seed}`,
+    `rounds              ${report.rounds}, ${report.changes} changes around \`live\``,
+    `delivered           ${counts(report.delivered)}`,
+    `right within 1 s    ${report.prompt}; later ${report.late}, the slowest after ${(report.slowestMs / 1_000).toFixed(2)} s`,
+    `lost                ${report.lost.length === 0 ? 0 : report.lost.join("\n")}`,
+  ].join("\n");
 }
 
 function counts(of: object): string {
