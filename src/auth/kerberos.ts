@@ -152,7 +152,7 @@ class KerberosExchange implements AuthExchange {
     const initiating = gssapi().then((api) =>
       api.initiate({
         ...request,
-        host: spnHost ?? this.#target.host,
+        host: this.#target.referred === true ? this.#target.host : (spnHost ?? this.#target.host),
         password: password === undefined ? undefined : readPassword(password),
       }),
     );

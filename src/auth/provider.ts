@@ -13,6 +13,8 @@ export interface AuthTarget {
   readonly host: string;
   /** Token of the server's NEGOTIATE response; may be empty. Unauthenticated before 3.1.1. */
   readonly serverToken: Uint8Array;
+  /** A DFS referral named this host: what is configured about the server's identity does not hold for it. */
+  readonly referred?: boolean | undefined;
 }
 
 export interface AuthExchange {

@@ -1,6 +1,7 @@
 import { AuthError } from "../auth/errors.ts";
 import { AbortedError, describeError } from "../base/errors.ts";
 import { NtStatus } from "../codec/status.ts";
+import { SmbDfsError } from "../smb/dfs-errors.ts";
 import { SmbCredentialsError, SmbNotSentError, SmbSecurityError, SmbStatusError } from "../smb/errors.ts";
 import { classifyStatus, type StatusClass } from "../smb/status-class.ts";
 import { SourceError, type SourceFailure } from "../watch/source.ts";
@@ -12,7 +13,7 @@ const FAILURES: Readonly<Record<StatusClass, SourceFailure>> = {
   "re-tree": "unreachable",
   busy: "busy",
   gone: "gone",
-  // A link is not followed yet: whoever configured it can name its target instead.
+  // DFS links are followed before this; what is left are symbolic links of the server.
   redirect: "bad-path",
   config: "denied",
   credentials: "credentials",
@@ -58,6 +59,8 @@ function failureOf(error: unknown): SourceFailure {
   if (error instanceof SmbCredentialsError) return "credentials";
   // A server that may be an impostor gets neither data nor another try with the same settings at once.
   if (error instanceof SmbSecurityError) return "denied";
+  // The link is there, and nothing behind it: it may come back.
+  if (error instanceof SmbDfsError) return "gone";
   // We could not even ask to be let in, until somebody sets something right; the text says what.
   if (error instanceof AuthError && !error.retryable) return "denied";
   // Not sent because the last attempt to connect failed: that attempt tells what is wrong.

@@ -1,5 +1,7 @@
 import type { AuthProvider } from "../auth/provider.ts";
-import { type CanonicalPath, canonicalPath } from "../base/path.ts";
+import { systemClock } from "../base/clock.ts";
+import { type CanonicalPath, canonicalPath, segmentsOf } from "../base/path.ts";
+import { DfsPool } from "../smb/dfs-pool.ts";
 import { type PoolInfo, SmbPool } from "../smb/pool.ts";
 import type { PoolOptions } from "../smb/pool-options.ts";
 import type { ShareWatch } from "../watch/api.ts";
@@ -29,15 +31,34 @@ export class Share {
   readonly url: string;
   readonly source: DirectorySource;
   readonly watches: ShareWatch;
-  readonly #pool: SmbPool;
+  readonly #pool: DfsPool;
   readonly #watcher: ShareWatcher;
+  #auth: AuthProvider;
   #closing: Promise<void> | undefined;
 
   constructor(options: ShareOptions) {
     const { host, share, port = 445 } = options.smb;
     const authority = host.includes(":") ? `[${host}]` : host;
     this.url = `smb://${authority}${port === 445 ? "" : `:${port}`}/${encodeURIComponent(share)}`;
-    this.#pool = new SmbPool(options.smb);
+    const { smb } = options;
+    this.#auth = smb.auth;
+    this.#pool = new DfsPool({
+      label: smb.label ?? host,
+      clock: smb.clock ?? systemClock,
+      base: new SmbPool(smb),
+      location: { host, port, share, names: segmentsOf(smb.root ?? "/") },
+      open: ({ host, port, share }) =>
+        new SmbPool({
+          label: smb.host,
+          ...smb,
+          host,
+          port,
+          share,
+          root: "/",
+          auth: this.#auth,
+          referred: true,
+        }),
+    });
     this.source = new SmbDirectorySource(this.#pool, options);
     this.#watcher = new ShareWatcher(this.source, options.watch, options.surroundings);
     this.watches = this.#watcher;
@@ -50,6 +71,11 @@ export class Share {
 
   info(): PoolInfo {
     return this.#pool.info();
+  }
+
+  /** Where a path is served from: itself alone, or the way through DFS as far as it is known. */
+  route(path: string): readonly string[] {
+    return this.#pool.route(canonicalPath(path));
   }
 
   /** Resolves when the server may be asked. @throws SourceError, AbortedError */
@@ -94,6 +120,7 @@ export class Share {
 
   /** New credentials for the next login; at once where the old ones had been refused. */
   replaceAuth(auth: AuthProvider): void {
+    this.#auth = auth;
     this.#pool.replaceAuth(auth);
   }
 

@@ -1,4 +1,5 @@
 import type { CanonicalPath } from "../base/path.ts";
+import { ShareCapabilities } from "../codec/msg/tree-connect.ts";
 import type { DirectoryHandle } from "../smb/handle.ts";
 import type { ArmOptions, NotifyOutcome as SmbNotifyOutcome } from "../smb/notify.ts";
 import type { SmbPool } from "../smb/pool.ts";
@@ -27,28 +28,37 @@ export interface SourceOptions {
   readonly mapReserved?: boolean;
 }
 
+/** A share, alone or with what its DFS links lead to. */
+export type SourcePool = Pick<SmbPool, "ready" | "openDirectory" | "list" | "stat" | "info">;
+
 /** An SMB share as the watch engine sees it. Decides nothing but what an error means, and how names are shown. */
 export class SmbDirectorySource implements DirectorySource {
-  readonly #pool: SmbPool;
+  readonly #pool: SourcePool;
   readonly #mapped: boolean;
 
-  constructor(pool: SmbPool, { mapReserved = true }: SourceOptions = {}) {
+  constructor(pool: SourcePool, { mapReserved = true }: SourceOptions = {}) {
     this.#pool = pool;
     this.#mapped = mapReserved;
   }
 
   get traits(): SourceTraits {
-    const { server } = this.#pool.info();
+    const { server, others = [] } = this.#pool.info();
+    // What is served by several servers is watched as the most difficult of them wants it.
+    const all = server === undefined ? others : [server, ...others];
+    const windows = all.length > 0 && all.every(({ kind }) => kind === "windows");
+    const samba = all.some(({ kind }) => kind === "samba");
+    // A recursive handle ends at the DFS links below it.
+    const dfs = all.some(({ shareCapabilities }) => (shareCapabilities & ShareCapabilities.DFS) !== 0);
     return {
       // Measured on Samba: writes below the top level and local changes there are not reported (facts of
       // Windows are from MS-SMB2; what is neither is treated like Samba, which costs handles, not changes).
-      fullRecursion: server?.kind === "windows",
+      fullRecursion: windows && !dfs,
       // Two requests close the gap between an answer and the next one. Samba answers a burst of 20,000
       // creates without loss only so; on Windows each one takes one of few slots, and it buffers anyway.
-      notifyDepth: server?.kind === "samba" ? 2 : 1,
-      strayRecords: server?.kind === "samba",
+      notifyDepth: samba ? 2 : 1,
+      strayRecords: samba,
       // smbd answers before notifyd has set the inotify watch, which takes longer the more there are.
-      settleScanMs: server?.kind === "windows" ? 0 : 1_500,
+      settleScanMs: windows ? 0 : 1_500,
     };
   }
 

@@ -70,6 +70,16 @@ export type PoolFact = { readonly connection: string } & (
 );
 
 export const connectionFacts: Channel<StateFact> = channel("smb.connection");
+/** Paths of a share are kept elsewhere from now on. `//server/share`, without directories. */
+export interface DfsFact {
+  readonly connection: string;
+  /** `routed`: a link was resolved, from where it stands. `failed-over`: from a target that is away. */
+  readonly type: "routed" | "failed-over";
+  readonly from: string;
+  readonly to: string;
+}
+
+export const dfsFacts: Channel<DfsFact> = channel("smb.dfs");
 export const sessionFacts: Channel<SessionFact> = channel("smb.session");
 export const requestFacts: Channel<RequestFact> = channel("smb.request");
 export const creditFacts: Channel<CreditsFact> = channel("smb.credits");

@@ -56,6 +56,7 @@ export async function runLogin(
   const exchange = auth.begin({
     host: connection.options.host,
     serverToken: negotiated.securityBuffer,
+    referred: connection.options.referred,
   });
   try {
     let preauth = negotiated.preauth;

@@ -81,10 +81,9 @@ export async function negotiate(
   const response = decodeNegotiateResponse(message);
   const dialect = dialects.find((each) => each === response.dialect);
   if (dialect === undefined) {
-    throw new SmbSecurityError(
-      "policy",
-      `the server chose dialect 0x${response.dialect.toString(16)}, not offered`,
-    );
+    const known = DIALECTS.find((each) => each === response.dialect);
+    const name = known === undefined ? `dialect 0x${response.dialect.toString(16)}` : dialectName(known);
+    throw new SmbSecurityError("policy", `the server wants to speak SMB ${name}, which was not offered`);
   }
   if (response.maxTransactSize < SMALLEST_TRANSACT) {
     throw new SmbProtocolError(`NEGOTIATE: MaxTransactSize ${response.maxTransactSize}`);

@@ -49,6 +49,8 @@ export interface ConnectionOptions {
   readonly label: string;
   readonly host: string;
   readonly port: number;
+  /** A DFS referral named this host: it is not the one that was configured. */
+  readonly referred?: boolean;
   /** What to offer. */
   readonly dialects: readonly Dialect[];
   readonly signing: SigningPolicy;

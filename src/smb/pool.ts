@@ -1,7 +1,7 @@
 import type { AuthProvider } from "../auth/provider.ts";
 import { type Deferred, deferred, ignoreRejection, sleep, waitFor } from "../base/async.ts";
 import { ClosedError } from "../base/errors.ts";
-import type { CanonicalPath } from "../base/path.ts";
+import { type CanonicalPath, segmentsOf } from "../base/path.ts";
 import { type DialOptions, dialTree } from "./dial.ts";
 import { Dialer } from "./dialer.ts";
 import { SmbNotSentError, SmbStatusError } from "./errors.ts";
@@ -10,6 +10,7 @@ import { type DirectoryHandle, openDirectory } from "./handle.ts";
 import { type DirEntry, type FileInfo, listDirectory, statPath } from "./listing.ts";
 import { lowerCap, placeHandle } from "./placement.ts";
 import { dialOptions, type PoolOptions } from "./pool-options.ts";
+import { askReferral, type Referral } from "./referral.ts";
 import type { ServerInfo } from "./server-info.ts";
 import { classifyStatus } from "./status-class.ts";
 import type { Tree } from "./tree.ts";
@@ -31,6 +32,8 @@ export interface PoolInfo {
   readonly error: Error | undefined;
   /** What the server was like when last connected. */
   readonly server: ServerInfo | undefined;
+  /** Those that DFS links lead to, as far as they are in use. */
+  readonly others?: readonly ServerInfo[];
   readonly connections: number;
   /** Open watch handles. */
   readonly watches: number;
@@ -109,6 +112,18 @@ export class SmbPool {
   /** Looks at one entry without following it. Throws like `openDirectory`. */
   async stat(path: CanonicalPath, { signal }: Cancellable = {}): Promise<FileInfo> {
     return statPath(await this.#tree(signal), wirePath(this.#root, path), { signal });
+  }
+
+  /** Asks where a path is kept; `asked` are its names below the share. Throws like `openDirectory`. */
+  async referral(
+    path: CanonicalPath,
+    { signal }: Cancellable = {},
+  ): Promise<Referral & { readonly asked: readonly string[] }> {
+    const tree = await this.#tree(signal);
+    const referral = await askReferral(tree.session, `\\${tree.nameOf(wirePath(this.#root, path))}`, {
+      signal,
+    });
+    return { ...referral, asked: [...segmentsOf(this.#root), ...segmentsOf(path)] };
   }
 
   info(): PoolInfo {
@@ -311,7 +326,10 @@ export class SmbPool {
   #lost(role: "scan" | "watch", tree: Tree, started: number, error: Error | undefined): void {
     // A connection that we closed ourselves has logged off: nothing is left behind, and nobody is to blame.
     if (error !== undefined) {
-      this.#orphans.push(tree.session.id);
+      // Another server's numbers mean other sessions.
+      if (tree.connection.options.referred === this.#dial.connection.referred) {
+        this.#orphans.push(tree.session.id);
+      }
       if (this.#orphans.length > MOST_ORPHANS) this.#orphans.shift();
       this.#dialer.lost(this.#now() - started, error);
     }

@@ -1,5 +1,6 @@
 import type { CipherId } from "../crypto/sealing.ts";
 import type { SigningAlgorithm } from "../crypto/signing.ts";
+import type { DfsLocation } from "./dfs-location.ts";
 import type { Dialect } from "./options.ts";
 
 /**
@@ -26,6 +27,8 @@ export interface ServerInfo {
   readonly kind: ServerKind;
   /** `major.minor.build` as the login mechanism tells it, where it does. */
   readonly version: string | undefined;
+  /** Where the share is, when a DFS referral led there from the configured server. */
+  readonly location?: DfsLocation | undefined;
   /** How we logged in. */
   readonly mechanism?: "ntlm" | "kerberos" | undefined;
 }

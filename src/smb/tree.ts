@@ -43,7 +43,8 @@ export class Tree {
     this.dfs =
       (response.capabilities & ShareCapabilities.DFS) !== 0 ||
       (response.shareFlags & (ShareFlags.DFS | ShareFlags.DFS_ROOT)) !== 0;
-    const { negotiated, security } = session;
+    const { negotiated, security, connection } = session;
+    const { host, port } = connection.options;
     this.info = {
       dialect: negotiated.dialect,
       signing: { active: security.signing, algorithm: security.signingAlgorithm },
@@ -56,6 +57,7 @@ export class Tree {
       kind: session.kind,
       version: session.version,
       mechanism: session.mechanism,
+      location: connection.options.referred === true ? { host, port, share, names: [] } : undefined,
     };
   }
 

@@ -21,6 +21,7 @@ import { ERROR_CODES, GatewayOptionsError, RequestError, TokenError } from "../.
 import { ConfigError } from "../../src/ops/config-error.ts";
 import { ListenError } from "../../src/ops/http.ts";
 import { SecretError } from "../../src/ops/secrets.ts";
+import { SmbDfsError } from "../../src/smb/dfs-errors.ts";
 import {
   SmbConnectionError,
   SmbCredentialsError,
@@ -86,6 +87,7 @@ const errors: readonly Smb2NatsError[] = [
   new SmbSecurityError("unsigned", "the answer is not signed"),
   new SmbCredentialsError("the login was refused", 0xc000_006d),
   new SmbCreditError("no credit left"),
+  new SmbDfsError("the link leads back", ["//ns/dfs/a", "//ns/dfs"], cause),
   ...SOURCE_FAILURES.map((failure) => new SourceError(failure, "the share said no", cause)),
   new CheckpointError("too short"),
   ...BROKER_ERROR_CODES.filter((code) => code !== "BROKER_CONFLICT").map(

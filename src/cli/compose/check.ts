@@ -29,6 +29,8 @@ export interface CheckReport {
   readonly slots?: number;
   readonly cover: "directory" | "tree";
   readonly mode: "notify" | "poll";
+  /** Through DFS: the share as named, and where it led. */
+  readonly route?: readonly string[];
   /** How we logged in. */
   readonly auth?: "ntlm" | "kerberos";
   readonly loginMs: number;
@@ -115,6 +117,7 @@ async function examine(
   const { server, watchesPerConnection } = share.info();
   const full = tree && share.source.traits.fullRecursion;
   const { cover } = settings;
+  const route = share.route(path);
   return {
     connection: name,
     share: where,
@@ -129,6 +132,7 @@ async function examine(
     ...(watchesPerConnection === undefined ? {} : { slots: watchesPerConnection }),
     cover: cover === "auto" ? (full ? "tree" : "directory") : cover,
     mode: single ? "notify" : "poll",
+    ...(route.length > 1 ? { route } : {}),
     ...(server?.mechanism === undefined ? {} : { auth: server.mechanism }),
     loginMs,
     listing,
@@ -176,6 +180,7 @@ function print(out: Output, report: CheckReport | CheckFailure): void {
       "server",
       `${report.server}${version}, SMB ${report.dialect}, ${report.auth === undefined ? "" : `${report.auth} `}login in ${report.loginMs} ms`,
     ],
+    ...(report.route === undefined ? [] : ([["route", report.route.join(" -> ")]] as [string, string][])),
     ["signing", report.signing],
     ["encryption", report.encryption],
     [

@@ -4,6 +4,7 @@ import {
   connectionFacts,
   creditFacts,
   deadLetterFacts,
+  dfsFacts,
   echoFacts,
   notifyFacts,
   overflowFacts,
@@ -60,6 +61,16 @@ export function observeSmb({ metrics: { smb }, log, summary }: Observer): (() =>
           },
         );
       }
+    }),
+    dfsFacts.subscribe(({ connection, type, from, to }) => {
+      if (type === "routed")
+        log.info("smb.dfs-routed", "a DFS link is served from its target", { connection, from, to });
+      else
+        log.warn("smb.dfs-failed-over", "a DFS target is away; the next one serves", {
+          connection,
+          from,
+          to,
+        });
     }),
     fallbackFacts.subscribe(({ connection, error, allowed }) => {
       const message = allowed
