@@ -18,7 +18,7 @@ import {
 } from "../crypto/signing.ts";
 import type { Connection } from "./connection.ts";
 import { SmbProtocolError, SmbSecurityError, SmbStatusError } from "./errors.ts";
-import { type ConnectionOptions, type Dialect, dialectName } from "./options.ts";
+import { type ConnectionOptions, DIALECTS, type Dialect, dialectName } from "./options.ts";
 import { HandshakeCall } from "./request.ts";
 
 /** A server that offers less cannot even list a directory; no real one does. */
