@@ -97,6 +97,8 @@ export class WatchActions {
         if (entry === undefined || local === undefined) return false;
         await local.stored(this.#options.signal);
         return writer.announce(entry, local.state);
+      case "keep":
+        return entry !== undefined && writer.keep(entry);
       case "transfer":
       case "release":
         return entry !== undefined && this.#letGo(key, entry, local, action);

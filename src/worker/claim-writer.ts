@@ -97,6 +97,12 @@ export class ClaimWriter {
     return this.#update(entry, { ...entry.record, next: { lease: me, ready } });
   }
 
+  /** Forgets who meant to take over. */
+  keep(entry: ClaimEntry): Promise<boolean> {
+    const { next: _, ...record } = entry.record;
+    return this.#update(entry, record);
+  }
+
   async announce(entry: ClaimEntry, status: ClaimStatus): Promise<boolean> {
     const { lease, connection, path, recursive, next } = entry.record;
     const { state, mode, code, error } = status;

@@ -35,6 +35,7 @@ export interface LocalSituation {
  * - `announce`: write the watch's state into our claim; `warm` while another claim publishes this scope.
  * - `publish`: open an epoch, then announce.
  * - `transfer`: stop, flush, give the claim to the one who is ready.
+ * - `keep`: nobody is to take over any more: forget who meant to.
  * - `release`: stop, flush, delete the claim.
  */
 export type Action =
@@ -49,6 +50,7 @@ export type Action =
   | "announce-warm"
   | "publish"
   | "transfer"
+  | "keep"
   | "release";
 
 /**
@@ -73,7 +75,9 @@ function decideAsOwner({ me, desired, assignee, claim, local, overlapped, succee
     if (overlapped()) return claim?.state === "warm" ? "none" : "announce-warm";
     return "publish";
   }
-  return local.announced ? "none" : "announce";
+  if (!local.announced) return "announce";
+  // A promise to be ready must not outlive the watch it was made for.
+  return assignee === me && claim?.next !== undefined ? "keep" : "none";
 }
 
 function decideAsOther(

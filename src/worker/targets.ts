@@ -45,7 +45,7 @@ export function computeTargets(
   const watches: AssignableWatch[] = [...plan].map(([key, { target }]) => ({
     key,
     connection: target.connection,
-    owner: view.liveClaim(key)?.record.lease,
+    owner: ownerToBe(view, key),
   }));
   const workers = [...view.workers()];
   const seats = workers.map((worker) => seatOf(worker, workers));
@@ -59,6 +59,13 @@ export function computeTargets(
     planned,
     lingering,
   };
+}
+
+/** A move under way counts as made: else half of the moves would make the fleet balanced, and undo the other half. */
+function ownerToBe(view: FleetView, key: WatchKey): string | undefined {
+  const record = view.liveClaim(key)?.record;
+  const next = record?.next?.lease;
+  return next !== undefined && view.leases.has(next) ? next : record?.lease;
 }
 
 export interface TargetBookOptions {

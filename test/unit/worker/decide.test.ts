@@ -78,13 +78,13 @@ const cases: [string, Partial<Situation>, Action][] = [
     "transfer",
   ],
   [
-    "someone is ready who should not have it",
+    "someone was to take over who should not have it any more",
     {
       claim: claim("me", next("third", true)),
       ownerAlive: true,
       local: local({ publishing: true, announced: true }),
     },
-    "none",
+    "keep",
   ],
   ["nobody wants it any more", { ...mine, desired: false, local: local({ publishing: true }) }, "release"],
   [
