@@ -11,7 +11,8 @@ COPY scripts ./scripts
 COPY src ./src
 ARG COMMIT=unknown
 RUN SMB2NATS_COMMIT=${COMMIT} node scripts/build.mjs \
- && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
+ && npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
+ && find node_modules -type d -empty -delete
 
 FROM ${NODE_IMAGE}
 # For `auth: kerberos`.
