@@ -5,7 +5,7 @@ import { Herald } from "./herald.ts";
 import type { Inquirer } from "./inquirer.ts";
 import { type ActiveInterest, InterestIndex, type InterestStatus } from "./interest.ts";
 import type { ResolvedOptions, Surroundings } from "./options.ts";
-import { Breather, type Gate, Pacer } from "./pacing.ts";
+import { Breather, forEachAtOnce, type Gate, Pacer } from "./pacing.ts";
 import { Picture, type PictureNode } from "./picture.ts";
 import { type Post, Posts } from "./posts.ts";
 import { Roster } from "./roster.ts";
@@ -121,7 +121,7 @@ export class Garrison implements WatcherHost {
     const unit = this.#territory.unitFor(active.interest);
     const node = this.picture.ensure(unit.path);
     if (unit.recursive) {
-      this.#posts.ensureTree(node);
+      this.#posts.ensureTree(node, active);
       this.#roots.look(active);
     } else {
       this.#posts.ensureDirectory(node, false);
@@ -174,7 +174,8 @@ export class Garrison implements WatcherHost {
       await this.#surveyor.survey({ path, recursive: false }, doubt, via, signal);
       return;
     }
-    for (const active of this.#posts.rootsUnder(watcher)) {
+    const roots = [...this.#posts.rootsUnder(watcher)];
+    await forEachAtOnce(roots, this.#options.scansAtOnce, async (active) => {
       try {
         await this.#surveyor.survey(active.interest, doubt, via, signal);
         this.#roots.found(active);
@@ -183,7 +184,7 @@ export class Garrison implements WatcherHost {
           throw error;
         this.#roots.missing(active, error);
       }
-    }
+    });
   }
 
   statusChanged(watcher: WatcherView): void {

@@ -44,6 +44,23 @@ export class Gate {
   }
 }
 
+/** Works on `limit` items at a time. After a failure no more are begun; ends when all that were have ended. */
+export async function forEachAtOnce<T>(
+  items: Iterable<T>,
+  limit: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const iterator = items[Symbol.iterator]();
+  const failures: unknown[] = [];
+  const lane = async (): Promise<void> => {
+    for (let next = iterator.next(); next.done !== true && failures.length === 0; next = iterator.next()) {
+      await work(next.value).catch((error: unknown) => failures.push(error));
+    }
+  };
+  await Promise.all(Array.from({ length: Math.max(1, limit) }, lane));
+  if (failures.length > 0) throw failures[0];
+}
+
 /** Hands out turns at a steady rate. */
 export class Pacer {
   readonly #clock: Clock;

@@ -50,9 +50,12 @@ export class Posts {
     return this.#ensure(node, "directory", this.#spec(node.path, false, interests));
   }
 
-  /** A recursive handle at `node`. */
-  ensureTree(node: Node): Watcher {
+  /** A recursive handle at `node` that serves `active` as well. */
+  ensureTree(node: Node, active: ActiveInterest): Watcher {
     const { territory, interests, services } = this.#context;
+    const existing = node.attachment?.tree;
+    if (existing !== undefined && serves(existing.spec, this.#spec(node.path, true, [active])))
+      return existing;
     const served = [...interests].filter(({ interest }) => territory.isWithin(node.path, interest.path));
     const spec = this.#spec(node.path, true, [...interests.covering(node.path), ...served]);
     const fallback = territory.cover === "directory" ? services.options.fallbackRescanMinutes : 0;
@@ -71,13 +74,13 @@ export class Posts {
   }
 
   /** The interests a recursive watcher answers for. */
-  rootsUnder({ spec }: WatcherView): ActiveInterest[] {
+  *rootsUnder({ spec }: WatcherView): IterableIterator<ActiveInterest> {
     const { territory, interests } = this.#context;
     const key = territory.key(spec.path);
-    return [...interests].filter(({ interest }) => {
-      const tree = territory.treeFor(interest.path);
-      return tree !== undefined && territory.key(tree) === key;
-    });
+    for (const active of interests) {
+      const tree = territory.treeFor(active.interest.path);
+      if (tree !== undefined && territory.key(tree) === key) yield active;
+    }
   }
 
   /** Lets go of a directory that is no more. */
@@ -122,7 +125,8 @@ export class Posts {
         tree.doubt("timer");
       }
     }
-    if (post.tree !== undefined && this.rootsUnder(post.tree).length === 0) this.#remove(node, "tree");
+    if (post.tree !== undefined && this.rootsUnder(post.tree).next().done === true)
+      this.#remove(node, "tree");
   }
 
   #ensure(node: Node, kind: Kind, spec: WatcherSpec): Watcher {

@@ -1,4 +1,4 @@
-import { type CanonicalPath, isWithin } from "../base/path.ts";
+import { type CanonicalPath, parentOf } from "../base/path.ts";
 import { Watcher } from "./watcher.ts";
 import type { WatcherServices, WatcherSpec, WatcherView } from "./watcher-port.ts";
 
@@ -8,11 +8,11 @@ export class Roster {
   readonly #watchers = new Set<Watcher>();
   readonly #closing = new Set<Promise<void>>();
   /** Not yet live for the first time, nor refused for good. */
-  readonly #unsettled = new Set<WatcherView>();
+  readonly #unsettled = new Subtrees<WatcherView>();
   /** Directories that cannot be watched, and why. */
-  readonly #troubled = new Map<WatcherView, string>();
+  readonly #troubled = new Subtrees<WatcherView, string>();
   /** The same inside recursive handles, by key. */
-  readonly #skipped = new Map<string, string>();
+  readonly #skipped = new Subtrees<string, string>();
 
   constructor(key: (path: CanonicalPath) => string) {
     this.#key = key;
@@ -25,15 +25,16 @@ export class Roster {
   enlist(spec: WatcherSpec, services: WatcherServices): Watcher {
     const watcher = new Watcher(spec, services);
     this.#watchers.add(watcher);
-    this.#unsettled.add(watcher);
+    this.#unsettled.set(this.#key(spec.path), watcher, undefined);
     return watcher;
   }
 
   /** Closes a watcher. Returns whether an interest's state may depend on that. */
   dismiss(watcher: Watcher): boolean {
     if (!this.#watchers.delete(watcher)) return false;
-    const awaited = this.#unsettled.delete(watcher);
-    const troubled = this.#troubled.delete(watcher);
+    const key = this.#key(watcher.spec.path);
+    const awaited = this.#unsettled.delete(key, watcher);
+    const troubled = this.#troubled.delete(key, watcher);
     const ended = watcher.close().finally(() => this.#closing.delete(ended));
     this.#closing.add(ended);
     return awaited || troubled;
@@ -42,38 +43,72 @@ export class Roster {
   /** Takes note of a watcher's new status. */
   note(watcher: WatcherView): void {
     const { state, error } = watcher.status;
-    if (watcher.settled) this.#unsettled.delete(watcher);
+    const key = this.#key(watcher.spec.path);
+    if (watcher.settled) this.#unsettled.delete(key, watcher);
     if (state === "denied" || state === "degraded") {
-      this.#troubled.set(watcher, `${watcher.spec.path}: ${error?.message ?? state}`);
-    } else this.#troubled.delete(watcher);
+      this.#troubled.set(key, watcher, `${watcher.spec.path}: ${error?.message ?? state}`);
+    } else this.#troubled.delete(key, watcher);
   }
 
   /** A directory inside a recursive handle cannot be listed, or can again. */
   trouble(path: CanonicalPath, text: string | undefined): void {
-    if (text === undefined) this.#skipped.delete(this.#key(path));
-    else this.#skipped.set(this.#key(path), `${path}: ${text}`);
+    const key = this.#key(path);
+    if (text === undefined) this.#skipped.delete(key, key);
+    else this.#skipped.set(key, key, `${path}: ${text}`);
   }
 
   /** Whether a watcher at or below `path` has not given its first answer. */
   isAwaited(path: CanonicalPath): boolean {
-    const key = this.#key(path);
-    for (const { spec } of this.#unsettled) if (isWithin(key, this.#key(spec.path))) return true;
-    return false;
+    return this.#unsettled.within(this.#key(path)).next().done !== true;
   }
 
   /** What is wrong below `path`, in one clause. */
   troubleBelow(path: CanonicalPath): string | undefined {
     const key = this.#key(path);
-    for (const [{ spec }, trouble] of this.#troubled) {
-      const other = this.#key(spec.path);
-      if (other !== key && isWithin(key, other)) return trouble;
+    for (const [{ spec }, trouble] of this.#troubled.within(key)) {
+      if (this.#key(spec.path) !== key) return trouble;
     }
-    for (const [other, trouble] of this.#skipped) if (isWithin(key, other)) return trouble;
+    for (const [, trouble] of this.#skipped.within(key)) return trouble;
     return undefined;
   }
 
   async close(): Promise<void> {
     for (const watcher of [...this.#watchers]) this.dismiss(watcher);
     while (this.#closing.size > 0) await Promise.allSettled(this.#closing);
+  }
+}
+
+/** Items by directory, found again by any of its ancestors without asking each. */
+class Subtrees<Item, Value = undefined> {
+  readonly #byAncestor = new Map<string, Map<Item, Value>>();
+
+  set(key: string, item: Item, value: Value): void {
+    for (const ancestor of upwards(key)) {
+      const below = this.#byAncestor.get(ancestor) ?? new Map<Item, Value>();
+      this.#byAncestor.set(ancestor, below.set(item, value));
+    }
+  }
+
+  /** Returns whether it was there. */
+  delete(key: string, item: Item): boolean {
+    if (this.#byAncestor.get(key)?.has(item) !== true) return false;
+    for (const ancestor of upwards(key)) {
+      const below = this.#byAncestor.get(ancestor);
+      below?.delete(item);
+      if (below?.size === 0) this.#byAncestor.delete(ancestor);
+    }
+    return true;
+  }
+
+  /** What is at the directory or below. */
+  *within(key: string): IterableIterator<[Item, Value]> {
+    yield* this.#byAncestor.get(key)?.entries() ?? [];
+  }
+}
+
+function* upwards(key: string): IterableIterator<string> {
+  for (let at = key; ; at = parentOf(at)) {
+    yield at;
+    if (at === "/") return;
   }
 }
