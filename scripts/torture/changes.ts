@@ -16,10 +16,13 @@ import type { Samba } from "../lab/samba.ts";
 import type { Chance } from "./chance.ts";
 import type { Journal } from "./journal.ts";
 import { anyName, canBeTyped, type NameOptions, otherCase } from "./names.ts";
+import { isFolder } from "./truth.ts";
 
 /** Deeper directories are not made: paths have an end. */
 const DEEPEST = 6;
 const SIZES = [0, 1, 700, 70_000];
+
+const PLAIN_NAMES: NameOptions = { reserved: false };
 
 /** What is done on the disk, by weight. */
 const LOCAL = {
@@ -58,7 +61,7 @@ export class Changer {
   readonly #local: Readonly<Record<keyof typeof LOCAL, () => void>> = {
     write: () => this.#write(this.#target()),
     append: () => this.#append(),
-    mkdir: () => this.#mkdir(this.#target()),
+    mkdir: () => this.#mkdir(this.#target(PLAIN_NAMES)),
     rename: () => this.#rename(),
     move: () => this.#move(),
     remove: () => this.#remove(),
@@ -206,13 +209,15 @@ export class Changer {
     const from = this.#existing();
     if (from === undefined) return;
     const parent = parentOf(from);
-    const name = this.#chance.happens(0.15) ? otherCase(baseName(from)) : anyName(this.#chance, this.#names);
+    const name = this.#chance.happens(0.15)
+      ? otherCase(baseName(from))
+      : anyName(this.#chance, this.#namesFor(from));
     this.#relocate(from, joinPath(parent, name));
   }
 
   #move(): void {
     const from = this.#existing();
-    if (from !== undefined) this.#relocate(from, this.#target());
+    if (from !== undefined) this.#relocate(from, this.#target(this.#namesFor(from)));
   }
 
   #relocate(from: string, to: string): void {
@@ -245,9 +250,11 @@ export class Changer {
     this.#note(`tree ${top}`, [top]);
     mkdirSync(this.#real(top));
     for (let i = chance.between(0, 30); i > 0; i--) {
-      const path = joinPath(chance.pick(directories), anyName(chance, this.#names));
+      const folder = chance.happens(0.3);
+      const path = joinPath(chance.pick(directories), anyName(chance, folder ? PLAIN_NAMES : this.#names));
       if (existsSync(this.#real(path)) || this.#clashes(path)) continue;
-      if (chance.happens(0.3) && depthOf(path) < DEEPEST + 2) {
+      if (folder) {
+        if (depthOf(path) >= DEEPEST + 2) continue;
         mkdirSync(this.#real(path));
         directories.push(path);
       } else writeFileSync(this.#real(path), "leaf");
@@ -281,12 +288,12 @@ export class Changer {
   }
 
   /** A place for something: there may be something already. */
-  #target(): string {
+  #target(names: NameOptions = this.#names): string {
     const top = this.#chance.happens(0.85) ? this.#ground.watched : this.#ground.outside;
     try {
-      return joinPath(this.#directory(top), anyName(this.#chance, this.#names));
+      return joinPath(this.#directory(top), anyName(this.#chance, names));
     } catch {
-      return joinPath(top, anyName(this.#chance, this.#names));
+      return joinPath(top, anyName(this.#chance, names));
     }
   }
 
@@ -299,6 +306,11 @@ export class Changer {
     } catch {
       return undefined;
     }
+  }
+
+  /** No SMB client can open a directory whose name has reserved characters, so nobody can know what is in it. */
+  #namesFor(path: string): NameOptions {
+    return isFolder(this.#real(path)) ? PLAIN_NAMES : this.#names;
   }
 
   /** Two names that differ only in case would be one to the server: only the disk can hold both. */

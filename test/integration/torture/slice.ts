@@ -8,7 +8,7 @@ export const SLICE_TIMEOUT_MS = 120_000;
 /** A short run. On a loss the assertion shows what was done and told last. */
 export async function slice(options: Partial<TortureOptions> & Pick<TortureOptions, "seed">): Promise<void> {
   const report = await torture({
-    seconds: 12,
+    seconds: 9,
     mode: "directory",
     recursive: false,
     encrypted: false,
