@@ -97,10 +97,9 @@ export class DfsPool {
     const moved = this.#options.base.info().server?.location;
     if (moved !== undefined) stops.push({ ...moved, names });
     const { link, target, path: last } = this.#table.leg(path);
-    for (let hop = link?.via; hop !== undefined; hop = hop.via) {
-      const via = hop.targets[hop.current];
-      if (via !== undefined) stops.splice(1, 0, via);
-    }
+    const behind: DfsLocation[] = [];
+    for (let hop = link; hop?.via !== undefined; hop = hop.via) behind.unshift(hop.location);
+    stops.push(...behind);
     if (target !== undefined) stops.push({ ...target, names: segmentsOf(last) });
     return stops.map(formatLocation);
   }

@@ -20,6 +20,7 @@ export interface DirEntry extends FileInfo {
   readonly name: string;
 }
 
+const DFS_TAGS: readonly number[] = [0x8000_000a, 0x8000_0012];
 const NO_ID = 0xffff_ffff_ffff_ffffn;
 
 /** MS-FSCC 2.1.9: 0 and all ones mean that the file system has no ids. */
@@ -43,6 +44,15 @@ export function infoOfCreate(response: CreateResponse, fileId: bigint | undefine
   };
 }
 
+/**
+ * A DFS link is a directory like any other to those who follow it; other reparse points are left as they are.
+ * Listings have the tag in EaSize (MS-FSCC 2.4.17; IO_REPARSE_TAG_DFS and _DFSR of 2.1.2.1).
+ */
+function attributesOf({ fileAttributes, eaSize }: DirectoryInformation): number {
+  const link = (fileAttributes & FileAttributes.REPARSE_POINT) !== 0 && DFS_TAGS.includes(eaSize);
+  return link ? fileAttributes & ~FileAttributes.REPARSE_POINT : fileAttributes;
+}
+
 export function entryOf(entry: DirectoryInformation): DirEntry {
   return {
     name: entry.fileName,
@@ -52,6 +62,6 @@ export function entryOf(entry: DirectoryInformation): DirEntry {
     modified: entry.lastWriteTime,
     changed: entry.changeTime,
     size: Number(entry.endOfFile),
-    attributes: entry.fileAttributes,
+    attributes: attributesOf(entry),
   };
 }

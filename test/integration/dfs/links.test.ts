@@ -41,6 +41,7 @@ function open(name = "dfs", root = "/"): Share {
       root,
       auth: createNtlmProvider({ username: user, domain, password }),
       timeouts: { connectMs: 2_000 },
+      idleMs: 300,
       backoff: { initialMs: 100, maxMs: 500 },
     },
   });
@@ -112,10 +113,23 @@ describe("a DFS link", () => {
     open();
     const watching = new Watching(share, "/tree", true);
     await watching.live();
+    expect(watching.events.map(({ type }) => type)).toEqual(["live"]);
     writeFileSync(join(files.path(), "deep", "inner", "b.txt"), "x");
     await until("the change", () => watching.told.includes("/tree/below/link/inner: added b.txt"));
     mkdirSync(join(ns.samba.path("dfs"), "tree", "plain"));
     await until("the change beside it", () => watching.told.includes("/tree: added plain"));
+    // A link that comes is followed too; one that leads back to its root ends there, and the rest goes on.
+    ns.link("tree/late", dfsTarget(replica));
+    await until("the link", () => watching.told.includes("/tree: added late"));
+    await until("what is behind it", async () => {
+      writeFileSync(join(replica.path(), `late-${Date.now()}`), "x");
+      return watching.told.some((line) => line.startsWith("/tree/late: added late-"));
+    });
+    ns.link("tree/loop", dfsTarget(ns.samba, "dfs"));
+    writeFileSync(join(files.path(), "deep", "still.txt"), "x");
+    await until("the rest", () => watching.told.includes("/tree/below/link: added still.txt"));
+    expect(watching.told).toContain("/tree: added loop");
+    expect(share.handles).toBeLessThanOrEqual(7);
     await watching.close();
   });
 
