@@ -7,13 +7,17 @@ import { type Samba, startSamba } from "../scripts/lab/samba.ts";
 import { startTcpProxy } from "../scripts/lab/tcp-proxy.ts";
 import { createNtlmProvider } from "../src/auth/ntlm.ts";
 import { Share } from "../src/share/share.ts";
+import { SmbDirectorySource } from "../src/share/source.ts";
 import type { DirectoryHandle } from "../src/smb/handle.ts";
 import { SmbPool } from "../src/smb/pool.ts";
 import type { PoolOptions } from "../src/smb/pool-options.ts";
+import { resolveOptions } from "../src/watch/options.ts";
+import { Subscription } from "../src/watch/subscription.ts";
 import { type Row, rounded, type Section } from "./stats.ts";
 
 const OPENING_AT_ONCE = 256;
 const IDLE_MS = 30_000;
+const UPKEEP_OF = 200;
 
 /** Many watched directories from one process: sockets, time to arm, memory, idle CPU and traffic, farewell. */
 export async function scale(directories: number): Promise<Section> {
@@ -23,8 +27,12 @@ export async function scale(directories: number): Promise<Section> {
     return {
       title: `${directories} watched directories, one process`,
       method:
-        "one handle per directory on a Samba of our own, two CHANGE_NOTIFY stacked on each; memory is resident memory after garbage collection",
-      rows: [...(await engine(samba, directories)), ...(await watches(samba, directories))],
+        "one handle per directory on a Samba of our own, two CHANGE_NOTIFY stacked on each; memory is heap and buffers after garbage collection",
+      rows: [
+        ...(await engine(samba, directories)),
+        ...(await upkeep(samba)),
+        ...(await watches(samba, directories)),
+      ],
     };
   } finally {
     await samba.stop();
@@ -84,13 +92,61 @@ async function engine(samba: Samba, directories: number): Promise<Row[]> {
         name: "idle traffic",
         value: rounded(perMinute, 3),
         unit: "bytes per watch and minute",
-        note: "the shared ECHO; a refresh every 10 minutes adds about 800 bytes per handle",
+        note: "the shared ECHO",
       },
       {
         name: "orderly farewell",
         value: rounded(left / 1_000),
         unit: "s",
         note: "TREE_DISCONNECT and LOGOFF on every connection; given up after 2 s",
+      },
+    ];
+  } finally {
+    await pool.close();
+    await proxy.close();
+  }
+}
+
+/** What a watch does about servers that forget it, or the directory, without a word: bytes on the wire, both ways. */
+async function upkeep(samba: Samba): Promise<Row[]> {
+  const proxy = await startTcpProxy({ port: samba.port });
+  const pool = new SmbPool(poolOptions(samba, proxy.port));
+  const source = new SmbDirectorySource(pool);
+  try {
+    await pool.ready();
+    const subscriptions: Subscription[] = [];
+    for (let i = 0; i < UPKEEP_OF; i++) {
+      const directory = await source.open(`/d${i}`, {});
+      const options = { recursive: false, filter: 0x1f, depth: source.traits.notifyDepth };
+      const subscription = new Subscription(directory, options, () => undefined);
+      subscriptions.push(subscription);
+      if (!(await subscription.start())) throw new Error("a notify was not accepted");
+    }
+    const cost = async (work: () => Promise<unknown>): Promise<number> => {
+      await delay(500);
+      const before = proxy.bytes;
+      await work();
+      await delay(500);
+      return (proxy.bytes - before) / UPKEEP_OF;
+    };
+    const refresh = await cost(() => Promise.all(subscriptions.map((each) => each.refresh())));
+    const health = await cost(() =>
+      Promise.all(Array.from({ length: UPKEEP_OF }, (_, i) => source.stat(`/d${i}`, {}))),
+    );
+    for (const each of subscriptions) each.stop();
+    const { refreshMinutes } = resolveOptions({});
+    return [
+      {
+        name: "refresh of a subscription",
+        value: rounded(refresh, 0),
+        unit: "bytes",
+        note: `every ${refreshMinutes} minutes: ${rounded(refresh / refreshMinutes, 0)} bytes per watch and minute`,
+      },
+      {
+        name: "health check",
+        value: rounded(health, 0),
+        unit: "bytes",
+        note: "once a minute and watch, five a second over all at most",
       },
     ];
   } finally {
@@ -126,11 +182,12 @@ async function watches(samba: Samba, directories: number): Promise<Row[]> {
   }
 }
 
-/** Resident bytes after garbage collection. */
+/** Bytes of heap and buffers after garbage collection: unlike resident memory, the same whatever ran before. */
 function settledMemory(): number {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;
   collect();
   collect();
-  return process.memoryUsage.rss();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
 }
