@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { startSamba } from "../scripts/lab/samba.ts";
@@ -25,7 +25,6 @@ export async function burst(count: number): Promise<Section> {
   const pool = new SmbPool(smb);
   try {
     mkdirSync(join(samba.path(), "ours"));
-    mkdirSync(join(samba.path(), "single"));
     const named = new Set<string>();
     const rescanned = new Set<string>();
     let resyncs = 0;
@@ -39,24 +38,12 @@ export async function burst(count: number): Promise<Section> {
     await handle.live;
     const rate = await fill(join(samba.path(), "ours"), count, () => named.size + rescanned.size >= count);
 
-    const single = new Set<string>();
-    let overflows = 0;
-    const directory = await pool.openDirectory("/single");
-    let stopped = false;
-    const loop = (async () => {
-      while (!stopped) {
-        // One request at a time, as the peers do.
-        const outcome = await directory.arm({ recursive: false, filter: 0x1f }).outcome;
-        if (outcome.type === "overflow") overflows++;
-        else if (outcome.type === "records") for (const { name } of outcome.records) single.add(name);
-        else return;
-      }
-    })();
-    await fill(join(samba.path(), "single"), count, () => single.size >= count);
-    stopped = true;
-    writeFileSync(join(samba.path(), "single", "end"), "");
-    await directory.close();
-    await loop;
+    const singles = new Map<number, Heard>();
+    for (const bytes of [65_536, 4_096]) {
+      const dir = `single-${bytes}`;
+      mkdirSync(join(samba.path(), dir));
+      singles.set(bytes, await single(pool, samba.path(), dir, bytes, count));
+    }
     const found = [...rescanned].filter((name) => !named.has(name)).length;
     return {
       title: "A burst in one directory",
@@ -69,12 +56,12 @@ export async function burst(count: number): Promise<Section> {
           unit: `of ${count}`,
           note: `${resyncs} resyncs`,
         },
-        {
-          name: "one request at a time, 64 KiB, no rescan",
-          value: single.size - (single.has("end") ? 1 : 0),
+        ...[...singles].map(([bytes, { names, overflows }]) => ({
+          name: `one request at a time, ${bytes} bytes, no rescan`,
+          value: names,
           unit: `of ${count}`,
           note: `${overflows} overflows, each an unknown loss`,
-        },
+        })),
       ],
     };
   } finally {
@@ -82,6 +69,38 @@ export async function burst(count: number): Promise<Section> {
     await share.close();
     await samba.stop();
   }
+}
+
+interface Heard {
+  readonly names: number;
+  readonly overflows: number;
+}
+
+/** A bare loop with one request at a time, as the peers have it. */
+async function single(
+  pool: SmbPool,
+  root: string,
+  dir: string,
+  bufferBytes: number,
+  count: number,
+): Promise<Heard> {
+  const names = new Set<string>();
+  let overflows = 0;
+  const directory = await pool.openDirectory(`/${dir}`);
+  let stopped = false;
+  const loop = (async () => {
+    while (!stopped) {
+      const outcome = await directory.arm({ recursive: false, filter: 0x1f, bufferBytes }).outcome;
+      if (outcome.type === "overflow") overflows++;
+      else if (outcome.type === "records") for (const { name } of outcome.records) names.add(name);
+      else return;
+    }
+  })();
+  await fill(join(root, dir), count, () => names.size >= count);
+  stopped = true;
+  await directory.close();
+  await loop;
+  return { names: names.size, overflows };
 }
 
 /** Returns creates per second; waits until `done` or 20 s have passed. */

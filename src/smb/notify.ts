@@ -36,6 +36,8 @@ export interface ArmOptions {
   readonly recursive: boolean;
   /** FILE_NOTIFY_CHANGE_* (MS-SMB2 2.2.35). */
   readonly filter: number;
+  /** Most bytes of an answer; what does not fit is lost in an `overflow`. Default and most: 65,536. */
+  readonly bufferBytes?: number;
 }
 
 /** The handle that a notify stands on. */
@@ -66,7 +68,7 @@ export class ArmedNotify extends PendingRequest {
       {
         command: Command.CHANGE_NOTIFY,
         treeId: subject.tree.id,
-        payload: bufferBytes(subject.tree),
+        payload: answerBytes(subject.tree, options),
         body: encode(subject, options),
       },
       undefined,
@@ -185,14 +187,14 @@ export class ArmedNotify extends PendingRequest {
   }
 }
 
-function bufferBytes(tree: Tree): number {
-  return Math.min(BUFFER_BYTES, tree.info.maxTransactSize);
+function answerBytes(tree: Tree, { bufferBytes = BUFFER_BYTES }: ArmOptions): number {
+  return Math.min(bufferBytes, BUFFER_BYTES, tree.info.maxTransactSize);
 }
 
 function encode(subject: NotifySubject, options: ArmOptions): Uint8Array {
   return encodeChangeNotifyRequest({
     flags: options.recursive ? WATCH_TREE : 0,
-    outputBufferLength: bufferBytes(subject.tree),
+    outputBufferLength: answerBytes(subject.tree, options),
     fileId: subject.fileId,
     completionFilter: options.filter,
   });
