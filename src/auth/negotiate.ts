@@ -23,9 +23,10 @@ const NO_KERBEROS: ReadonlySet<AuthErrorCode> = new Set([
 ]);
 
 /**
- * Kerberos first, NTLMv2 where there is no ticket for the server and the configuration allows it. The choice
- * is ours, made before the first token: only the chosen mechanism is offered, so nobody on the wire can talk
- * us down. Each login that is not Kerberos is stated on `auth.fallback`.
+ * Kerberos first, NTLMv2 where there is no ticket for the server and the configuration allows it: who can cut
+ * us off from the KDC can then bring us to NTLM, so it is for the operator to allow. The choice is made before
+ * the first token, and only what was chosen is offered. Each login that is not Kerberos is stated on
+ * `auth.fallback`.
  */
 export function createNegotiateProvider(options: NegotiateOptions): AuthProvider {
   return { mechanism: "negotiate", begin: (target) => new NegotiateExchange(options, target) };
