@@ -1,5 +1,6 @@
 import type { CanonicalPath } from "../base/path.ts";
 import type { Change, ChangesEvent, ResyncEvent, StateEvent } from "../watch/events.ts";
+import { Kinship } from "./kinship.ts";
 
 /** What waits to be published. No clocks, no sockets. */
 
@@ -21,6 +22,8 @@ interface DraftBase {
   readonly since: number;
   /** Stands for what was dropped, so it is outside the limits; at most one of a kind in a lane. */
   readonly exempt: boolean;
+  /** Its place in the order between directories above and below each other. */
+  order: number;
 }
 
 export interface ChangesDraft extends DraftBase {
@@ -43,14 +46,19 @@ const FRAME_BYTES = 300;
 /** The queue of one subject of one watch. */
 export class Lane {
   readonly subject: string;
+  /** Folded path of the directory. */
+  readonly key: string;
   readonly drafts: Draft[] = [];
   /** A message of this lane is on its way: one at a time keeps the order. */
   busy = false;
   /** Waiting in the list of lanes with something to send. */
   listed = false;
+  /** Its first draft waits for another directory's. */
+  waiting = false;
 
-  constructor(subject: string) {
+  constructor(subject: string, key: string) {
     this.subject = subject;
+    this.key = key;
   }
 }
 
@@ -71,10 +79,16 @@ export class WatchQueue {
   outstanding = 0;
   /** Queued messages were dropped and the resync that covers them is not sealed yet: it covers what comes now, too. */
   overflowed = false;
+  readonly #fold: (name: string) => string;
+  /** Only a tree has directories above and below each other. */
+  readonly #kinship: Kinship<Lane> | undefined;
+  #freed: Lane[] = [];
 
-  constructor(path: CanonicalPath, recursive: boolean) {
+  constructor(path: CanonicalPath, recursive: boolean, fold: (name: string) => string) {
     this.path = path;
     this.recursive = recursive;
+    this.#fold = fold;
+    this.#kinship = recursive ? new Kinship() : undefined;
   }
 
   /** Monotonic time when the oldest draft was handed in; infinite when there is none. */
@@ -84,10 +98,10 @@ export class WatchQueue {
     return oldest;
   }
 
-  lane(subject: string): Lane {
+  lane(subject: string, key: string): Lane {
     let lane = this.lanes.get(subject);
     if (lane === undefined) {
-      lane = new Lane(subject);
+      lane = new Lane(subject, key);
       this.lanes.set(subject, lane);
     }
     return lane;
@@ -104,18 +118,21 @@ export class WatchQueue {
     let tail = lane.drafts.at(-1);
     for (const change of event.changes) {
       const bytes = Buffer.byteLength(JSON.stringify(change)) + 1;
+      const names = this.#namesOf(change);
       const fits =
         tail !== undefined &&
         "changes" in tail &&
         tail.event.path === event.path &&
         tail.event.via === event.via &&
         tail.changes.length < limits.maxChanges &&
-        tail.bytes + bytes <= limits.maxMessageBytes;
+        tail.bytes + bytes <= limits.maxMessageBytes &&
+        this.#kinship?.mayJoin(tail.order, names) !== false;
       if (!fits) {
         tail = {
           ...now,
           bytes: frameBytes(event.path),
           exempt: false,
+          order: 0,
           event: { type: "changes", path: event.path, via: event.via },
           changes: [],
         };
@@ -123,6 +140,7 @@ export class WatchQueue {
       }
       if (tail !== undefined && "changes" in tail) {
         tail.changes.push(change);
+        this.#kinship?.join(tail.order, names);
         tail.bytes += bytes;
         this.bytes += bytes;
       }
@@ -144,6 +162,7 @@ export class WatchQueue {
       ...now,
       bytes: frameBytes(event.path),
       exempt: false,
+      order: 0,
       event,
       expand: false,
     });
@@ -158,6 +177,7 @@ export class WatchQueue {
       ...now,
       bytes: frameBytes(event.path) + Buffer.byteLength(event.error ?? ""),
       exempt: false,
+      order: 0,
       event,
     });
   }
@@ -165,11 +185,36 @@ export class WatchQueue {
   /** A resync that stands for what was dropped, unless the lane has one already. */
   addExemptResync(lane: Lane, event: ResyncEvent, expand: boolean, now: Moment): boolean {
     if (lane.drafts.some((draft) => draft.exempt && draft.event.type === "resync")) return false;
-    this.#append(lane, { ...now, bytes: 0, exempt: true, event, expand });
+    this.#append(lane, { ...now, bytes: 0, exempt: true, order: 0, event, expand });
     return true;
   }
 
-  /** Takes the first draft of a lane; it stays outstanding until `done`. */
+  /** Whether the first draft of a lane has to wait for another directory's; `takeFreed` names the lane when it may go. */
+  mustWait(lane: Lane): boolean {
+    const [draft] = lane.drafts;
+    const blocker = draft === undefined ? undefined : this.#kinship?.blocker(draft.order);
+    if (blocker === undefined) return false;
+    this.#kinship?.wait(blocker, lane);
+    lane.waiting = true;
+    return true;
+  }
+
+  /** Lanes that waited for others, and need not any more. */
+  takeFreed(): Lane[] {
+    const freed = this.#freed;
+    this.#freed = [];
+    return freed;
+  }
+
+  /** Stored, or given up. */
+  settle(order: number): void {
+    for (const lane of this.#kinship?.settle(order) ?? []) {
+      lane.waiting = false;
+      this.#freed.push(lane);
+    }
+  }
+
+  /** Takes the first draft of a lane; it stays outstanding until `settle`. */
   take(lane: Lane): Draft | undefined {
     const draft = lane.drafts.shift();
     if (draft !== undefined) this.#uncount(draft);
@@ -179,6 +224,7 @@ export class WatchQueue {
   takeLast(lane: Lane): void {
     const draft = lane.drafts.pop();
     if (draft === undefined) return;
+    this.settle(draft.order);
     this.#uncount(draft);
     this.outstanding--;
   }
@@ -192,6 +238,7 @@ export class WatchQueue {
       bytes: Math.ceil(draft.bytes / 2),
     }));
     lane.drafts.unshift(...halves);
+    this.#kinship?.split(draft.order);
     this.messages += halves.length;
     for (const { bytes } of halves) this.bytes += bytes;
     this.outstanding += halves.length - 1;
@@ -204,6 +251,7 @@ export class WatchQueue {
     for (const lane of this.lanes.values()) {
       const state = lane.drafts.findLast((draft) => draft.event.type === "state");
       for (const draft of lane.drafts) {
+        this.settle(draft.order);
         this.#uncount(draft);
         this.outstanding--;
         if (draft === state) continue;
@@ -222,6 +270,7 @@ export class WatchQueue {
     let dropped = 0;
     for (const lane of this.lanes.values()) {
       for (const draft of lane.drafts.splice(0)) {
+        this.settle(draft.order);
         this.#uncount(draft);
         this.outstanding--;
         dropped++;
@@ -230,7 +279,12 @@ export class WatchQueue {
     return dropped;
   }
 
+  #namesOf({ name, oldName }: Change): string[] {
+    return oldName === undefined ? [this.#fold(name)] : [this.#fold(name), this.#fold(oldName)];
+  }
+
   #append(lane: Lane, draft: Draft): void {
+    draft.order = this.#kinship?.enter(lane.key, "changes" in draft ? [] : undefined) ?? 0;
     lane.drafts.push(draft);
     this.outstanding++;
     if (draft.exempt) return;

@@ -132,7 +132,7 @@ export class NatsEventPublisher implements EventPublisher {
   }
 
   #list(watch: WatchOutbox, lane: Lane): void {
-    if (lane.listed || lane.busy || lane.drafts.length === 0) return;
+    if (lane.listed || lane.busy || lane.waiting || lane.drafts.length === 0) return;
     lane.listed = true;
     this.#ready.push({ watch, lane });
   }
@@ -165,6 +165,7 @@ export class NatsEventPublisher implements EventPublisher {
       if (next === undefined) return;
       const { watch, lane } = next;
       lane.listed = false;
+      if (watch.queue.mustWait(lane)) continue;
       const sealed = watch.seal(lane, this.#store.maxPayload - HEADER_ROOM);
       if (sealed === undefined) {
         this.#list(watch, lane);
@@ -261,7 +262,7 @@ export class NatsEventPublisher implements EventPublisher {
     const { watch, lane } = sealed;
     lane.busy = false;
     this.#list(watch, lane);
-    watch.settled(lane);
+    for (const freed of watch.settled(sealed)) this.#list(watch, freed);
     this.#pump();
   }
 

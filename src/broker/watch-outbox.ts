@@ -1,7 +1,7 @@
 import { type Backoff, type Deferred, deferred, waitFor } from "../base/async.ts";
 import type { Clock } from "../base/clock.ts";
 import { AbortedError, DeadlineError } from "../base/errors.ts";
-import type { CanonicalPath } from "../base/path.ts";
+import { type CanonicalPath, foldCase, pathKey } from "../base/path.ts";
 import type { ChangesEvent, ResyncEvent, StateEvent } from "../watch/events.ts";
 import { outboxFacts } from "./facts.ts";
 import type { EventMessage } from "./message.ts";
@@ -25,6 +25,8 @@ export interface Sealed {
   readonly message: EventMessage;
   readonly headers: Readonly<Record<string, string>>;
   readonly payload: Uint8Array;
+  /** Of the draft it was. */
+  readonly order: number;
   /** Monotonic clock when its first part was handed in. */
   readonly since: number;
   attempts: number;
@@ -56,7 +58,8 @@ export class WatchOutbox implements WatchPublisher {
     this.#host = host;
     this.epoch = options.epoch;
     this.connection = options.connection;
-    this.queue = new WatchQueue(options.path, options.recursive);
+    const fold = options.caseSensitive ? (name: string): string => name : foldCase;
+    this.queue = new WatchQueue(options.path, options.recursive, fold);
   }
 
   changes(event: ChangesEvent): void {
@@ -147,6 +150,7 @@ export class WatchOutbox implements WatchPublisher {
         message,
         headers: encoded.headers,
         payload: encoded.payload,
+        order: draft.order,
         since: draft.since,
         attempts: 0,
         backoff: undefined,
@@ -156,11 +160,13 @@ export class WatchOutbox implements WatchPublisher {
     return sealed;
   }
 
-  /** A sealed message of this lane is done with. */
-  settled(lane: Lane): void {
+  /** A sealed message is done with. Returns lanes that waited for it. */
+  settled({ lane, order }: Sealed): readonly Lane[] {
     if (this.queue.outstanding > 0) this.queue.outstanding--;
+    this.queue.settle(order);
     this.queue.release(lane);
     this.#checkIdle();
+    return this.queue.takeFreed();
   }
 
   /** The server takes no message of that size: its directory is to be listed. */
@@ -224,7 +230,7 @@ export class WatchOutbox implements WatchPublisher {
   /** Runs a change of the queue and tells the host how the totals moved. */
   #moved(change: () => readonly Lane[]): void {
     const { messages, bytes } = this.queue;
-    const lanes = change();
+    const lanes = [...change(), ...this.queue.takeFreed()];
     this.#host.changed(this, lanes, this.queue.messages - messages, this.queue.bytes - bytes);
     this.#checkIdle();
   }
@@ -237,7 +243,10 @@ export class WatchOutbox implements WatchPublisher {
 
   #lane(path: CanonicalPath): Lane {
     const { connection, caseSensitive } = this.#options;
-    return this.queue.lane(ingestSubject(watchName(connection, path, caseSensitive)));
+    return this.queue.lane(
+      ingestSubject(watchName(connection, path, caseSensitive)),
+      pathKey(path, caseSensitive),
+    );
   }
 
   #now(): Moment {
