@@ -9,6 +9,7 @@ import type { TcpProxy } from "../lab/tcp-proxy.ts";
 import type { Chance } from "./chance.ts";
 import type { Changer, Ground } from "./changes.ts";
 import type { Journal } from "./journal.ts";
+import { isFolder } from "./truth.ts";
 
 const run = promisify(execFile);
 
@@ -119,7 +120,12 @@ const ACTIONS: Readonly<Record<FaultName, (arena: Arena) => Promise<void>>> = {
     mkdirSync(join(spare, "inner"), { recursive: true });
     renameSync(real, away);
     if (chance.happens(0.5)) await delay(chance.between(0, 800));
-    renameSync(spare, real);
+    try {
+      renameSync(spare, real);
+    } catch {
+      // Another client has made one meanwhile: that is a replacement, too.
+      mkdirSync(real, { recursive: true });
+    }
   },
 
   async "ancestor renamed"({ samba, chance, ground }) {
@@ -128,7 +134,7 @@ const ACTIONS: Readonly<Record<FaultName, (arena: Arena) => Promise<void>>> = {
     rmSync(away, { recursive: true, force: true });
     renameSync(ancestor, away);
     await delay(chance.between(0, 1_500));
-    if (chance.happens(0.5)) renameSync(away, ancestor);
+    if (chance.happens(0.5) && !isFolder(ancestor)) renameSync(away, ancestor);
     else mkdirSync(join(samba.path(), ground.watched), { recursive: true });
   },
 

@@ -225,6 +225,7 @@ interface Verdict {
 async function settle(samba: Samba, consumers: readonly Consumer[], patience: number): Promise<Verdict> {
   const began = performance.now();
   for (;;) {
+    for (const { mirror } of consumers) mirror.retry();
     const wrong = consumers.flatMap((consumer) => {
       const { path, recursive } = consumer.interest;
       const { name: who } = consumer;

@@ -34,6 +34,8 @@ export class Mirror {
   readonly #root: MirrorNode = { name: "", seenAt: 0, children: new Map() };
   readonly #queue: WatchEvent[] = [];
   #listing: Promise<void> | undefined;
+  /** The children of directories that were not there when they were to be listed. */
+  readonly #unlisted = new Set<MirrorNode["children"]>();
   /** Resyncs obeyed. */
   resyncs = 0;
   /** Names that listings after a resync brought or took away. */
@@ -57,6 +59,28 @@ export class Mirror {
   /** Resolves when no listing is under way. @throws what `list` threw */
   async idle(): Promise<void> {
     while (this.#listing !== undefined) await this.#listing;
+  }
+
+  /**
+   * A listing that found nothing is no picture: lists again what no event has taken away since. A directory may
+   * have been elsewhere only for a moment, and nobody may have noticed but the one who listed.
+   */
+  retry(): void {
+    if (this.#listing !== undefined || this.#unlisted.size === 0) return;
+    const wanted = new Set(this.#unlisted);
+    this.#unlisted.clear();
+    const paths: string[] = [];
+    const visit = (node: MirrorNode, path: string): void => {
+      if (wanted.has(node.children)) paths.push(path);
+      else for (const child of node.children.values()) visit(child, joinPath(path, child.name));
+    };
+    visit(this.#root, this.#options.path);
+    this.#listing = this.#listAll(paths).finally(() => {
+      this.#listing = undefined;
+      this.#drain();
+    });
+    // `idle` reports it.
+    this.#listing.catch(() => undefined);
   }
 
   get busy(): boolean {
@@ -127,11 +151,17 @@ export class Mirror {
     this.#listing.catch(() => undefined);
   }
 
+  async #listAll(paths: readonly string[]): Promise<void> {
+    for (const path of paths) await this.#list(path, this.#options.recursive);
+  }
+
   async #list(path: string, subtree: boolean): Promise<void> {
     const node = this.#find(path);
     if (node === undefined) return;
     const seenAt = this.#options.now();
     const entries = await this.#options.list(path);
+    if (entries === undefined) this.#unlisted.add(node.children);
+    else this.#unlisted.delete(node.children);
     const before = new Map(node.children);
     if (this.resyncs > 0) this.corrected += differences(before, entries ?? [], (name) => this.#key(name));
     node.children.clear();
