@@ -83,6 +83,8 @@ export class Follower implements FeedSubscription {
     this.ready = this.#started.promise;
     ignoreRejection(this.ready);
     this.#offStatus = link.onStatus((status) => {
+      // What comes first on the next connection must not overtake what was lost with this one.
+      if (status.type === "disconnected") this.#held ??= [];
       if (status.type === "connected" && status.again) this.#raise("reconnect");
     });
     ignoreRejection(this.#run());

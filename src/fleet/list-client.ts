@@ -1,3 +1,5 @@
+import { type Deferred, deferred } from "../base/async.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
 import { errorCode } from "../base/errors.ts";
 import type { BrokerLink } from "../broker/port.ts";
 import { FleetError, isFleetErrorCode } from "./errors.ts";
@@ -8,13 +10,45 @@ export const LIST_SUBJECT = "smb2nats.directory.list";
 export const SERVICE_ERROR_HEADER = "Nats-Service-Error";
 export const SERVICE_ERROR_CODE_HEADER = "Nats-Service-Error-Code";
 
-/** Asks any worker for one page of a directory. @throws FleetError, AbortedError */
+/** Without an answer for this long the question is put again, then after twice as long, and so on. */
+const AGAIN_MS = 2_500;
+
+/**
+ * Asks any worker for one page of a directory. A worker that dies or freezes with the question in hand never answers:
+ * the question goes out again in time, and the first answer counts.
+ * @throws FleetError, AbortedError
+ */
 export async function requestList(
   link: BrokerLink,
   request: ListRequest,
-  options: { readonly signal?: AbortSignal | undefined; readonly timeoutMs: number },
+  options: {
+    readonly signal?: AbortSignal | undefined;
+    readonly timeoutMs: number;
+    readonly clock?: Clock;
+  },
 ): Promise<Listing> {
-  const answer = await requestService(link, LIST_SUBJECT, request, options);
+  const { signal, timeoutMs, clock = systemClock } = options;
+  const done = new AbortController();
+  const signals = signal === undefined ? done.signal : AbortSignal.any([signal, done.signal]);
+  const first: Deferred<Record<string, unknown>> = deferred();
+  const began = clock.monotonic();
+  let cancel = (): void => undefined;
+  const ask = (againMs: number): void => {
+    const left = timeoutMs - (clock.monotonic() - began);
+    requestService(link, LIST_SUBJECT, request, { signal: signals, timeoutMs: left }).then(
+      first.resolve,
+      first.reject,
+    );
+    if (againMs < left) cancel = clock.after(againMs, () => ask(againMs * 2));
+  };
+  ask(AGAIN_MS);
+  let answer: Record<string, unknown>;
+  try {
+    answer = await first.promise;
+  } finally {
+    cancel();
+    done.abort();
+  }
   const { entries, next } = answer as { entries?: unknown; next?: unknown };
   if (!Array.isArray(entries) || (next !== undefined && typeof next !== "string")) {
     throw new FleetError("internal", "a worker's listing cannot be read");
