@@ -11,6 +11,7 @@ import { largeDirectory } from "./large-directory.ts";
 import { latency } from "./latency.ts";
 import { scale } from "./scale.ts";
 import type { Section } from "./stats.ts";
+import { watches } from "./watches.ts";
 
 const { values } = parseArgs({
   options: {
@@ -24,6 +25,7 @@ const sections: Record<string, () => Promise<Section>> = {
   burst: () => burst(values.quick ? 2_000 : 20_000),
   large: () => largeDirectory(values.quick ? 20_000 : 200_000),
   scale: () => scale(values.quick ? 500 : 10_000),
+  watches: () => watches(values.quick ? 500 : 10_000),
   gateway: () => gateway(values.quick ? 1_000 : 10_000),
 };
 const wanted = values.only?.split(",") ?? Object.keys(sections);

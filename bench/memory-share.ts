@@ -1,0 +1,73 @@
+import { setImmediate as turn } from "node:timers/promises";
+import { deferred } from "../src/base/async.ts";
+import type { CanonicalPath } from "../src/base/path.ts";
+import type {
+  ArmedNotify,
+  DirectoryEntry,
+  DirectorySource,
+  EntryInfo,
+  NotifyOutcome,
+  SourceTraits,
+  WatchedDirectory,
+} from "../src/watch/source.ts";
+
+const INFO: EntryInfo = {
+  type: "directory",
+  fileId: 1n,
+  created: 1n,
+  modified: 1n,
+  changed: 1n,
+  size: 0,
+  attributes: 0x10,
+};
+
+/** A quiet file server that answers at once: what remains to be measured is the watch engine. */
+export class MemoryShare implements DirectorySource {
+  readonly traits: SourceTraits = { fullRecursion: false, notifyDepth: 2 };
+  readonly #top: readonly DirectoryEntry[];
+
+  /** @param names directories at the root; each is empty, as is every other directory. */
+  constructor(names: readonly string[]) {
+    this.#top = names.map((name, i) => ({ ...INFO, name, fileId: BigInt(i + 2) }));
+  }
+
+  async open(path: CanonicalPath): Promise<WatchedDirectory> {
+    await turn();
+    return new MemoryDirectory(path);
+  }
+
+  async *list(path: CanonicalPath): AsyncGenerator<readonly DirectoryEntry[], void> {
+    await turn();
+    if (path === "/" && this.#top.length > 0) yield this.#top;
+  }
+
+  async stat(): Promise<EntryInfo> {
+    await turn();
+    return INFO;
+  }
+
+  reachable(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+class MemoryDirectory implements WatchedDirectory {
+  readonly path: CanonicalPath;
+  readonly info: EntryInfo = INFO;
+  readonly #ends: (() => void)[] = [];
+
+  constructor(path: CanonicalPath) {
+    this.path = path;
+  }
+
+  arm(): ArmedNotify {
+    const outcome = deferred<NotifyOutcome>();
+    const cancel = (): void => outcome.resolve({ type: "cancelled" });
+    this.#ends.push(cancel);
+    return { accepted: Promise.resolve(true), outcome: outcome.promise, cancel };
+  }
+
+  async close(): Promise<void> {
+    for (const end of this.#ends.splice(0)) end();
+  }
+}
