@@ -56,6 +56,8 @@ export interface Kdc {
   admin(query: string): Promise<string>;
   /** File with the current keys of these principals; the keys stay as they are. */
   keytab(...names: readonly string[]): Promise<string>;
+  /** The long-term keys in a keytab, in hexadecimal. */
+  keys(keytab: string): Promise<readonly string[]>;
   /** A credential cache of one principal, as `kinit` leaves it: `FILE:...`. */
   ccache(name: string, options?: { readonly seconds?: number }): Promise<string>;
   /** Fetches a fresh ticket into an existing cache. */
@@ -171,6 +173,10 @@ async function startWith(options: KdcOptions): Promise<Kdc> {
       const file = join(dir, `${++files}.keytab`);
       for (const name of names) await admin(`ktadd -norandkey -k ${file} ${name}`);
       return file;
+    },
+    async keys(file) {
+      const listing = await tool("klist", "-k", "-K", file);
+      return [...listing.matchAll(/\(0x([0-9a-f]{32,})\)/g)].map((match) => match[1] as string);
     },
     async ccache(name, options) {
       const cache = `FILE:${join(dir, `${++files}.ccache`)}`;
