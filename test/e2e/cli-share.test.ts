@@ -107,6 +107,23 @@ describe("tail", () => {
     expect(tail.err()).toBe("");
   });
 
+  it("says with --stat what can be read of an entry, to people and to programs", async () => {
+    const people = smb2nats(["tail", share("/docs"), "--stat"]);
+    const programs = smb2nats(["tail", share("/docs"), "--stat", "--json"]);
+    await vi.waitFor(() => expect(programs.lines()[0]).toMatchObject({ type: "live" }), soon);
+    await vi.waitFor(() => expect(people.err()).toContain("watching"), soon);
+    writeFileSync(join(samba.path(), "docs", "five.txt"), "hello");
+    await vi.waitFor(() => expect(people.out()).toMatch(/ \+ \/docs\/five\.txt {2}5 bytes, written 2/), soon);
+    await vi.waitFor(() => {
+      const told = programs.lines().flatMap((line) => (line["changes"] as unknown[]) ?? []);
+      expect(told).toContainEqual(expect.objectContaining({ name: "five.txt", type: "file", size: 5 }));
+    }, soon);
+    for (const { child, code } of [people, programs]) {
+      child.kill("SIGINT");
+      expect(await code).toBe(0);
+    }
+  });
+
   it("survives a cut: says so, comes back, and misses nothing", async () => {
     const proxy = await startTcpProxy({ port: samba.port });
     try {

@@ -4,7 +4,7 @@ export const tail: Command = {
   spec: {
     name: "tail",
     summary: "Print changes of a share as they happen, straight from the server; no broker needed.",
-    usage: "smb2nats tail //server[:port]/share[/path] [--recursive] [--json] [--username NAME]",
+    usage: "smb2nats tail //server[:port]/share[/path] [--recursive] [--stat] [--json] [--username NAME]",
     examples: [
       [
         "smb2nats tail //nas/media/incoming --username ann",
@@ -15,6 +15,10 @@ export const tail: Command = {
     ],
     options: {
       recursive: { type: "boolean", short: "r", doc: "all directories below, too" },
+      stat: {
+        type: "boolean",
+        doc: "with each change what can be read of the entry: type, size, time, file id",
+      },
       json: JSON_OPTION,
       ...ACCOUNT_OPTIONS,
     },

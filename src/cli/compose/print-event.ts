@@ -30,7 +30,8 @@ export function printEvent(out: Output, event: PrintableEvent): void {
       for (const change of event.changes) {
         const mark = out.style(STYLES[change.action], MARKS[change.action]);
         const via = event.via === "notify" ? "" : out.style("dim", ` (${event.via})`);
-        out.data(`${time} ${mark} ${changeText(event.path, change)}${via}`);
+        const facts = out.style("dim", statText(change));
+        out.data(`${time} ${mark} ${changeText(event.path, change)}${facts}${via}`);
       }
       return;
     case "resync":
@@ -56,6 +57,14 @@ function changeText(directory: CanonicalPath, change: Change): string {
   if (change.movedTo !== undefined) return `${name}, moved to ${printable(change.movedTo)}`;
   if (change.movedFrom !== undefined) return `${name}, moved from ${printable(change.movedFrom)}`;
   return change.stream === true ? `${name} (a stream of it)` : name;
+}
+
+/** What `stat` told of the entry; empty where nothing is known. */
+function statText({ type, size, modified }: Change): string {
+  if (type === undefined) return "";
+  if (type === "directory") return "  directory";
+  const when = modified === undefined ? "" : `, written ${modified}`;
+  return `  ${size === undefined ? "file" : `${size} bytes`}${when}`;
 }
 
 function scopeText(scope: "self" | "subtree"): string {

@@ -20,7 +20,11 @@ export async function runTail(invocation: Invocation, context: Context): Promise
   return interruptible(context, async ({ scope, signal }) => {
     scope.use(share);
     await firstContact(share, { connection: name, where, username: settings.username, signal });
-    const stream = new WatchStream(share.watches, path, { recursive: invocation.flag("recursive"), signal });
+    const stream = new WatchStream(share.watches, path, {
+      recursive: invocation.flag("recursive"),
+      stat: invocation.flag("stat"),
+      signal,
+    });
     try {
       for await (const event of stream) print(out, event);
     } catch (error) {
