@@ -122,6 +122,7 @@ export class Share {
   replaceAuth(auth: AuthProvider): void {
     this.#auth = auth;
     this.#pool.replaceAuth(auth);
+    this.#watcher.retry();
   }
 
   /** Ends the watches, then the connections. Idempotent. */

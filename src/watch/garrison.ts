@@ -143,6 +143,10 @@ export class Garrison implements WatcherHost {
     for (const active of this.#interests) this.#report(active, { state, mode: "notify", error });
   }
 
+  retry(): void {
+    this.#roster.retry();
+  }
+
   async close(): Promise<void> {
     this.#stop.abort();
     for (const active of [...this.#interests]) await active.close();

@@ -72,6 +72,11 @@ export class Roster {
     return undefined;
   }
 
+  /** What was refused may be allowed now. */
+  retry(): void {
+    for (const watcher of this.#watchers) watcher.retry();
+  }
+
   async close(): Promise<void> {
     for (const watcher of [...this.#watchers]) this.dismiss(watcher);
     while (this.#closing.size > 0) await Promise.allSettled(this.#closing);

@@ -1,4 +1,4 @@
-import { sleep } from "../base/async.ts";
+import { deferred, ignoreRejection, sleep } from "../base/async.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { ClosedError } from "../base/errors.ts";
 import { type CanonicalPath, pathKey } from "../base/path.ts";
@@ -34,6 +34,7 @@ export class ShareWatcher implements ShareWatch {
   readonly #inquirer: Inquirer;
   readonly #stop = new AbortController();
   #contact: Promise<void> | undefined;
+  #retryContact: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -68,6 +69,12 @@ export class ShareWatcher implements ShareWatch {
     this.#garrison.add(active);
     void this.#serve(active);
     return active;
+  }
+
+  /** What was refused may be allowed now (new credentials): asks again at once, not after a long pause. */
+  retry(): void {
+    this.#retryContact?.();
+    this.#garrison.retry();
   }
 
   /** Ends all interests and closes all handles. */
@@ -124,10 +131,24 @@ export class ShareWatcher implements ShareWatch {
       } catch (error) {
         late();
         if (error instanceof SourceError) this.#garrison.reportAll(error);
-        await sleep(REFUSED_MS, { signal, clock: this.#clock });
+        await this.#pause(REFUSED_MS, signal);
       } finally {
         late();
       }
+    }
+  }
+
+  /** Until `retry`, at most `ms`. @throws AbortedError */
+  async #pause(ms: number, signal: AbortSignal): Promise<void> {
+    const retried = deferred<void>();
+    this.#retryContact = retried.resolve;
+    const over = new AbortController();
+    const slept = sleep(ms, { signal: AbortSignal.any([signal, over.signal]), clock: this.#clock });
+    try {
+      await Promise.race([slept, retried.promise]);
+    } finally {
+      ignoreRejection(slept);
+      over.abort();
     }
   }
 

@@ -96,3 +96,9 @@ export function asSourceError(error: unknown): SourceError {
   const retryable = error instanceof Smb2NatsError && error.retryable;
   return new SourceError(retryable ? "busy" : "unreachable", describeError(error), error);
 }
+
+/** A server that can neither notify nor list is only asked again later. */
+export function asPollError(error: unknown): SourceError {
+  const known = asSourceError(error);
+  return known.failure === "unsupported" ? new SourceError("busy", known.message, known) : known;
+}

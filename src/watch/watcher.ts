@@ -11,6 +11,7 @@ import { StrayCheck } from "./strays.ts";
 import { Subscription } from "./subscription.ts";
 import type { WatcherServices, WatcherSpec, WatcherView } from "./watcher-port.ts";
 import {
+  asPollError,
   asSourceError,
   type Doubt,
   joinDoubts,
@@ -32,7 +33,7 @@ import {
  *   live         armed, pictured. The only way out without a failure is `rescanning` and back.
  *   rescanning   armed; every doubt ends here (overflow, unknown or unusable record, a lost and
  *                re-opened handle, the rescan timer): list, compare, tell the differences.
- *   polling      the server cannot notify: the same comparison on a timer.
+ *   polling      the server cannot notify: the same comparison on a timer; hourly asked to notify again.
  *   gone         the path names no directory we can hold; asked again quickly at first, then slowly.
  *   denied       the account may not; asked again slowly.
  *   unreachable  server or share is away (waits for the source), or short of something (backs off).
@@ -40,7 +41,7 @@ import {
  *
  *   idle -> opening -> arming -> scanning -> live <-> rescanning
  *   opening, arming, scanning, live, rescanning, polling -> gone | denied | unreachable -> opening
- *   arming -> polling        any -> stopped
+ *   arming -> polling -> opening        any -> stopped
  *
  * `live` is entered only when the server has accepted the first request and the listing that began after
  * it is complete and no doubt arose meanwhile.
@@ -48,6 +49,8 @@ import {
 
 /** A rescan that follows another within this time waits: a server in an overflow storm needs air. */
 const STORM_MS = 1_000;
+/** Servers get configured: one that could not notify is asked again this often. */
+const NOTIFY_AGAIN_MS = 3_600_000;
 
 export class Watcher implements WatcherView {
   readonly spec: WatcherSpec;
@@ -101,6 +104,11 @@ export class Watcher implements WatcherView {
     this.#recovery.wake();
   }
 
+  /** What was refused may be allowed now. */
+  retry(): void {
+    this.#recovery.wake();
+  }
+
   close(): Promise<void> {
     this.#stop.abort();
     return this.#running ?? Promise.resolve();
@@ -123,7 +131,9 @@ export class Watcher implements WatcherView {
         return { error: asSourceError(error), reason: "reconnect", since: this.#sureAt };
       });
       if (signal.aborted) break;
-      this.#doubt = joinDoubts(this.#doubt, loss);
+      // A server that cannot notify has dropped nothing.
+      const reason = loss.error.failure === "unsupported" ? "timer" : loss.reason;
+      this.#doubt = joinDoubts(this.#doubt, { reason, since: loss.since });
       // Ends by itself, or because we were stopped.
       await this.#recover(loss, signal).catch(() => undefined);
     }
@@ -304,7 +314,7 @@ export class Watcher implements WatcherView {
     if (away && reason === "server-cleanup" && recovery.failures === 1) return;
     this.#move(stateAfter(error.failure), error);
     if (!away || recovery.failures > 1) await recovery.pauseAfter(error.failure, signal);
-    if (away) await this.#reach(signal);
+    if (away || error.failure === "credentials") await this.#reach(signal);
   }
 
   /** The source owns reconnecting; a login it will not repeat is asked for again slowly. */
@@ -320,19 +330,17 @@ export class Watcher implements WatcherView {
   }
 
   async #poll(signal: AbortSignal): Promise<void> {
-    const { options } = this.#services;
+    const { options, clock } = this.#services;
+    const triedAt = clock.monotonic();
     this.#rescan = () => this.#recovery.wake();
-    for (;;) {
+    while (clock.monotonic() - triedAt < NOTIFY_AGAIN_MS) {
       try {
         await this.#surveyUntilSure("poll", this.#state === "polling" ? "polling" : "scanning", signal);
       } catch (error) {
         if (signal.aborted) throw error;
-        const failure = asSourceError(error);
-        // A server that cannot list either is only asked again later.
-        const mute = failure.failure === "unsupported";
-        const known = mute ? new SourceError("busy", failure.message, failure) : failure;
-        await this.#recover({ error: known, reason: "reconnect", since: this.#sureAt }, signal);
-        continue;
+        const loss: Loss = { error: asPollError(error), reason: "reconnect", since: this.#sureAt };
+        this.#doubt = joinDoubts(this.#doubt, loss);
+        return await this.#recover(loss, signal);
       }
       this.#recovery.healed();
       this.#move("polling");

@@ -80,9 +80,13 @@ export class FakeShare implements DirectorySource {
   #nextId = 100n;
   #time = 133_000_000_000_000_000n;
   #online = true;
+  #refused = false;
+  /** Answers CHANGE_NOTIFY with "not supported". */
+  mute: boolean;
   #busy = 0;
 
   constructor(options: FakeOptions) {
+    this.mute = options.mute === true;
     this.options = options;
     this.#clock = options.clock;
     this.#random = options.random ?? (() => 0.5);
@@ -181,6 +185,11 @@ export class FakeShare implements DirectorySource {
     this.handles.clear();
   }
 
+  /** The account is locked out, or let in again. */
+  refuse(refused: boolean): void {
+    this.#refused = refused;
+  }
+
   restore(): void {
     this.#online = true;
     for (const wake of this.#waiting) wake();
@@ -262,6 +271,7 @@ export class FakeShare implements DirectorySource {
 
   async reachable({ signal }: { signal?: AbortSignal | undefined }): Promise<void> {
     this.calls.reachable++;
+    if (this.#refused) throw failure("credentials", "/");
     while (!this.#online) {
       const back = deferred<void>();
       this.#waiting.add(back.resolve);
@@ -277,6 +287,7 @@ export class FakeShare implements DirectorySource {
 
   async #answer(path: CanonicalPath, signal: AbortSignal | undefined): Promise<void> {
     await sleep(this.#random() * (this.options.latencyMs ?? 5), { signal, clock: this.#clock });
+    if (this.#refused) throw failure("credentials", path);
     if (!this.#online) throw failure("unreachable", path);
     if (this.#busy > 0) {
       this.#busy--;
@@ -464,8 +475,7 @@ export class FakeHandle implements WatchedDirectory {
   }
 
   #refusal(): NotifyOutcome | undefined {
-    if (this.#share.options.mute === true)
-      return { type: "failed", error: failure("unsupported", this.path) };
+    if (this.#share.mute) return { type: "failed", error: failure("unsupported", this.path) };
     if (!this.#share.online) return { type: "failed", error: failure("unreachable", this.path) };
     if (this.#over) return { type: "cleanup" };
     return this.#deleted ? { type: "failed", error: failure("gone", this.path) } : undefined;

@@ -184,6 +184,63 @@ describe("the first answer", () => {
     await clock.advance(11_000);
     expect(told(take())).toContain("poll: added /:a");
   });
+
+  it("leaves poll mode once the server can notify: asked every hour, and after each failure", async () => {
+    const { clock, share, watcher, events, take } = bench({ pollSeconds: 10 }, { mute: true });
+    const handle = watcher.watch({ path: "/", recursive: false }, (event) => events.push(event));
+    await clock.advance(1_000);
+    const armed = share.calls.arm;
+    await clock.advance(3_500_000);
+    expect(share.calls.arm).toBe(armed);
+    share.write("/meanwhile");
+    share.mute = false;
+    take();
+    await clock.advance(120_000);
+    expect(handle.mode).toBe("notify");
+    expect(told(take())).toEqual(["poll: added /:meanwhile", "live notify"]);
+    share.write("/a");
+    await clock.advance(100);
+    expect(told(take())).toContain("notify: added /:a");
+  });
+
+  it("leaves poll mode after a reconnect, if the server can notify by then", async () => {
+    const { clock, share, watcher } = bench({ pollSeconds: 10 }, { mute: true });
+    const handle = watcher.watch({ path: "/", recursive: false }, () => undefined);
+    await clock.advance(1_000);
+    share.cut();
+    await clock.advance(11_000);
+    expect(handle.state).toBe("unreachable");
+    share.mute = false;
+    share.restore();
+    await clock.advance(5_000);
+    expect([handle.state, handle.mode]).toEqual(["live", "notify"]);
+  });
+
+  it.each([
+    { cover: "directory" as const, when: "before the first contact", early: true },
+    { cover: "auto" as const, when: "before the first contact", early: true },
+    { cover: "directory" as const, when: "later", early: false },
+  ])("asks again at once when refused credentials were replaced $when, cover $cover", async (scene) => {
+    const { clock, share, watcher } = bench({ cover: scene.cover });
+    if (scene.early) share.refuse(true);
+    const handle = watcher.watch({ path: "/", recursive: false }, () => undefined);
+    await clock.advance(2_000);
+    if (!scene.early) {
+      expect(handle.state).toBe("live");
+      share.refuse(true);
+      share.cut();
+      share.restore();
+      await clock.advance(5_000);
+    }
+    expect(handle.state).toBe("denied");
+    const { open, reachable } = share.calls;
+    await clock.advance(60_000);
+    expect(share.calls).toMatchObject({ open, reachable });
+    share.refuse(false);
+    watcher.retry();
+    await clock.advance(1_000);
+    expect(handle.state).toBe("live");
+  });
 });
 
 describe("doubt", () => {
