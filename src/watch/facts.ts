@@ -18,9 +18,15 @@ export type WatcherState =
   | "unreachable"
   | "stopped";
 
-/** One move of one handle's state machine. */
-export interface TransitionFact {
+/** What every fact says. */
+export interface WatchFact {
+  /** `ShareWatcherOptions.label`. */
+  readonly connection: string;
   readonly path: CanonicalPath;
+}
+
+/** One move of one handle's state machine. */
+export interface TransitionFact extends WatchFact {
   readonly recursive: boolean;
   readonly from: WatcherState;
   readonly to: WatcherState;
@@ -28,28 +34,24 @@ export interface TransitionFact {
   readonly failure?: SourceFailure;
 }
 
-export interface NotifyFact {
-  readonly path: CanonicalPath;
+export interface NotifyFact extends WatchFact {
   readonly outcome: NotifyOutcome["type"];
   readonly records: number;
 }
 
 /** The picture of a watch may be stale; a rescan follows. */
-export interface DoubtFact {
-  readonly path: CanonicalPath;
+export interface DoubtFact extends WatchFact {
   readonly reason: ResyncReason | "timer" | "settling";
 }
 
-export interface ScanFact {
-  readonly path: CanonicalPath;
+export interface ScanFact extends WatchFact {
   readonly phase: "started" | "progress" | "finished" | "failed";
   readonly entries: number;
   /** Milliseconds since the scan began. */
   readonly elapsedMs: number;
 }
 
-export interface HealthFact {
-  readonly path: CanonicalPath;
+export interface HealthFact extends WatchFact {
   readonly verdict: "same" | "replaced" | "gone" | "unknown";
 }
 

@@ -92,6 +92,7 @@ export class Garrison implements WatcherHost {
     });
     const breather = new Breather(clock, options.entriesPerTurn);
     const scanner = new Scanner(source, gate, clock, breather, {
+      label: options.label,
       entriesPerSecond: options.scanEntriesPerSecond,
     });
     this.#surveyor = new Surveyor(source, scanner, this.picture, clock, breather, options.maxEntries, {

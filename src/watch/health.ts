@@ -2,6 +2,9 @@ import type { CanonicalPath } from "../base/path.ts";
 import { type HealthFact, healths } from "./facts.ts";
 import type { Pacer } from "./pacing.ts";
 import { type DirectorySource, type EntryInfo, SourceError } from "./source.ts";
+import type { WatcherServices } from "./watcher-port.ts";
+
+type Services = Pick<WatcherServices, "source" | "checks" | "clock" | "options">;
 
 /**
  * Does the path still name the directory we hold? Servers keep silent about a local removal of a watched
@@ -9,16 +12,31 @@ import { type DirectorySource, type EntryInfo, SourceError } from "./source.ts";
  * our handle is open no other directory can have it, whereas Samba's creation time is the earliest of all
  * times where none was stored, and moves when somebody reads the directory (seen with 4.17).
  */
-export async function checkHealth(
-  source: DirectorySource,
-  path: CanonicalPath,
-  held: EntryInfo,
-  pacer: Pacer,
-  signal: AbortSignal,
-): Promise<HealthFact["verdict"]> {
-  const verdict = await judge(source, path, held, pacer, signal);
-  if (!signal.aborted) healths.publish({ path, verdict });
-  return verdict;
+export class Checkup {
+  readonly #path: CanonicalPath;
+  readonly #services: Services;
+  #checking = false;
+  /** Monotonic ms when it last did. */
+  healthyAt = 0;
+
+  constructor(path: CanonicalPath, services: Services) {
+    this.#path = path;
+    this.#services = services;
+  }
+
+  /** Waits for its turn. `false` also when it cannot be told, and while another check is under way. */
+  async lost(held: EntryInfo, signal: AbortSignal): Promise<boolean> {
+    if (this.#checking) return false;
+    this.#checking = true;
+    const { source, checks, clock, options } = this.#services;
+    const asked = clock.monotonic();
+    const verdict = await judge(source, this.#path, held, checks, signal);
+    this.#checking = false;
+    if (signal.aborted) return false;
+    healths.publish({ connection: options.label, path: this.#path, verdict });
+    if (verdict === "same") this.healthyAt = asked;
+    return verdict === "gone" || verdict === "replaced";
+  }
 }
 
 async function judge(

@@ -9,6 +9,8 @@ export interface Surroundings {
 }
 
 export interface ShareWatcherOptions {
+  /** Which connection this is, in facts. Default "". */
+  readonly label?: string;
   /** How interests become handles. Default `auto`. */
   readonly cover?: CoverPolicy;
   /** CompletionFilter bits (MS-SMB2 2.2.35). Default 0x1f: names, attributes, size, last write. */
@@ -46,6 +48,7 @@ export interface ShareWatcherOptions {
 export type ResolvedOptions = Required<ShareWatcherOptions>;
 
 const DEFAULTS: ResolvedOptions = {
+  label: "",
   cover: "auto",
   filter: 0x1f,
   caseSensitive: false,

@@ -20,6 +20,8 @@ export interface Listing {
 }
 
 export interface ScannerOptions {
+  /** For facts. */
+  readonly label: string;
   /** 0: as fast as the server answers. */
   readonly entriesPerSecond: number;
 }
@@ -55,7 +57,13 @@ export class Scanner {
     const started = this.#clock.monotonic();
     const snapshot = new Snapshot();
     const fact = (phase: "started" | "progress" | "finished" | "failed"): void =>
-      scans.publish({ path, phase, entries: snapshot.size, elapsedMs: this.#clock.monotonic() - started });
+      scans.publish({
+        connection: this.#options.label,
+        path,
+        phase,
+        entries: snapshot.size,
+        elapsedMs: this.#clock.monotonic() - started,
+      });
     fact("started");
     try {
       begun?.();

@@ -37,12 +37,14 @@ export function joinDoubts(first: Doubt | undefined, second: Doubt): Doubt {
 }
 
 export function publishMove(
+  connection: string,
   { path, recursive }: { readonly path: CanonicalPath; readonly recursive: boolean },
   from: WatcherState,
   to: WatcherState,
   error: SourceError | undefined,
 ): void {
   transitions.publish({
+    connection,
     path,
     recursive,
     from,

@@ -2,7 +2,7 @@ import { Backoff, deferred, sleep, waitFor } from "../base/async.ts";
 import { Coalescer, type LocatedChange } from "./coalesce.ts";
 import type { WatchMode } from "./events.ts";
 import { doubts, notifies, type WatcherState } from "./facts.ts";
-import { checkHealth } from "./health.ts";
+import { Checkup } from "./health.ts";
 import { every } from "./pacing.ts";
 import { Recovery } from "./recovery.ts";
 import { secondLook } from "./second-look.ts";
@@ -64,15 +64,15 @@ export class Watcher implements WatcherView {
   #rescan: (() => void) | undefined;
   #check: (() => void) | undefined;
   #sureAt = 0;
-  #healthyAt = 0;
   #rescannedAt = Number.NEGATIVE_INFINITY;
-  #checking = false;
   readonly #recovery: Recovery;
+  readonly #checkup: Checkup;
 
   constructor(spec: WatcherSpec, services: WatcherServices) {
     this.spec = spec;
     this.#services = services;
     this.#recovery = new Recovery(services);
+    this.#checkup = new Checkup(spec.path, services);
   }
 
   get state(): WatcherState {
@@ -93,7 +93,7 @@ export class Watcher implements WatcherView {
 
   /** Something may have been missed since `since`; a rescan follows as soon as the handle is armed. */
   doubt(reason: Doubt["reason"], since: number = this.#sureAt): void {
-    doubts.publish({ path: this.spec.path, reason });
+    doubts.publish({ connection: this.#services.options.label, path: this.spec.path, reason });
     this.#doubt = joinDoubts(this.#doubt, { reason, since });
     this.#rescan?.();
   }
@@ -118,7 +118,7 @@ export class Watcher implements WatcherView {
     const from = this.#state;
     if (from === to && error === undefined) return;
     this.#state = to;
-    publishMove(this.spec, from, to, error);
+    publishMove(this.#services.options.label, this.spec, from, to, error);
     const before = this.#status;
     this.#status = statusAfter(before, to, error);
     if (this.#status !== before) this.#services.host.statusChanged(this);
@@ -166,7 +166,7 @@ export class Watcher implements WatcherView {
         return await waitFor(lost.promise, { signal });
       }
       this.#sureAt = armedAt;
-      this.#healthyAt = armedAt;
+      this.#checkup.healthyAt = armedAt;
       const surveyed = this.#surveyUntilSure("notify", "scanning", signal);
       const early = await Promise.race([surveyed, lost.promise]);
       if (early !== undefined) return early;
@@ -217,9 +217,15 @@ export class Watcher implements WatcherView {
   }
 
   #answered(outcome: NotifyOutcome, coalescer: Coalescer): void {
-    const { clock } = this.#services;
+    const { clock, options } = this.#services;
+    const { path } = this.spec;
     const records = outcome.type === "records" ? outcome.records : [];
-    notifies.publish({ path: this.spec.path, outcome: outcome.type, records: records.length });
+    notifies.publish({
+      connection: options.label,
+      path,
+      outcome: outcome.type,
+      records: records.length,
+    });
     const since = this.#sureAt;
     switch (outcome.type) {
       case "records": {
@@ -292,17 +298,10 @@ export class Watcher implements WatcherView {
   }
 
   async #health(held: EntryInfo, signal: AbortSignal): Promise<void> {
-    if (this.#checking) return;
-    this.#checking = true;
-    const { source, checks, clock } = this.#services;
-    const asked = clock.monotonic();
-    const verdict = await checkHealth(source, this.spec.path, held, checks, signal);
-    this.#checking = false;
-    if (verdict === "same") this.#healthyAt = asked;
-    if (verdict !== "gone" && verdict !== "replaced") return;
+    if (!(await this.#checkup.lost(held, signal))) return;
     this.#services.strays.released();
     const error = new SourceError("gone", "the path does not name the watched directory any more");
-    this.#fail(error, "silent", this.#healthyAt);
+    this.#fail(error, "silent", this.#checkup.healthyAt);
   }
 
   async #recover({ error, reason }: Loss, signal: AbortSignal): Promise<void> {

@@ -9,28 +9,37 @@ export function observeWatch(observer: Observer): (() => void)[] {
 
 function observeEngine({ metrics: { watch }, log }: Observer): (() => void)[] {
   return [
-    transitions.subscribe(({ path, from, to, failure }) => {
-      if (to !== "idle") watch.transitions.inc({ to });
-      log.debug("watch.transition", `watch ${from} -> ${to}`, { path, from, to, failure });
+    transitions.subscribe(({ connection, path, from, to, failure }) => {
+      if (to !== "idle") watch.transitions.inc({ connection, to });
+      log.debug("watch.transition", `watch ${from} -> ${to}`, { connection, path, from, to, failure });
     }),
-    notifies.subscribe(({ outcome, records }) => {
-      watch.notifies.inc({ outcome });
-      watch.records.inc(records);
+    notifies.subscribe(({ connection, outcome, records }) => {
+      watch.notifies.inc({ connection, outcome });
+      watch.records.inc({ connection }, records);
     }),
-    doubts.subscribe(({ path, reason }) => {
-      watch.doubts.inc({ reason });
-      log.debug("watch.doubt", "the picture may be stale: comparing", { path, reason });
+    doubts.subscribe(({ connection, path, reason }) => {
+      watch.doubts.inc({ connection, reason });
+      log.debug("watch.doubt", "the picture may be stale: comparing", { connection, path, reason });
     }),
-    scans.subscribe(({ path, phase, entries, elapsedMs }) => {
+    scans.subscribe(({ connection, path, phase, entries, elapsedMs }) => {
       if (phase !== "finished" && phase !== "failed") return;
-      watch.rescans.inc({ outcome: phase });
+      watch.rescans.inc({ connection, outcome: phase });
       watch.rescanSeconds.observe(elapsedMs / 1_000);
-      log.debug("watch.scan", `comparison ${phase}`, { path, entries, ms: Math.round(elapsedMs) });
+      log.debug("watch.scan", `comparison ${phase}`, {
+        connection,
+        path,
+        entries,
+        ms: Math.round(elapsedMs),
+      });
     }),
-    healths.subscribe(({ path, verdict }) => {
-      watch.checks.inc({ verdict });
+    healths.subscribe(({ connection, path, verdict }) => {
+      watch.checks.inc({ connection, verdict });
       if (verdict === "replaced" || verdict === "gone") {
-        log.info("watch.health", "the path names another directory than the one held", { path, verdict });
+        log.info("watch.health", "the path names another directory than the one held", {
+          connection,
+          path,
+          verdict,
+        });
       }
     }),
   ];

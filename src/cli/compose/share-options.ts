@@ -36,6 +36,7 @@ export function shareOptions(name: string, settings: ConnectionConfig, auth: Aut
       encryption: settings.encryption,
     },
     watch: {
+      label: name,
       cover: settings.cover,
       filter: settings.notify.reduce((bits, one) => bits | FILTER_BITS[one], 0),
       caseSensitive: settings.caseSensitive,

@@ -4,13 +4,13 @@ import type { MetricSet } from "./metric-set.ts";
 /** The watch engine: what is watched, what was told, what was doubted. */
 export class WatchMetrics {
   readonly watches: Gauge<"connection" | "state" | "mode">;
-  readonly transitions: Counter<"to">;
-  readonly notifies: Counter<"outcome">;
-  readonly records: Counter<never>;
-  readonly doubts: Counter<"reason">;
-  readonly rescans: Counter<"outcome">;
+  readonly transitions: Counter<"connection" | "to">;
+  readonly notifies: Counter<"connection" | "outcome">;
+  readonly records: Counter<"connection">;
+  readonly doubts: Counter<"connection" | "reason">;
+  readonly rescans: Counter<"connection" | "outcome">;
   readonly rescanSeconds: Histogram<never>;
-  readonly checks: Counter<"verdict">;
+  readonly checks: Counter<"connection" | "verdict">;
   readonly changes: Counter<"connection" | "action" | "via">;
   readonly resyncs: Counter<"connection" | "reason">;
   readonly planned: Gauge<never>;
@@ -27,6 +27,7 @@ export class WatchMetrics {
       mode: "any",
     });
     this.transitions = set.counter("watch_transitions_total", "Moves of watches into a state.", {
+      connection: "any",
       to: [
         "opening",
         "arming",
@@ -41,10 +42,14 @@ export class WatchMetrics {
       ],
     });
     this.notifies = set.counter("notify_responses_total", "CHANGE_NOTIFY requests that ended.", {
+      connection: "any",
       outcome: ["records", "overflow", "cleanup", "cancelled", "failed"],
     });
-    this.records = set.counter("notify_records_total", "Records inside CHANGE_NOTIFY responses.", {});
+    this.records = set.counter("notify_records_total", "Records inside CHANGE_NOTIFY responses.", {
+      connection: "any",
+    });
     this.doubts = set.counter("doubts_total", "Reasons to compare a picture with the server again.", {
+      connection: "any",
       reason: [
         "overflow",
         "reconnect",
@@ -60,13 +65,14 @@ export class WatchMetrics {
       ],
     });
     this.rescans = set.counter("rescans_total", "Listings compared with the picture, first scans included.", {
+      connection: "any",
       outcome: ["finished", "failed"],
     });
     this.rescanSeconds = set.histogram("rescan_seconds", "Duration of one such comparison.", {}, "slow");
     this.checks = set.counter(
       "health_checks_total",
       "Looks at whether a path still names the directory held.",
-      { verdict: ["same", "replaced", "gone", "unknown"] },
+      { connection: "any", verdict: ["same", "replaced", "gone", "unknown"] },
     );
     this.changes = set.counter("changes_total", "Changes told.", {
       connection: "any",

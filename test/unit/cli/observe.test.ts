@@ -96,8 +96,14 @@ describe("facts become metrics and lines", () => {
     const text = await samples();
     expect(text).toContain('smb2nats_watches{connection="nas1",state="gone",mode="notify"} 1');
     expect(text).toContain('smb2nats_watches{connection="nas1",state="live",mode="notify"} 0');
-    watch.transitions.publish({ path: "/a", recursive: false, from: "arming", to: "live" });
-    expect(await samples()).toContain('smb2nats_watch_transitions_total{to="live"} 1');
+    watch.transitions.publish({
+      connection: "nas1",
+      path: "/a",
+      recursive: false,
+      from: "arming",
+      to: "live",
+    });
+    expect(await samples()).toContain('smb2nats_watch_transitions_total{connection="nas1",to="live"} 1');
   });
 
   it("NATS: connection, stored events, outbox, fence, gaps", async () => {
