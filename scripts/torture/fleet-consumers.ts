@@ -115,6 +115,7 @@ export class PageConsumer implements Watcher {
   readonly #paths: readonly string[];
   readonly #folder: string;
   readonly #pictures = new Map<string, string>();
+  readonly #journal: Journal;
   #subscribed = 0;
 
   constructor(
@@ -122,8 +123,10 @@ export class PageConsumer implements Watcher {
     url: () => string | undefined,
     paths: readonly string[],
     folder: string,
+    journal: Journal,
     signal: AbortSignal,
   ) {
+    this.#journal = journal;
     this.name = name;
     this.#paths = paths;
     this.#folder = folder;
@@ -155,6 +158,12 @@ export class PageConsumer implements Watcher {
   async #live(client: WsClient, signal: AbortSignal): Promise<void> {
     client.socket.on("message", (data) => {
       const { type, path } = JSON.parse(String(data)) as { type: string; path?: string };
+      this.#journal.add(
+        "event",
+        `${this.name}: ${type} ${path ?? ""}`,
+        path === undefined ? ["/"] : [path],
+        false,
+      );
       if (path === undefined || (type !== "subscribed" && type !== "directory_changed")) return;
       if (type === "subscribed") this.#subscribed++;
       this.#pictures.set(path, namesOf(this.#folder, path));

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Scope } from "../../src/base/scope.ts";
 import { connectBroker } from "../../src/broker/broker.ts";
+import { feedFacts } from "../../src/broker/facts.ts";
 import { connectWatchClient } from "../../src/client/watch-client.ts";
 import { Chance } from "./chance.ts";
 import { Changer, type Ground } from "./changes.ts";
@@ -43,12 +44,15 @@ export interface FleetTortureReport {
   readonly tally: Tally;
   /** Longest way to true pictures after a round, s. */
   readonly slowest: number;
+  /** What was still wrong 15 s after a round, and then came right. */
+  readonly late: readonly string[];
   /** Whatever should not be: a wrong picture, a stale message, a record of the dead, a handle left open. */
   readonly wrong: readonly string[];
 }
 
 const GROUND: Ground = { watched: "/tree", outside: "/outside" };
 const PATIENCE_MS = 90_000;
+const LATE_SECONDS = 15;
 
 /** Rounds of changes and faults on a whole fleet; after each, every picture must become equal to the share. */
 export async function tortureFleet(options: FleetTortureOptions): Promise<FleetTortureReport> {
@@ -70,6 +74,7 @@ export async function tortureFleet(options: FleetTortureOptions): Promise<FleetT
     mkdirSync(join(folder, path), { recursive: true });
   const journal = new Journal();
   scope.defer(() => journal.close());
+  scope.defer(feedFacts.subscribe((fact) => journal.add("fact", `feed ${JSON.stringify(fact)}`)));
   const changer = new Changer(samba, chance, journal, GROUND, { reserved: false });
   const changeRoom = roomChanger(folder, rooms, chance);
   for (let i = 0; i < 40; i++) changer.local();
@@ -95,15 +100,18 @@ export async function tortureFleet(options: FleetTortureOptions): Promise<FleetT
   const watchers: Watcher[] = [service(GROUND.watched, true), ...rooms.map((path) => service(path, false))];
   for (const [i, gateway] of arena.of("gateway").entries()) {
     const seen = rooms.filter((_, room) => room % 2 === i % 2).slice(0, 24);
-    watchers.push(new PageConsumer(`page ${i}`, () => gateway.role?.url, seen, folder, stop.signal));
+    watchers.push(new PageConsumer(`page ${i}`, () => gateway.role?.url, seen, folder, journal, stop.signal));
   }
 
   const done: Partial<Record<FleetFault, number>> = {};
+  const late: string[] = [];
   let slowest = 0;
   let rounds = 0;
   let changes = 0;
   const judge = async (): Promise<void> => {
     const verdict = await settle(watchers, folder);
+    late.push(...verdict.late);
+    if (verdict.late.length > 0) journal.add("note", `late: ${verdict.late.join("; ")}`);
     slowest = Math.max(slowest, verdict.seconds);
     wrong.push(...verdict.wrong);
   };
@@ -139,7 +147,8 @@ export async function tortureFleet(options: FleetTortureOptions): Promise<FleetT
     );
   }
 
-  if (wrong.length > 0 && options.keepIn !== undefined) keep(options.keepIn, arena.stack.dir, journal);
+  if (wrong.length + late.length > 0 && options.keepIn !== undefined)
+    keep(options.keepIn, arena.stack.dir, journal);
   const holders = workers + gateways + 1;
   wrong.push(...(await untidy(broker, holders, 30_000)));
   wrong.push(...fence.stale.map((text) => `stale: ${text}`));
@@ -160,6 +169,7 @@ export async function tortureFleet(options: FleetTortureOptions): Promise<FleetT
     messages: fence.messages,
     tally,
     slowest,
+    late,
     wrong,
   };
 }
@@ -183,8 +193,13 @@ function twice(handles: readonly string[], rooms: readonly string[]): string[] {
 async function settle(
   watchers: readonly Watcher[],
   folder: string,
-): Promise<{ readonly seconds: number; readonly wrong: readonly string[] }> {
+): Promise<{
+  readonly seconds: number;
+  readonly wrong: readonly string[];
+  readonly late: readonly string[];
+}> {
   const begun = performance.now();
+  let late: readonly string[] | undefined;
   for (;;) {
     const complaints: string[] = [];
     for (const watcher of watchers) {
@@ -193,8 +208,9 @@ async function settle(
       else complaints.push(...verdict.slice(0, 5).map((what) => `${watcher.name}: ${what}`));
     }
     const seconds = (performance.now() - begun) / 1_000;
-    if (complaints.length === 0) return { seconds, wrong: [] };
-    if (seconds * 1_000 > PATIENCE_MS) return { seconds, wrong: complaints };
+    if (complaints.length === 0) return { seconds, wrong: [], late: late ?? [] };
+    if (seconds * 1_000 > PATIENCE_MS) return { seconds, wrong: complaints, late: late ?? [] };
+    if (seconds > LATE_SECONDS) late ??= complaints.slice(0, 10);
     await delay(50);
   }
 }

@@ -166,7 +166,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
 }
 
 /** Options of the engine that the seed chooses: each run tries another corner. */
-function variation(chance: Chance, { mode }: TortureOptions): ShareWatcherOptions {
+function variation(chance: Chance, { mode, recursive }: TortureOptions): ShareWatcherOptions {
   const some = (probability: number, options: ShareWatcherOptions): ShareWatcherOptions =>
     chance.happens(probability) ? options : {};
   return {
@@ -178,7 +178,8 @@ function variation(chance: Chance, { mode }: TortureOptions): ShareWatcherOption
     ...(mode === "tree" ? { rescanMinutes: RESCAN_SECONDS / 60 } : {}),
     ...some(0.25, { stat: true }),
     ...some(0.15, { settleMs: 300 }),
-    ...some(0.1, { maxEntries: 60 }),
+    // A directory too large to remember has no sub-directories that could get handles of their own.
+    ...some(0.1, recursive && mode === "directory" ? {} : { maxEntries: 60 }),
     ...(mode === "directory" ? some(0.1, { maxHandles: 4, fallbackRescanMinutes: RESCAN_SECONDS / 60 }) : {}),
     ...some(0.15, { refreshMinutes: 0.1 }),
   };

@@ -165,7 +165,11 @@ export class Herald<T> {
       return;
     }
     const stale = this.#mayBeListed(child);
-    for (const below of child.walk()) this.#followers.left(below);
+    for (const below of child.walk()) {
+      this.#followers.left(below);
+      // Names may come and go here until another handle is armed.
+      below.dirModified = undefined;
+    }
     child.attach(parent, name);
     if (stale) this.#orphaned.add(child);
   }

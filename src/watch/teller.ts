@@ -152,7 +152,7 @@ export class Teller<T> {
     signal: AbortSignal,
   ): Promise<boolean> {
     const { node, log } = listed;
-    const changes = doubt?.reason === "settling" ? withoutHeard(found, before) : found;
+    const changes = doubt?.reason === "settling" ? withoutHeard(found, before, after) : found;
     const atOnce = this.#breather.stepsPerTurn;
     for (let at = 0; at < changes.length; at += atOnce) {
       const part = changes.slice(at, at + atOnce).flatMap((change) => untouched(change, log));
@@ -225,11 +225,17 @@ function gapBefore<T>(
 
 /**
  * Of a name that came by notification only its being there is known, so a listing makes it look modified. Since
- * it was heard of, the server was listening: a second look need not tell it again.
+ * it was heard of, the server was listening: a second look need not tell it again. But what the listing saw may
+ * also be the work of a change that has been lost meanwhile: that is for the next comparison to tell.
  */
-function withoutHeard(changes: readonly Change[], before: Snapshot): readonly Change[] {
-  const heard = (name: string): boolean => ((before.get(name)?.flags ?? 0) & EntryFlag.known) === 0;
-  return changes.filter(({ action, name }) => action !== "modified" || !heard(name));
+function withoutHeard(changes: readonly Change[], before: Snapshot, after: Snapshot): readonly Change[] {
+  return changes.filter(({ action, name }) => {
+    const mark = before.get(name);
+    if (action !== "modified" || mark === undefined || (mark.flags & EntryFlag.known) !== 0) return true;
+    const { directory, link } = EntryFlag;
+    after.set(name, { ...UNKNOWN, flags: (after.get(name)?.flags ?? 0) & (directory | link) });
+    return false;
+  });
 }
 
 function resyncReason(doubt: Doubt): ResyncReason {
