@@ -120,6 +120,9 @@ const notifyFilters: Format<NotifyFilter> = oneOf(
   "stream-write",
 );
 
+const SETTLE_MS = integer(0, 3_600_000);
+const RESCAN_MINUTES = integer(0, 10_080);
+
 /** Options of one entry of `connections`. */
 export const CONNECTION_OPTIONS: OptionTree<ConnectionConfig> = {
   server: option(hostAndPort, "", "File server: name or address, with or without :port.", { required: true }),
@@ -163,9 +166,9 @@ export const CONNECTION_OPTIONS: OptionTree<ConnectionConfig> = {
     "Which changes the server is asked to tell.",
   ),
   stat: option(boolean, false, "Add type, size, time and file id to each change."),
-  settleMs: option(integer(0, 3_600_000), 0, "Hold a file back until it has been quiet that long; 0 is off."),
+  settleMs: option(SETTLE_MS, 0, "Hold a file back until it has been quiet that long; 0 is off."),
   rescanMinutes: option(
-    integer(0, 10_080),
+    RESCAN_MINUTES,
     0,
     "List and compare that often, for changes the server does not tell; 0 is never.",
   ),
@@ -183,6 +186,18 @@ export const WATCH_OPTIONS: OptionTree<PinnedWatch> = {
   connection: option(connectionName, "", "Name of the connection.", { required: true }),
   path: option(sharePath, "/", "Directory below the connection's root."),
   recursive: option(boolean, false, "Whether the directories below belong to it."),
+  notify: option(
+    optional(listOf(notifyFilters)),
+    undefined,
+    "As for connections. Default: the connection's.",
+  ),
+  stat: option(optional(boolean), undefined, "As for connections. Default: the connection's."),
+  settleMs: option(optional(SETTLE_MS), undefined, "As for connections. Default: the connection's."),
+  rescanMinutes: option(
+    optional(RESCAN_MINUTES),
+    undefined,
+    "As for connections. Default: the connection's.",
+  ),
 };
 
 const worker: OptionTree<WorkerConfig> = {

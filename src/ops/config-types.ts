@@ -96,6 +96,11 @@ export interface PinnedWatch {
   /** Canonical. */
   readonly path: string;
   readonly recursive: boolean;
+  /** `undefined`, here and below: as its connection has it. */
+  readonly notify: readonly NotifyFilter[] | undefined;
+  readonly stat: boolean | undefined;
+  readonly settleMs: number | undefined;
+  readonly rescanMinutes: number | undefined;
 }
 
 export interface WorkerConfig {

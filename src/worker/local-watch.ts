@@ -67,6 +67,7 @@ export class LocalWatch {
     this.runtime = options.runtime;
     const { path, recursive } = options.target;
     this.#handle = options.runtime.watches.watch({ path, recursive }, (event) => this.#hear(event), {
+      ...options.runtime.overrides?.({ path, recursive }),
       openAudience: true,
     });
     this.#handle.live.then(

@@ -1,5 +1,6 @@
+import type { CanonicalPath } from "../base/path.ts";
 import type { Listing } from "../fleet/port.ts";
-import type { ShareWatch } from "../watch/api.ts";
+import type { ShareWatch, WatchOverrides } from "../watch/api.ts";
 
 /** What the worker knows of one configured connection. Implemented over SMB in `src/share`, over memory in tests. */
 export interface ConnectionRuntime {
@@ -8,6 +9,11 @@ export interface ConnectionRuntime {
   /** `smb://server/share`, the CloudEvents source. */
   readonly sourceUrl: string;
   readonly watches: ShareWatch;
+  /** What one watch has otherwise than its connection. */
+  overrides?(target: {
+    readonly path: CanonicalPath;
+    readonly recursive: boolean;
+  }): WatchOverrides | undefined;
   /**
    * How long a watch may hold a change back (settling, pairing of renames), ms. An owner that hands over waits this
    * long after its successor is armed, so that nothing it holds back is lost. Default 250.

@@ -1,5 +1,5 @@
 import type { AuthProvider } from "../../auth/provider.ts";
-import type { Config, ConnectionConfig } from "../../ops/config.ts";
+import type { Config, ConnectionConfig, PinnedWatch } from "../../ops/config.ts";
 import type { Log } from "../../ops/log.ts";
 import type { Metrics } from "../../ops/metrics.ts";
 import { readSecretFile, type Secret } from "../../ops/secrets.ts";
@@ -7,10 +7,12 @@ import { Share } from "../../share/share.ts";
 import type { ConnectionRuntime } from "../../worker/runtime.ts";
 import { authProvider } from "./auth.ts";
 import { countedWatch } from "./counted-watch.ts";
+import { pinnedOptions, pinsOf } from "./pinned-options.ts";
 import { shareOptions } from "./share-options.ts";
 
 interface Live {
   readonly settings: ConnectionConfig;
+  readonly pins: readonly PinnedWatch[];
   readonly share: Share;
   readonly runtime: ConnectionRuntime;
 }
@@ -42,8 +44,8 @@ export class ConnectionSet {
 
   /**
    * Takes a configuration. All secrets are read before anything changes, so a file that cannot be read leaves
-   * everything as it was. A connection whose settings stay gets its new password in place; one whose settings
-   * changed, or whose login had been refused, becomes another object, and the former is closed by `closeObsolete`.
+   * everything as it was. A connection whose settings stay gets its new password in place; one whose settings, or
+   * the options of whose pinned watches, changed becomes another object, and the former is closed by `closeObsolete`.
    * @throws SecretError
    */
   async apply(config: Config, changedFiles: ReadonlySet<string> = new Set()): Promise<void> {
@@ -62,7 +64,8 @@ export class ConnectionSet {
     }
     for (const { name, settings, auth } of next) {
       const live = this.#live.get(name);
-      if (live !== undefined && same(live.settings, settings)) {
+      const pins = pinsOf(name, config.watches);
+      if (live !== undefined && same(live.settings, settings) && same(live.pins, pins)) {
         const rotated = [settings.passwordFile, settings.keytabFile].some((file) =>
           changedFiles.has(file ?? ""),
         );
@@ -70,14 +73,11 @@ export class ConnectionSet {
         this.#options.log.info("config.credentials", "the next login uses the new secret", {
           connection: name,
         });
-        // Watches that were refused ask again only after minutes; on a connection of its own they start at once.
-        if (live.share.info().state !== "refused") {
-          live.share.replaceAuth(auth);
-          continue;
-        }
+        live.share.replaceAuth(auth);
+        continue;
       }
       if (live !== undefined) this.#obsolete.push(live.share);
-      this.#live.set(name, this.#open(name, settings, auth));
+      this.#live.set(name, this.#open(name, settings, pins, auth));
     }
   }
 
@@ -92,18 +92,19 @@ export class ConnectionSet {
     await Promise.allSettled([...shares.map((share) => share.close()), this.closeObsolete()]);
   }
 
-  #open(name: string, settings: ConnectionConfig, auth: AuthProvider): Live {
+  #open(name: string, settings: ConnectionConfig, pins: readonly PinnedWatch[], auth: AuthProvider): Live {
     const share = new Share(shareOptions(name, settings, auth));
     const runtime: ConnectionRuntime = {
       name,
       caseSensitive: settings.caseSensitive,
       sourceUrl: share.url,
       watches: countedWatch(share.watches, name, this.#options.metrics.watch),
-      quietMs: settings.settleMs + 250,
+      overrides: pinnedOptions(pins, settings.caseSensitive),
+      quietMs: Math.max(settings.settleMs, ...pins.map(({ settleMs = 0 }) => settleMs)) + 250,
       list: (request, options) => share.page(request, options),
       close: () => share.close(),
     };
-    return { settings, share, runtime };
+    return { settings, pins, share, runtime };
   }
 
   async #password(name: string, { passwordFile }: ConnectionConfig): Promise<Secret | undefined> {
@@ -117,6 +118,6 @@ export class ConnectionSet {
   }
 }
 
-function same(a: ConnectionConfig, b: ConnectionConfig): boolean {
+function same<T>(a: T, b: T): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -20,6 +20,11 @@ const FILTER_BITS: Readonly<Record<NotifyFilter, number>> = {
   "stream-write": 0x800,
 };
 
+/** In the terms of the engines. */
+export function filterBits(filters: readonly NotifyFilter[]): number {
+  return filters.reduce((bits, one) => bits | FILTER_BITS[one], 0);
+}
+
 /** A connection of the configuration in the terms of the engines. */
 export function shareOptions(name: string, settings: ConnectionConfig, auth: AuthProvider): ShareOptions {
   const oldest = DIALECTS.findIndex((dialect) => dialectName(dialect) === settings.minDialect);
@@ -38,7 +43,7 @@ export function shareOptions(name: string, settings: ConnectionConfig, auth: Aut
     watch: {
       label: name,
       cover: settings.cover,
-      filter: settings.notify.reduce((bits, one) => bits | FILTER_BITS[one], 0),
+      filter: filterBits(settings.notify),
       caseSensitive: settings.caseSensitive,
       stat: settings.stat,
       settleMs: settings.settleMs,

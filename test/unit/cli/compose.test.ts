@@ -6,6 +6,7 @@ import { createNtlmProvider } from "../../../src/auth/ntlm.ts";
 import { brokerOptions } from "../../../src/cli/compose/broker.ts";
 import { countedWatch } from "../../../src/cli/compose/counted-watch.ts";
 import { gatewayAuth } from "../../../src/cli/compose/gateway-role.ts";
+import { pinnedOptions, pinsOf } from "../../../src/cli/compose/pinned-options.ts";
 import { shareOptions } from "../../../src/cli/compose/share-options.ts";
 import { type Config, loadConfig } from "../../../src/ops/config.ts";
 import { Metrics } from "../../../src/ops/metrics.ts";
@@ -88,6 +89,28 @@ describe("from configuration to SMB options", () => {
   it("turns names into CompletionFilter bits", () => {
     expect(shareOptions("x", settings(""), auth).watch?.filter).toBe(0x5f);
     expect(shareOptions("x", settings("notify: [file-names, stream-write]"), auth).watch?.filter).toBe(0x801);
+  });
+
+  it("gives pinned watches options of their own", () => {
+    const { watches } = config({
+      SMB2NATS_CONNECTIONS: `{ nas1: { server: nas, share: m, username: u, passwordFile: /p } }`,
+      SMB2NATS_WATCHES: `[
+        { connection: nas1, path: /plain },
+        { connection: nas1, path: /In, recursive: true, settleMs: 2000, stat: true, notify: [names] },
+        { connection: nas1, path: /In, rescanMinutes: 0 } ]`,
+    });
+    const pins = pinsOf("nas1", watches);
+    expect(pins.map(({ path }) => path)).toEqual(["/In", "/In"]);
+    expect(pinsOf("nas2", watches)).toEqual([]);
+    const overrides = pinnedOptions(pins, false);
+    expect(overrides({ path: "/in", recursive: true })).toEqual({
+      settleMs: 2_000,
+      stat: true,
+      filter: 0x003,
+    });
+    expect(overrides({ path: "/in", recursive: false })).toEqual({ rescanMinutes: 0 });
+    expect(overrides({ path: "/plain", recursive: false })).toBeUndefined();
+    expect(pinnedOptions(pins, true)({ path: "/in", recursive: true })).toBeUndefined();
   });
 });
 

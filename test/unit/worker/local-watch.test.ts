@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { deferred } from "../../../src/base/async.ts";
 import type { EventPublisher, WatchPublisher } from "../../../src/broker/port.ts";
-import type { WatchSink } from "../../../src/watch/api.ts";
+import type { WatchOverrides, WatchSink } from "../../../src/watch/api.ts";
 import { SourceError } from "../../../src/watch/source.ts";
 import { LocalWatch } from "../../../src/worker/local-watch.ts";
 import type { ConnectionRuntime } from "../../../src/worker/runtime.ts";
@@ -10,6 +10,7 @@ const signal = new AbortController().signal;
 
 let told: string[];
 let sink: WatchSink;
+let overrides: WatchOverrides | undefined;
 let arming: ReturnType<typeof deferred<void>>;
 let closedOutlets: (number | undefined)[];
 let watch: LocalWatch;
@@ -36,8 +37,9 @@ beforeEach(() => {
     caseSensitive: false,
     sourceUrl: "smb://s/s",
     watches: {
-      watch: (interest, given) => {
+      watch: (interest, given, options) => {
         sink = given;
+        overrides = options;
         return {
           interest,
           state: "live",
@@ -48,6 +50,7 @@ beforeEach(() => {
       },
       close: async () => undefined,
     },
+    overrides: ({ path }) => (path === "/d" ? { stat: true } : undefined),
     list: async () => ({ entries: [] }),
     close: async () => undefined,
   };
@@ -70,6 +73,10 @@ const arm = async (): Promise<void> => {
 };
 
 describe("LocalWatch", () => {
+  it("watches with the options of its own that the connection has for it", () => {
+    expect(overrides).toEqual({ stat: true, openAudience: true });
+  });
+
   it("is starting until armed, then live, and says so", async () => {
     expect(watch.state.state).toBe("starting");
     await arm();
