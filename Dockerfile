@@ -18,7 +18,7 @@ FROM ${NODE_IMAGE}
 # For `auth: kerberos`.
 RUN apt-get update \
  && apt-get install -y --no-install-recommends libgssapi-krb5-2 \
- && rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log
 ENV NODE_ENV=production
 WORKDIR /app
 # Owned by root: the process cannot write its own code, also where the root file system is not read-only.
