@@ -115,7 +115,8 @@ export class Follower implements FeedSubscription {
         await untilConnected(this.#link, signal);
         this.#doubt = undefined;
         if (cause === "start") await this.#start();
-        else if (cause !== "audit") await this.#catchUp(cause);
+        // While messages are held, an audit would prove nothing but that they are.
+        else if (cause !== "audit" || this.#held !== undefined) await this.#catchUp(cause);
         else if (!(await this.#audit())) await this.#catchUp("audit");
         auditMs = cause === "audit" ? this.#auditMs : FIRST_AUDIT_MS;
         backoff.reset();
