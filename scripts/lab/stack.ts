@@ -20,6 +20,8 @@ export interface StackOptions {
   readonly connection?: Readonly<Record<string, unknown>>;
   /** Merged over the top level of the configuration file. */
   readonly config?: Readonly<Record<string, unknown>>;
+  /** Another broker than one of our own; stopped with the stack. */
+  readonly nats?: () => Promise<Nats>;
   /** Told before each step that takes time. */
   readonly onStep?: (text: string) => void;
 }
@@ -44,7 +46,8 @@ export interface Stack {
   readonly dir: string;
   /** Rewrites the configuration file. */
   writeConfig(extra?: Readonly<Record<string, unknown>>): void;
-  startRole(role: "worker" | "gateway"): Promise<Role>;
+  /** @param env - `SMB2NATS_…` variables over the configuration file. */
+  startRole(role: "worker" | "gateway", env?: Readonly<Record<string, string>>): Promise<Role>;
   close(): Promise<void>;
 }
 
@@ -57,7 +60,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const samba = await startSamba(options.samba);
     scope.defer(() => samba.stop());
     step("starting a message broker (nats-server)");
-    const nats = await startNats();
+    const nats = await (options.nats ?? startNats)();
     scope.defer(() => nats.stop());
     const workspace = createWorkspace();
     scope.defer(() => workspace.remove());
@@ -85,7 +88,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     writeConfig();
 
     let count = 0;
-    const startRole = async (role: "worker" | "gateway"): Promise<Role> => {
+    const startRole: Stack["startRole"] = async (role, env = {}) => {
       const ops = await freePort();
       const port = await freePort();
       const process = new ServerProcess(
@@ -98,6 +101,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
             SMB2NATS_HTTP_HOST: "127.0.0.1",
             SMB2NATS_HTTP_PORT: String(ops),
             SMB2NATS_GATEWAY_PORT: String(port),
+            ...env,
           },
         },
       );
