@@ -9,6 +9,7 @@ import { type TortureMode, type TortureOptions, torture } from "./run.ts";
 const USAGE = `usage: torture [--seed N] [--minutes M] [--mode directory|tree|poll] [--recursive] [--encrypted]
        torture --races N          list right after live, N rounds (nightly: 10000)
        torture --detection        how long things go unnoticed, with the defaults
+       torture --fleet ...        workers, gateways and NATS as well; \`--fleet --help\` for its options
 examples:
        torture --seed 7 --minutes 2 --mode directory --recursive
        torture --minutes 60 --runs 120          (new seeds and modes every half minute)
@@ -127,8 +128,13 @@ function faultsOf(text: string | undefined): FaultName[] | undefined {
   });
 }
 
+const FLEET = "--fleet";
+
 try {
-  process.exitCode = await main(process.argv.slice(2));
+  if (process.argv.includes(FLEET)) {
+    process.argv = process.argv.filter((argument) => argument !== FLEET);
+    await import("./fleet.ts");
+  } else process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   const usage =
     error instanceof UsageError || String((error as { code?: unknown }).code).startsWith("ERR_PARSE_ARGS");

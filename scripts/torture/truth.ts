@@ -29,3 +29,15 @@ export function diskTruth(folder: string, path: string, recursive: boolean): Map
 export function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
+
+/** Whether the path exists when compared without case, as the server compares. */
+export function existsInSomeCase(folder: string, path: string): boolean {
+  let at = folder;
+  for (const segment of path.split("/").filter((part) => part !== "")) {
+    const wanted = segment.toLowerCase();
+    const found = isFolder(at) ? readdirSync(at).find((name) => name.toLowerCase() === wanted) : undefined;
+    if (found === undefined) return false;
+    at = join(at, found);
+  }
+  return true;
+}
