@@ -1,7 +1,7 @@
 // npm test: sets the machine up, builds, runs the suites, and closes with one countable line.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { find, root, run, setup } from "./setup.mjs";
 
 const PROJECTS = ["unit", "integration", "e2e"];
@@ -42,6 +42,14 @@ try {
   for (const file of testResults) {
     for (const test of file.assertionResults) {
       if (test.status === "pending" || test.status === "skipped") console.log(`skipped: ${test.fullName}`);
+    }
+  }
+  // Once more, short and last: a log is often cut at its beginning.
+  for (const file of testResults) {
+    for (const test of file.assertionResults) {
+      if (test.status !== "failed") continue;
+      const reason = (test.failureMessages[0] ?? "").split("\n").slice(0, 3).join(" | ").slice(0, 400);
+      console.log(`failed: ${relative(root, file.name)} > ${test.fullName}: ${reason}`);
     }
   }
   // A file that failed to load has no tests of its own to count.

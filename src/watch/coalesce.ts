@@ -114,7 +114,10 @@ export class Coalescer {
   }
 
   #beginHalf(directory: string, name: string): void {
+    const begunAt = this.#clock.monotonic();
     const cancel = this.#clock.after(RENAME_HALF_MS, () => {
+      // Timers run before sockets are read: after a stall of ours the other half may lie there unread.
+      if (this.#clock.monotonic() - begunAt >= 2 * RENAME_HALF_MS) return this.#beginHalf(directory, name);
       this.#half = undefined;
       this.#late({ directory, change: { action: "removed", name } });
     });

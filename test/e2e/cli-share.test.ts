@@ -84,17 +84,17 @@ describe("tail", () => {
     const tail = smb2nats(["tail", share("/docs"), "--json"]);
     await vi.waitFor(() => expect(tail.lines()[0]).toMatchObject({ type: "live", path: "/docs" }), soon);
     await samba.smbclient("mkdir docs/a; rename docs/a docs/b; rmdir docs/b");
-    await vi.waitFor(() => {
-      const told = tail
+    const told = (): string[] =>
+      tail
         .lines()
-        .flatMap((line) => (line["changes"] as { action: string; name: string }[]) ?? []);
-      expect(told).toEqual(
-        expect.arrayContaining([
-          expect.objectContaining({ action: "added", name: "a" }),
-          expect.objectContaining({ action: "renamed", name: "b", oldName: "a" }),
-          expect.objectContaining({ action: "removed", name: "b" }),
-        ]),
-      );
+        .flatMap((line) => (line["changes"] as { action: string; name: string; oldName?: string }[]) ?? [])
+        .map(({ action, name, oldName }) => `${action} ${oldName === undefined ? "" : `${oldName} `}${name}`);
+    await vi.waitFor(() => {
+      expect(told()).toEqual(expect.arrayContaining(["added a", "removed b"]));
+      // A file server without air sends the halves of a rename too far apart to be taken for one.
+      if (!told().includes("renamed a b")) {
+        expect(told()).toEqual(expect.arrayContaining(["removed a", "added b"]));
+      }
     }, soon);
     expect(tail.lines()[1]).toMatchObject({
       type: "changes",

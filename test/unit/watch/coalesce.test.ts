@@ -44,6 +44,31 @@ describe("coalescing", () => {
     expect(coalescer.flush()).toEqual([]);
   });
 
+  it("does not blame the server for a stall of ours: the other half may lie unread", async () => {
+    const clock = new ManualClock();
+    let stalled = 0;
+    const late: LocatedChange[] = [];
+    const coalescer = new Coalescer(
+      {
+        monotonic: () => clock.monotonic() + stalled,
+        now: () => clock.now(),
+        after: (ms, fn) => clock.after(ms, fn),
+      },
+      true,
+      (change) => late.push(change),
+    );
+    coalescer.push([{ action: 4, name: "a" }]);
+    stalled = 5_000;
+    await clock.advance(RENAME_HALF_MS);
+    expect(late).toEqual([]);
+    expect(text(coalescer.push([{ action: 5, name: "b" }]).changes)).toEqual(["renamed a b"]);
+    coalescer.push([{ action: 4, name: "b" }]);
+    stalled = 10_000;
+    await clock.advance(2 * RENAME_HALF_MS);
+    expect(text(late)).toEqual(["removed b"]);
+    expect(clock.pending).toBe(0);
+  });
+
   it("keeps the order when the half-renamed name is spoken of again", () => {
     const { coalescer } = bench();
     const { changes } = coalescer.push([
