@@ -10,6 +10,9 @@ export interface LeaseObserverOptions {
   readonly graceMs?: number;
 }
 
+/** After an outage peers come back one by one: clients dial again at random within a second, and then renew. */
+const RETURN_MS = 2_000;
+
 export interface SeenLease {
   readonly lease: string;
   /** Revision to revoke by compare-and-swap. */
@@ -27,12 +30,15 @@ export class LeaseObserver {
   readonly #grace: number;
   readonly #seen = new Map<string, { revision: number; ttlMs: number; at: number }>();
   #echo: { revision: number; at: number } | undefined;
+  /** Of the last echo, whichever watch brought it. */
+  #heardAt: number;
 
   constructor(options: LeaseObserverOptions) {
     this.#clock = options.clock;
     this.#own = options.ownLease;
     this.#ownTtl = options.ownTtlMs;
     this.#grace = options.graceMs ?? 3_000;
+    this.#heardAt = this.#clock.monotonic();
   }
 
   /** Whether the bucket's watch is provably alive. */
@@ -46,8 +52,9 @@ export class LeaseObserver {
     if (lease === this.#own) {
       if (this.#echo !== undefined && revision <= this.#echo.revision) return;
       // After a silence everything known is as old as the silence: begin anew.
-      if (!this.fresh) for (const entry of this.#seen.values()) entry.at = now;
+      if (!this.fresh) this.#beginAnew();
       this.#echo = { revision, at: now };
+      this.#heardAt = now;
       return;
     }
     const entry = this.#seen.get(lease);
@@ -61,9 +68,15 @@ export class LeaseObserver {
 
   /** The watch was rebuilt: what was seen before proves nothing about now. */
   restart(): void {
+    this.#beginAnew();
     this.#echo = undefined;
+  }
+
+  #beginAnew(): void {
     const now = this.#clock.monotonic();
-    for (const entry of this.#seen.values()) entry.at = now;
+    // Without an outage there is nobody to wait for.
+    const from = now - this.#heardAt <= this.#ownTtl / 2 ? now : now + RETURN_MS;
+    for (const entry of this.#seen.values()) entry.at = Math.max(entry.at, from);
   }
 
   /** Leases to revoke now; empty while we may be deaf. */

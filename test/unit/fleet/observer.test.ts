@@ -57,6 +57,19 @@ describe("LeaseObserver", () => {
     expect(it.dead()).toEqual([]);
   });
 
+  it("gives peers time to come back after an outage, be they slower than we were", async () => {
+    const { clock, observer: it, pass } = observer();
+    it.saw("other", 1, TTL);
+    await clock.advance(60_000);
+    it.restart();
+    it.saw("me", 1, TTL);
+    await pass(18_000);
+    await clock.advance(1_900);
+    expect(it.dead()).toEqual([]);
+    await clock.advance(200);
+    expect(it.dead()).toEqual([{ lease: "other", revision: 1 }]);
+  });
+
   it("restarts all timers with the watch", async () => {
     const { observer: it, pass } = observer();
     it.saw("other", 1, TTL);
