@@ -107,8 +107,9 @@ export class Outbox {
     };
     this.#windows.set(key, fresh);
     if (this.#isBehind()) this.#merge(fresh, frame());
-    else if (tree === undefined) this.#sendPrompt(to, event, () => promptText(to, event));
-    else {
+    else if (tree === undefined || tree.progress.cursor === event.cursor) {
+      this.#sendPrompt(to, event, () => promptText(to, event));
+    } else {
       const changed = changedFrame(to, event.directory, { ...frame(), cursor: tree.progress.cursor });
       this.#sendPrompt(to, event, () => JSON.stringify(changed));
     }

@@ -51,8 +51,8 @@ const promptTexts = new WeakMap<ToldEvent, Map<string, string>>();
 
 /**
  * The frame an event makes by itself, as text: made once for all sockets that asked for a directory in the same
- * words, or one burst told to thousands would stop everything else for seconds. Not for trees, whose cursor is
- * each subscriber's own.
+ * words, or one burst told to thousands would stop everything else for seconds. Of a tree only where nothing waits:
+ * else its cursor is the subscriber's own.
  */
 export function promptText(to: Addressee, event: ToldEvent): string {
   let texts = promptTexts.get(event);
@@ -60,7 +60,7 @@ export function promptText(to: Addressee, event: ToldEvent): string {
     texts = new Map();
     promptTexts.set(event, texts);
   }
-  const words = `${to.detail} ${to.connectionId} ${to.path}`;
+  const words = `${to.detail} ${to.recursive} ${to.connectionId} ${to.path}`;
   let text = texts.get(words);
   if (text === undefined) {
     text = JSON.stringify(changedFrame(to, event.directory, pendingOf(to, event)));

@@ -21,7 +21,7 @@ import {
   resolveTimes,
   type ServedConnection,
 } from "./options.ts";
-import { Peer, type PeerHost } from "./peer.ts";
+import { Peer, type PeerHost, type PeerSocket } from "./peer.ts";
 import { ANONYMOUS, createVerifier, type Identity, type TokenVerifier, verifyNow } from "./tokens.ts";
 import { peerSocket } from "./ws-socket.ts";
 
@@ -260,15 +260,23 @@ class GatewayServer implements Gateway {
     }
     if (socket.destroyed) return;
     if (this.#closing !== undefined) return reject(socket, 503);
-    this.#ws.handleUpgrade(request, socket, head, (webSocket) => this.#onSocket(webSocket, admitted, seat));
+    this.#ws.handleUpgrade(request, socket, head, (webSocket) =>
+      this.#onSocket(peerSocket(webSocket, socket), webSocket, { admitted, seat }),
+    );
   }
 
   #onSocket(
+    socket: PeerSocket,
     webSocket: WebSocket,
-    admitted: { identity: Identity; token?: string } | undefined,
-    seat: { authenticated(): void; leave(): void },
+    {
+      admitted,
+      seat,
+    }: {
+      readonly admitted: { identity: Identity; token?: string } | undefined;
+      readonly seat: { authenticated(): void; leave(): void };
+    },
   ): void {
-    const peer = new Peer(this.#peerHost, peerSocket(webSocket), admitted);
+    const peer = new Peer(this.#peerHost, socket, admitted);
     this.#peers.set(peer, seat);
     if (peer.state === "open") seat.authenticated();
     webSocket.on("message", (data, isBinary) => peer.onMessage(isBinary ? undefined : String(data)));
