@@ -7,6 +7,7 @@ import type {
   Status,
   SubscribeOptions,
   Subscription,
+  Workers,
 } from "./types.ts";
 
 export type * from "./types.ts";
@@ -30,6 +31,8 @@ interface Entry {
   /** Where to resume. */
   cursor: string | undefined;
   subscribed: boolean;
+  /** It was told an error, and is tried again. */
+  failed: boolean;
   cancelRetry: (() => void) | undefined;
 }
 
@@ -99,6 +102,11 @@ class GatewayClient implements Client {
     return (await this.#link.request({ action: "connections" })).connections ?? [];
   }
 
+  async workers(): Promise<Workers> {
+    const { current = false, workers = [] } = await this.#link.request({ action: "workers" });
+    return { current, workers };
+  }
+
   close(): void {
     this.#link.close();
   }
@@ -156,6 +164,12 @@ class GatewayClient implements Client {
       entry.cursor = frame.cursor ?? entry.cursor;
       entry.subscribed = true;
       entry.settle();
+      if (entry.failed) {
+        entry.failed = false;
+        // What is not well after all is told next.
+        const event = { connection, path, directory: path, state: "live", mode: "notify" } as const;
+        tell(entry, (listener) => listener.onState?.(event));
+      }
       if (resuming && since === undefined) {
         const scope = recursive ? "subtree" : "self";
         resync(entry, { connection, path, directory: path, scope, reason: "reconnect" }, 0);
@@ -175,6 +189,7 @@ class GatewayClient implements Client {
   #onRefused(entry: Entry, error: GatewayError): void {
     if (this.#entries.get(entry.key) !== entry) return;
     if (RETRYABLE.has(error.code)) {
+      entry.failed = true;
       entry.cancelRetry?.();
       entry.cancelRetry = after(RESUBSCRIBE_MS * (0.5 + Math.random()), () => {
         if (this.#link.open) void this.#subscribe(entry);
@@ -256,6 +271,7 @@ function newEntry(about: Pick<Entry, "key" | "connection" | "path" | "wirePath" 
     detail: false,
     cursor: undefined,
     subscribed: false,
+    failed: false,
     cancelRetry: undefined,
   };
 }

@@ -7,6 +7,7 @@ import type {
   Status,
   WebSocketConstructor,
   WebSocketLike,
+  Worker,
 } from "./types.ts";
 
 const PROTOCOL = "smb2nats.v1";
@@ -40,6 +41,8 @@ export interface Frame {
   readonly mode?: StateEvent["mode"];
   readonly error?: string;
   readonly connections?: readonly string[];
+  readonly current?: boolean;
+  readonly workers?: readonly Worker[];
   readonly entries?: readonly ListedEntry[];
   readonly next?: string;
 }

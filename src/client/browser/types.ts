@@ -87,7 +87,10 @@ export interface SubscribeOptions {
   readonly onChange?: (event: ChangeEvent) => void;
   readonly onResync?: (event: ResyncEvent) => void;
   readonly onState?: (event: StateEvent) => void;
-  /** The gateway refused or ended this subscription. It is not tried again, except where a retry can help. */
+  /**
+   * The gateway refused or ended this subscription. It is not tried again, except for `unreachable`, `limit`, `internal` and
+   * `timeout`: then `onState` tells when it succeeds.
+   */
   readonly onError?: (error: GatewayError) => void;
 }
 
@@ -109,6 +112,32 @@ export interface ConnectOptions {
   readonly requestTimeoutMs?: number;
 }
 
+/** A worker as this token may see it. */
+export interface Worker {
+  /** Of this run of it; opaque. */
+  readonly name: string;
+  /** `silent`: its last sign of life is overdue. */
+  readonly state: "serving" | "draining" | "silent";
+  /** Those it serves, of those this token may see something of. */
+  readonly connections: readonly string[];
+  /** Of `connections`, those whose server it cannot reach. */
+  readonly unreachable?: readonly string[];
+  /** Since the gateway last heard of it, ms. */
+  readonly heardMs?: number;
+  /** This and what follows: where the token may see all of one of `connections`. */
+  readonly host?: string;
+  /** How many it holds, in connections the token may see all of. */
+  readonly watches?: number;
+  /** How long its oldest unpublished message had waited, ms. */
+  readonly lagMs?: number;
+}
+
+export interface Workers {
+  /** `false`: the gateway is cut off from the fleet, and this is how it was. */
+  readonly current: boolean;
+  readonly workers: readonly Worker[];
+}
+
 export interface Client {
   readonly status: Status;
   subscribe(connection: string, path: string, options?: SubscribeOptions): Subscription;
@@ -116,6 +145,8 @@ export interface Client {
   list(connection: string, path: string, options?: { readonly after?: string }): Promise<Listing>;
   /** Names of the connections this token may see something of. @throws GatewayError */
   connections(): Promise<readonly string[]>;
+  /** The workers that serve them. @throws GatewayError */
+  workers(): Promise<Workers>;
   /** Ends everything. Idempotent. */
   close(): void;
 }

@@ -289,6 +289,20 @@ describe("the browser client", () => {
     expect(errors).toEqual(["unreachable", "denied"]);
   });
 
+  it("tells when one that was tried again succeeds", async () => {
+    const socket = await open();
+    const told: string[] = [];
+    client.subscribe("nas1", "/a", {
+      onError: ({ code }) => told.push(code),
+      onState: ({ state }) => told.push(state),
+    });
+    await subscribed(socket, "s:1");
+    await socket.say({ type: "error", code: "unreachable", message: "x", connection_id: "nas1", path: "/a" });
+    await vi.advanceTimersByTimeAsync(8_000);
+    await socket.answer("subscribe", { type: "subscribed", path: "/a" });
+    expect(told).toEqual(["unreachable", "live"]);
+  });
+
   it("hears of a right taken away later", async () => {
     const socket = await open();
     const errors: string[] = [];
@@ -307,11 +321,15 @@ describe("the browser client", () => {
     const socket = await start({ requestTimeoutMs: 1_000 });
     const listing = client.list("nas1", "/", { after: "a" });
     const names = client.connections();
+    const workers = client.workers();
     const late = client.list("nas1", "/late").catch((error: { code: string }) => error.code);
     await socket.accept();
     await socket.answer("connections", { type: "connections", connections: ["nas1"] });
     await socket.say({ type: "listing", id: socket.of("list")[0]?.id, entries: [], next: "b" });
     expect([await listing, await names]).toEqual([{ entries: [], next: "b" }, ["nas1"]]);
+    const seen = { current: true, workers: [{ name: "w1", state: "serving", connections: ["nas1"] }] };
+    await socket.answer("workers", { type: "workers", ...seen });
+    expect(await workers).toEqual(seen);
     await vi.advanceTimersByTimeAsync(1_000);
     expect(await late).toBe("timeout");
   });
