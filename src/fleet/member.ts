@@ -18,10 +18,15 @@ import type {
   RefState,
   WatchRef,
   WatchTarget,
+  Workers,
 } from "./port.ts";
 import { RefBook } from "./refs.ts";
 import { sameState, servingClaim, stateOfClaim } from "./serving.ts";
 import type { FleetView, ViewChange } from "./view.ts";
+import { collectWorkers } from "./workers.ts";
+
+/** One look at the workers serves all who ask within it. */
+const WORKERS_MS = 1_000;
 
 export interface FleetMemberOptions {
   /** Stays the caller's: `close` does not close it. */
@@ -52,6 +57,7 @@ export class FleetMember implements FleetClient {
   #lastLease = "";
   #cancelLook: (() => void) | undefined;
   #lookCostMs = 0;
+  #workers: (Workers & { readonly at: number }) | undefined;
   #closing: Promise<void> | undefined;
 
   /** Joins the fleet. @throws BrokerError, DeadlineError, AbortedError */
@@ -175,6 +181,16 @@ export class FleetMember implements FleetClient {
       signal: options.signal,
       timeoutMs: this.#options.listTimeoutMs ?? 30_000,
     });
+  }
+
+  workers(): Workers {
+    const now = this.#clock.monotonic();
+    if (this.#workers === undefined || now - this.#workers.at >= WORKERS_MS) {
+      const { view } = this.#membership;
+      const workers = collectWorkers(view, (lease) => this.#membership.silentMs(lease));
+      this.#workers = { at: now, current: view.current, workers };
+    }
+    return this.#workers;
   }
 
   /** Ends all refs and subscriptions and gives the lease back. Idempotent. */

@@ -84,6 +84,11 @@ export class Membership {
     }
   }
 
+  /** Since another's lease was seen renewed, ms; unknown while we hold no lease to judge by. */
+  silentMs(lease: string): number | undefined {
+    return this.#observer?.silentMs(lease);
+  }
+
   /** Gives the lease back, then lets go of the mirror. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close();

@@ -62,6 +62,12 @@ export class LeaseObserver {
     this.#seen.set(lease, { revision, ttlMs, at: now });
   }
 
+  /** Since a sign of life was seen, ms. */
+  silentMs(lease: string): number | undefined {
+    const entry = this.#seen.get(lease);
+    return entry === undefined ? undefined : this.#clock.monotonic() - entry.at;
+  }
+
   gone(lease: string): void {
     this.#seen.delete(lease);
   }

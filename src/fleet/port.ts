@@ -26,7 +26,34 @@ export interface FleetClient {
   ): AsyncIterable<FeedMessage>;
   /** Lists a directory through a worker. @throws FleetError with the contract's code. */
   list(request: ListRequest, options?: { readonly signal?: AbortSignal | undefined }): Promise<Listing>;
+  /** The workers of the fleet; not newer than a second, so that asking often costs little. */
+  workers(): Workers;
   close(): Promise<void>;
+}
+
+export interface Workers {
+  /** `false`: NATS is away, and this is how it was. */
+  readonly current: boolean;
+  /** By lease. */
+  readonly workers: readonly WorkerStatus[];
+}
+
+export interface WorkerStatus {
+  readonly lease: string;
+  readonly host: string;
+  readonly ttlMs: number;
+  /** It is leaving, and takes nothing new. */
+  readonly draining: boolean;
+  /** Those it can serve; absent: it does not say. */
+  readonly connections?: readonly string[];
+  /** Connections it cannot reach. */
+  readonly deny: readonly string[];
+  /** How many it holds, by connection. */
+  readonly watches: ReadonlyMap<string, number>;
+  /** What waited to be published at its last renewal, and the age of the oldest, ms. */
+  readonly lag: { readonly messages: number; readonly ms: number };
+  /** Since a renewal was last seen from here, ms. */
+  readonly silentMs?: number;
 }
 
 export interface WatchTarget {

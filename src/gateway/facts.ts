@@ -46,7 +46,15 @@ export interface CoalescedFact {
 }
 
 export interface RequestFact {
-  readonly action: "subscribe" | "unsubscribe" | "ping" | "auth" | "list" | "connections" | "unknown";
+  readonly action:
+    | "subscribe"
+    | "unsubscribe"
+    | "ping"
+    | "auth"
+    | "list"
+    | "connections"
+    | "workers"
+    | "unknown";
   /** `ok`, or the code of the error answered. */
   readonly outcome: string;
 }

@@ -19,6 +19,7 @@ import {
 import { RateLimit } from "./rate.ts";
 import { Subscriptions, type SubscriptionsOptions } from "./subscriptions.ts";
 import { type CurrentKeys, type Identity, verifyNow } from "./tokens.ts";
+import { workersFrame } from "./workers.ts";
 
 /** A WebSocket, as far as a peer needs one. */
 export interface PeerSocket extends FrameSink {
@@ -219,10 +220,14 @@ export class Peer {
     else if (request.action === "unsubscribe") this.#subscriptions.unsubscribe(request);
     else if (request.action === "list") this.#listings.start(request);
     else if (request.action === "ping") this.#outbox.send({ type: "pong", ...echoId(request.id) });
-    else {
-      const rights = this.#identity?.rights;
-      const connections = this.#host.connectionNames().filter((name) => rights?.knows(name));
-      this.#outbox.send({ type: "connections", connections, ...echoId(request.id) });
+    else if (this.#identity !== undefined) {
+      const { rights } = this.#identity;
+      const names = this.#host.connectionNames().filter((name) => rights.knows(name));
+      const frame =
+        request.action === "workers"
+          ? workersFrame(this.#host.fleet.workers(), names, rights)
+          : { type: "connections" as const, connections: names };
+      this.#outbox.send({ ...frame, ...echoId(request.id) });
     }
     // A subscribe and a listing are not done yet, and say so themselves.
     if (request.action !== "subscribe" && request.action !== "list") {
@@ -289,8 +294,9 @@ export class Peer {
       this.close(CLOSE.tryLater, message);
       return;
     }
-    this.#answerError(new RequestError(expired ? "expired" : "unauthenticated", message), {});
-    this.close(expired ? CLOSE.expired : CLOSE.refused, expired ? "expired" : "unauthenticated");
+    const code = expired ? "expired" : "unauthenticated";
+    this.#answerError(new RequestError(code, message), {});
+    this.close(expired ? CLOSE.expired : CLOSE.refused, code);
   }
 
   #onFlood(context: RequestContext): void {
@@ -313,11 +319,8 @@ export class Peer {
     this.#cancelPing = clock.after(
       wait,
       () => {
-        if (!this.#heard) {
-          // Not even a pong since the last ping: nobody is there to read a close frame.
-          this.#socket.terminate();
-          return;
-        }
+        // Not even a pong since the last ping: nobody is there to read a close frame.
+        if (!this.#heard) return this.#socket.terminate();
         this.#heard = false;
         this.#socket.ping();
         this.#schedulePing();

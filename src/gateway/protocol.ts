@@ -49,13 +49,18 @@ export interface ConnectionsRequest extends WithId {
   readonly action: "connections";
 }
 
+export interface WorkersRequest extends WithId {
+  readonly action: "workers";
+}
+
 export type Request =
   | SubscribeRequest
   | UnsubscribeRequest
   | PingRequest
   | AuthRequest
   | ListRequestFrame
-  | ConnectionsRequest;
+  | ConnectionsRequest
+  | WorkersRequest;
 
 const id: z.ZodType<RequestId | undefined> = z.union([z.string().max(256), z.number()]).optional();
 const connectionId: z.ZodType<string> = z.string().max(256);
@@ -84,6 +89,7 @@ export const requestSchema: z.ZodType<Request> = z.discriminatedUnion("action", 
     id,
   }),
   z.object({ action: z.literal("connections"), id }),
+  z.object({ action: z.literal("workers"), id }),
 ]);
 
 /** What an error frame says about the request it answers. */
@@ -117,7 +123,7 @@ export function parseRequest(text: string): Parsed {
     context: contextOf(value as Readonly<Record<string, unknown>>),
     message:
       where === "action"
-        ? "unknown action: subscribe, unsubscribe, ping, auth, list and connections are known"
+        ? "unknown action: subscribe, unsubscribe, ping, auth, list, connections and workers are known"
         : `${where === "" ? "message" : where}: ${issue?.message ?? "not understood"}`,
   };
 }
@@ -195,6 +201,34 @@ export interface ConnectionsFrame {
   readonly id?: RequestId;
 }
 
+/** A worker as the client may see it. */
+export interface SeenWorker {
+  /** Of this run of it. */
+  readonly name: string;
+  /** `silent`: its last sign of life is overdue; it is taken for dead soon unless one comes. */
+  readonly state: "serving" | "draining" | "silent";
+  /** Of the connections the client may see: those it serves, */
+  readonly connections: readonly string[];
+  /** and those of them whose server it cannot reach. */
+  readonly unreachable?: readonly string[];
+  /** Since the gateway last heard of it, ms. */
+  readonly heardMs?: number;
+  /** For a client that may see all of one of its connections: */
+  readonly host?: string;
+  /** in all connections that the client may see all of, */
+  readonly watches?: number;
+  /** and how long its oldest unpublished message waited when it was last heard of, ms. */
+  readonly lagMs?: number;
+}
+
+export interface WorkersFrame {
+  readonly type: "workers";
+  /** `false`: the gateway is cut off from the fleet, and this is how it was. */
+  readonly current: boolean;
+  readonly workers: readonly SeenWorker[];
+  readonly id?: RequestId;
+}
+
 /** Answers an `auth` frame that has an `id`. */
 export interface AuthenticatedFrame {
   readonly type: "authenticated";
@@ -212,6 +246,7 @@ export type ServerFrame =
   | ErrorFrame
   | ListingFrame
   | ConnectionsFrame
+  | WorkersFrame
   | AuthenticatedFrame;
 
 /** `{id}` or nothing: `undefined` members are not part of a frame. */

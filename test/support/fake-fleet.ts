@@ -13,6 +13,7 @@ import type {
   RefState,
   WatchRef,
   WatchTarget,
+  Workers,
 } from "../../src/fleet/port.ts";
 import type { Change, PublicState, ResyncReason, ResyncScope, WatchMode } from "../../src/watch/events.ts";
 
@@ -78,6 +79,7 @@ export class FakeFleet implements FleetClient {
   listing: (request: ListRequest) => Promise<Listing> = async (): Promise<Listing> => ({ entries: [] });
   /** Runs before each message a replay gives. */
   onReplay: () => Promise<void> = async () => undefined;
+  fleetWorkers: Workers = { current: true, workers: [] };
   /** Lowest sequence the stream still has. */
   firstSequence: number = 1;
   #sequence = 0;
@@ -123,6 +125,10 @@ export class FakeFleet implements FleetClient {
   async list(request: ListRequest): Promise<Listing> {
     this.lists.push(request);
     return this.listing(request);
+  }
+
+  workers(): Workers {
+    return this.fleetWorkers;
   }
 
   async close(): Promise<void> {

@@ -110,7 +110,7 @@ describe("docs/asyncapi.yaml", () => {
 
   it("demands of requests what the gateway demands", () => {
     const { oneOf } = z.toJSONSchema(requestSchema, { io: "input" }) as { oneOf: Schema[] };
-    const documented = ["Subscribe", "Unsubscribe", "Ping", "Auth", "List", "Connections"];
+    const documented = ["Subscribe", "Unsubscribe", "Ping", "Auth", "List", "Connections", "Workers"];
     expect(documented.map((name) => bare(schemas[name]))).toEqual(oneOf.map(bare));
     for (const name of documented) {
       for (const { payload } of (messages[name]?.["examples"] ?? []) as { payload: unknown }[]) {
@@ -161,6 +161,7 @@ describe("docs/asyncapi.yaml", () => {
       authenticated: "Authenticated",
       listing: "ListingFrame",
       connections: "ConnectionNames",
+      workers: "SeenWorkers",
       directory_changed: "DirectoryChanged",
       state: "StateFrame",
       error: "ErrorFrame",
@@ -169,7 +170,7 @@ describe("docs/asyncapi.yaml", () => {
     for (const frame of await gatewayFrames()) {
       expect(check(byType[String(frame["type"])] ?? "none", frame, seen), JSON.stringify(frame)).toEqual([]);
     }
-    expect(unseen([...Object.values(byType), "Change", "Entry"], seen)).toEqual([]);
+    expect(unseen([...Object.values(byType), "Change", "Entry", "SeenWorker"], seen)).toEqual([]);
   });
 
   it("describes every event message, headers and body, and no member that none has", () => {

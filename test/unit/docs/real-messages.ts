@@ -5,6 +5,7 @@ import type { BrokerLink, CoreMessage } from "../../../src/broker/port.ts";
 import { claimKey, leaseKey, watchName } from "../../../src/broker/subjects.ts";
 import { ControlService } from "../../../src/fleet/control.ts";
 import { FleetError } from "../../../src/fleet/errors.ts";
+import type { WorkerStatus } from "../../../src/fleet/port.ts";
 import type { ClaimRecord } from "../../../src/fleet/records.ts";
 import { FleetView } from "../../../src/fleet/view.ts";
 import { Rights } from "../../../src/gateway/grants.ts";
@@ -33,6 +34,17 @@ const CHANGES: readonly Change[] = [
   },
 ];
 const ENTRY = { name: "sub", type: "directory", size: 0, modified: TIME, fileId: "7" } as const;
+
+const WORKER: WorkerStatus = {
+  lease: "w1",
+  host: "node-1",
+  ttlMs: 15_000,
+  draining: false,
+  deny: ["nas1"],
+  watches: new Map([["nas1", 3]]),
+  lag: { messages: 1, ms: 20.5 },
+  silentMs: 1_234.5,
+};
 
 /** All that one gateway socket is sent in a life full of events. */
 export async function gatewayFrames(): Promise<Record<string, unknown>[]> {
@@ -86,6 +98,8 @@ export async function gatewayFrames(): Promise<Record<string, unknown>[]> {
   await send({ action: "ping" });
   await send({ action: "ping", id: "p" });
   await send({ action: "connections", id: 2 });
+  fleet.fleetWorkers = { current: true, workers: [WORKER] };
+  await send({ action: "workers", id: 2 });
   fleet.listing = async () => ({ entries: [ENTRY], next: "sub" });
   await send({ action: "list", ...about, id: 3 });
   fleet.listing = () => Promise.reject(new FleetError("not_a_directory", "no"));

@@ -39,6 +39,18 @@ describe("LeaseObserver", () => {
     }
   });
 
+  it("knows how long another has been silent", async () => {
+    const { observer: it, pass } = observer();
+    expect(it.silentMs("other")).toBeUndefined();
+    it.saw("other", 1, TTL);
+    await pass(5_000);
+    expect(it.silentMs("other")).toBe(5_000);
+    it.saw("other", 2, TTL);
+    expect(it.silentMs("other")).toBe(0);
+    it.gone("other");
+    expect(it.silentMs("other")).toBeUndefined();
+  });
+
   it("judges nobody while its own echo is stale", async () => {
     const { clock, observer: it } = observer();
     it.saw("other", 1, TTL);
