@@ -28,6 +28,8 @@ const PAGE: readonly (readonly [route: string, file: string, type: string])[] = 
   ["/", "page/index.html", "text/html; charset=utf-8"],
   ["/app.js", "page/app.js", "text/javascript; charset=utf-8"],
   ["/view.js", "page/view.js", "text/javascript; charset=utf-8"],
+  ["/fleet.js", "page/fleet.js", "text/javascript; charset=utf-8"],
+  ["/ago.js", "page/ago.js", "text/javascript; charset=utf-8"],
   ["/style.css", "page/style.css", "text/css; charset=utf-8"],
   ["/panel.css", "page/panel.css", "text/css; charset=utf-8"],
 ];

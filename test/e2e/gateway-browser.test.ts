@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { SignJWT } from "jose";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Stack, startStack } from "../../scripts/lab/stack.ts";
 import { launchBrowser } from "../support/browser.ts";
+import { LOW_CONTRAST } from "../support/contrast.ts";
 import { mirrorInPage, type PageMirror } from "../support/page-mirror.ts";
 import { until } from "../support/until.ts";
 
@@ -47,8 +48,8 @@ describe("a gateway and real browsers", () => {
   const share = (...names: string[]): string => join(stack.samba.path(), ...names);
   const write = (...names: string[]): void => writeFileSync(share(...names), "x");
   /** Good for `seconds` more, as the gateway sees it. */
-  const token = (seconds = 3_600): Promise<string> =>
-    new SignJWT({ smb: [{ connection: "lab", path: "/**" }] })
+  const token = (seconds = 3_600, path = "/**"): Promise<string> =>
+    new SignJWT({ smb: [{ connection: "lab", path }] })
       .setProtectedHeader({ alg: "HS256" })
       .setExpirationTime(Math.ceil(Date.now() / 1_000) + seconds - TOLERANCE_S)
       .sign(new TextEncoder().encode(secret));
@@ -178,6 +179,63 @@ describe("a gateway and real browsers", () => {
     await page.getByText("after.txt").first().waitFor();
   });
 
+  it("shows on the live page who watches, and when nobody does any more", async () => {
+    mkdirSync(share("Fleet"));
+    const page = await browser.context.newPage();
+    await page.goto(`${gateway().url}/#watch=lab:/Fleet`);
+    await signIn(page, await token());
+    await page.locator('.panel .state[data-state="live"]').waitFor();
+    const worker = page.locator(".worker");
+    await worker.filter({ hasText: hostname() }).filter({ hasText: "1 watch" }).waitFor();
+    expect(await worker.count()).toBe(1);
+    const [role] = stack.workers;
+    await role?.process.stop("SIGKILL");
+    try {
+      await page.locator("#fleet-note").filter({ hasText: "No worker" }).waitFor();
+      expect(await worker.count()).toBe(0);
+      await page.locator('.panel .state[data-state="degraded"]').waitFor();
+    } finally {
+      await role?.process.start(Number(new URL(role.ops).port));
+    }
+    await page.locator('.worker[data-state="serving"]').waitFor();
+    await page.locator('.panel .state[data-state="live"]').waitFor();
+  });
+
+  it("shows on the live page only what the token may see", async () => {
+    mkdirSync(share("Mine"));
+    mkdirSync(share("Theirs"));
+    const page = await browser.context.newPage();
+    await page.goto(`${gateway().url}/#watch=lab:/Mine&watch=lab:/Theirs`);
+    await signIn(page, await token(3_600, "/Mine/**"));
+    await page.locator('.panel[data-path="/Mine"] .state[data-state="live"]').waitFor();
+    const theirs = page.locator('.panel[data-path="/Theirs"]');
+    await theirs.locator('.state[data-state="ended"]').filter({ hasText: "denied" }).waitFor();
+    // Somebody serves the connection; where, and how much, is not this token's business.
+    await page.locator(".worker").waitFor();
+    const text = await page.locator(".worker").textContent();
+    expect(text).toContain("lab");
+    expect(text).not.toContain(hostname());
+    expect(text).not.toMatch(/watch/);
+    // Another token sees more, and the panel that was refused is there to be tried again.
+    await signIn(page, await token());
+    await theirs.locator('.state[data-state="live"]').waitFor();
+  });
+
+  it("does not let a page that is cut off look live", async () => {
+    mkdirSync(share("Cut"));
+    const page = await browser.context.newPage();
+    await page.goto(`${gateway().url}/#watch=lab:/Cut`);
+    await signIn(page, await token());
+    const state = page.locator(".panel .state");
+    await page.locator('.panel .state[data-state="live"]').waitFor();
+    await restartGateway("SIGKILL", async () => {
+      await page.locator("#banner").filter({ hasText: "Connection lost" }).waitFor();
+      expect(await state.textContent()).toBe("not connected");
+    });
+    await page.locator('.panel .state[data-state="live"]').waitFor();
+    expect(await page.locator("#banner").isVisible()).toBe(false);
+  });
+
   it("can be used with the keyboard alone", async () => {
     mkdirSync(share("Keys"));
     const page = await browser.context.newPage();
@@ -242,6 +300,11 @@ describe("a gateway and real browsers", () => {
       await page.getByText("U+202E").first().waitFor();
       await page.locator("#browse").click();
       await page.locator("#entries button").first().waitFor();
+      // Without the flash of rows that have just come.
+      await page.emulateMedia({ reducedMotion: "reduce" });
+      const { looked, found } = (await page.evaluate(LOW_CONTRAST)) as { looked: number; found: string[] };
+      expect(looked).toBeGreaterThan(40);
+      expect(found).toEqual([]);
       await page.screenshot({ path: join(ARTIFACTS, `live-page-${colorScheme}.png`) });
       await page.setViewportSize({ width: 420, height: 800 });
       await page.screenshot({ path: join(ARTIFACTS, `live-page-${colorScheme}-narrow.png`), fullPage: true });

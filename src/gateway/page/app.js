@@ -1,5 +1,6 @@
 // The live page: connects, browses, opens one panel per watched directory. The hash keeps what is open.
 import { connect } from "./client.js";
+import { Fleet } from "./fleet.js";
 import { element, nameElement, Panel } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
@@ -12,10 +13,22 @@ let client;
 const STATUS_TEXT = {
   connecting: () => "connecting",
   open: () => "connected",
-  waiting: ({ retryMs, reason }) =>
-    `disconnected${reason ? ` (${reason})` : ""}, next try in ${Math.ceil((retryMs ?? 0) / 1000)} s`,
+  waiting: () => "disconnected",
   refused: ({ code, reason }) => `refused: ${reason || `code ${code}`}`,
   closed: () => "closed",
+};
+/** When the next try is due, while disconnected. */
+let retryAt;
+let lostWhy = "";
+
+/** A subscription refused for one of these is tried again by the client. */
+const TRIED_AGAIN = new Set(["unreachable", "limit", "internal", "timeout"]);
+const STATE_TEXT = {
+  live: "watched again",
+  degraded: "not watched at the moment",
+  gone: "the directory is gone; it is watched again when it is back",
+  denied: "the file server refuses access",
+  unreachable: "the file server cannot be reached; trying again",
 };
 
 function start() {
@@ -26,10 +39,44 @@ function start() {
     onStatus(status) {
       $("status").dataset.state = status.state;
       $("status-text").textContent = STATUS_TEXT[status.state](status);
-      if (status.state === "open") void fillConnections();
+      showStatus(status);
     },
   });
   for (const watched of open.values()) subscribe(watched);
+}
+
+function showStatus({ state, retryMs, reason, code }) {
+  if (state === "waiting") {
+    retryAt = Date.now() + retryMs;
+    lostWhy = reason ? ` (${reason})` : "";
+  } else if (state !== "connecting") retryAt = undefined;
+  // Between two tries it is still lost.
+  const lost = retryAt !== undefined || state === "refused";
+  $("banner").dataset.state = state;
+  if (state === "refused") {
+    const wantsToken = code === 1008 || code === 4401;
+    $("banner").textContent =
+      code === 4401
+        ? "The token has run out. Enter a fresh one to go on."
+        : wantsToken
+          ? "The gateway does not believe this token. Enter one that is valid."
+          : `The gateway refused the connection: ${reason || `code ${code}`}.`;
+    if (wantsToken) $("token").focus();
+  }
+  $("banner").hidden = !lost;
+  countDown();
+  for (const { panel } of open.values()) panel.setCutOff(state !== "open");
+  if (state !== "open") return;
+  void fillConnections();
+  void fleet.refresh();
+}
+
+function countDown() {
+  if (retryAt === undefined) return;
+  const left = Math.ceil((retryAt - Date.now()) / 1000);
+  const next = left > 0 ? `Next try in ${left} s.` : "Trying now.";
+  $("banner").textContent =
+    `Connection lost${lostWhy}. ${next} What changes meanwhile is told afterwards, or you are told to list again.`;
 }
 
 async function fillConnections() {
@@ -51,15 +98,21 @@ function watch(connection, path, recursive) {
     existing.panel.root.scrollIntoView({ block: "nearest" });
     return;
   }
-  const panel = new Panel({ connection, path, recursive, onClose: () => unwatch(key) });
+  const panel = new Panel({
+    connection,
+    path,
+    recursive,
+    onClose: () => unwatch(key),
+    onRetry: () => subscribe(open.get(key)),
+  });
   const watched = { key, connection, path, recursive, panel, subscription: undefined, wasLive: false };
   open.set(key, watched);
   $("panels").append(panel.root);
   subscribe(watched);
-  remember();
 }
 
 function subscribe(watched) {
+  watched.subscription?.close();
   const { connection, path, recursive, panel } = watched;
   const where = (directory) => (recursive && directory !== path ? { where: directory } : {});
   panel.setState("arming", "arming");
@@ -84,17 +137,19 @@ function subscribe(watched) {
       onResync: ({ reason, directory }) =>
         panel.add({ action: "resync", note: `list again: ${reason}`, ...where(directory) }),
       onState({ state, mode, error, directory }) {
-        if (directory === path || !recursive)
-          panel.setState(state, mode === "poll" ? `${state}, polling` : state);
+        const polling = mode === "poll" ? ", by polling" : "";
+        if (directory === path || !recursive) panel.setState(state, state + polling);
         panel.add({
           action: "state",
-          note: [state, mode, error].filter(Boolean).join(", "),
+          note: STATE_TEXT[state] + polling,
+          ...(error === undefined ? {} : { more: error }),
           ...where(directory),
         });
       },
       onError(error) {
-        panel.setState("ended", error.code);
-        panel.add({ action: "error", note: error.message });
+        const again = TRIED_AGAIN.has(error.code);
+        panel.setState(again ? "unreachable" : "ended", error.code.replaceAll("_", " "));
+        panel.add({ action: "error", note: error.message + (again ? "; trying again" : "") });
       },
     });
     watched.subscription.ready.then(
@@ -135,6 +190,8 @@ function restore() {
       watch(value.slice(0, colon), canonical(value.slice(colon + 1)), kind === "tree");
     }
   }
+  // Once, at the end: a reload in between would find half of it.
+  remember();
 }
 
 async function browse(path, after) {
@@ -188,6 +245,7 @@ $("picker").addEventListener("submit", (event) => {
   event.preventDefault();
   if ($("connection").value !== "") {
     watch($("connection").value, canonical($("path").value), $("recursive").checked);
+    remember();
   }
 });
 $("browse").addEventListener("click", () => void browse(canonical($("path").value)));
@@ -196,7 +254,13 @@ $("connection").addEventListener("change", () => {
   $("path").value = "/";
 });
 addEventListener("hashchange", restore);
+const fleet = new Fleet({
+  list: $("workers"),
+  note: $("fleet-note"),
+  ask: () => (client.status.state === "open" ? client.workers() : undefined),
+});
 setInterval(() => {
+  countDown();
   for (const { panel } of open.values()) panel.tick();
 }, 1000);
 

@@ -1,4 +1,5 @@
 // What one watched directory looks like. Names come from a file server: they are only ever text.
+import { ago } from "./ago.js";
 
 const MAX_ROWS = 500;
 const PLOT_SECONDS = 60;
@@ -34,12 +35,23 @@ export function nameElement(name) {
   return made;
 }
 
+/** How many there were, and since when it is quiet. */
+function countText(count, last) {
+  if (count === 0) return "no changes yet";
+  return `${count.toLocaleString()} change${count === 1 ? "" : "s"}, last ${ago(Date.now() - last)}`;
+}
+
 /** One directory: its state, its rate, its latest changes. */
 export class Panel {
   #rows = element("ol", { class: "rows", role: "log", "aria-live": "off", tabindex: "0" });
   #state = element("span", { class: "state", "data-state": "connecting" });
-  #total = element("span", { class: "faint total" }, "0 changes");
-  #peak = element("span", { class: "faint peak" });
+  #total = element("span", { class: "total" });
+  #rate = element("span", { class: "now" });
+  #retry = element("button", { type: "button", class: "retry", hidden: "" }, "Try again");
+  /** What `setState` was told last, and whether the gateway is away to tell better. */
+  #known = { state: "arming", text: "arming" };
+  #cutOff = false;
+  #last = 0;
   #area = document.createElementNS(SVG, "path");
   #perSecond = new Array(PLOT_SECONDS).fill(0);
   #count = 0;
@@ -47,17 +59,19 @@ export class Panel {
   #waiting = [];
   #drawing = false;
 
-  constructor({ connection, path, recursive, onClose }) {
+  constructor({ connection, path, recursive, onClose, onRetry }) {
     const close = element("button", { type: "button", "aria-label": `Stop watching ${path}` }, "Close");
     close.addEventListener("click", onClose);
+    this.#retry.addEventListener("click", onRetry);
     const clear = element("button", { type: "button" }, "Clear");
     clear.addEventListener("click", () => {
       this.#waiting.length = 0;
       this.#rows.replaceChildren();
     });
+    clear.setAttribute("aria-label", `Clear what is shown of ${path}`);
     const plot = document.createElementNS(SVG, "svg");
     plot.setAttribute("class", "plot");
-    plot.setAttribute("viewBox", `0 0 ${PLOT_SECONDS - 1} 1`);
+    plot.setAttribute("viewBox", `0 0 ${PLOT_SECONDS} 1`);
     plot.setAttribute("preserveAspectRatio", "none");
     plot.setAttribute("role", "img");
     plot.setAttribute("aria-label", "Changes per second, last minute");
@@ -69,8 +83,9 @@ export class Panel {
       nameElement(path),
       ...(recursive ? [element("span", { class: "faint" }, " and below")] : []),
     );
-    const spacer = element("span", { class: "spacer" });
-    const head = element("header", {}, title, this.#state, spacer, this.#total, clear, close);
+    const buttons = element("div", { class: "tools" }, clear, close);
+    const head = element("header", {}, title, this.#state, this.#retry, buttons);
+    const legend = element("p", { class: "legend faint" }, this.#total, this.#rate);
     this.root = element(
       "section",
       {
@@ -80,22 +95,38 @@ export class Panel {
         "aria-label": `${connection} ${path}`,
       },
       head,
-      element("div", { class: "rate" }, plot, this.#peak),
+      element("div", { class: "rate" }, legend, plot),
       this.#rows,
     );
     this.setState("arming", "arming");
-    this.#plot();
+    this.tick();
   }
 
   setState(state, text) {
-    this.#state.dataset.state = state;
-    this.#state.replaceChildren(element("span", { class: "dot", "aria-hidden": "true" }), text);
+    this.#known = { state, text };
+    this.#showState();
   }
 
-  /** @param {{action: string, name?: string, from?: string, where?: string, note?: string}} row */
+  /** What was known last may no longer be so, and must not look as if it were. */
+  setCutOff(cutOff) {
+    this.#cutOff = cutOff;
+    this.#showState();
+  }
+
+  #showState() {
+    const ended = this.#known.state === "ended";
+    const { state, text } =
+      this.#cutOff && !ended ? { state: "unknown", text: "not connected" } : this.#known;
+    this.#state.dataset.state = state;
+    this.#state.replaceChildren(element("span", { class: "dot", "aria-hidden": "true" }), text);
+    this.#retry.hidden = state !== "ended" || this.#cutOff;
+  }
+
+  /** @param {{action: string, name?: string, from?: string, where?: string, note?: string, more?: string}} row */
   add(row) {
     if (row.name !== undefined || row.action === "changed") {
       this.#count++;
+      this.#last = Date.now();
       this.#perSecond[PLOT_SECONDS - 1]++;
     }
     this.#waiting.push({ ...row, at: new Date() });
@@ -109,6 +140,7 @@ export class Panel {
   tick() {
     this.#perSecond.shift();
     this.#perSecond.push(0);
+    this.#total.textContent = countText(this.#count, this.#last);
     this.#plot();
   }
 
@@ -116,24 +148,30 @@ export class Panel {
     this.#drawing = false;
     this.#rows.prepend(...this.#waiting.splice(0).reverse().map(rowElement));
     while (this.#rows.childElementCount > MAX_ROWS) this.#rows.lastElementChild.remove();
-    this.#total.textContent = `${this.#count.toLocaleString()} change${this.#count === 1 ? "" : "s"}`;
+    this.#total.textContent = countText(this.#count, this.#last);
   }
 
+  /** A bar a second, the newest on the right. */
   #plot() {
     const peak = Math.max(...this.#perSecond);
     const top = Math.max(4, peak);
-    this.#peak.textContent = peak === 0 ? "" : `peak ${peak.toLocaleString()}/s`;
-    const points = this.#perSecond.map((count, second) => `L${second} ${1 - (0.95 * count) / top}`);
-    this.#area.setAttribute("d", `M0 1${points.join("")}L${PLOT_SECONDS - 1} 1Z`);
+    const now = this.#perSecond.at(-2) ?? 0;
+    this.#rate.textContent =
+      peak === 0 ? "quiet this minute" : `${now.toLocaleString()}/s now, peak ${peak.toLocaleString()}/s`;
+    const bars = this.#perSecond.map((count, second) =>
+      count === 0 ? "" : `M${second + 0.1} 1V${1 - count / top}h.8V1Z`,
+    );
+    this.#area.setAttribute("d", bars.join(""));
   }
 }
 
-function rowElement({ action, at, from, name, note, where }) {
+function rowElement({ action, at, from, name, note, more, where }) {
   const text = element("span", { class: "name" });
   if (where !== undefined) text.append(element("span", { class: "where" }, nameElement(`${where}/`)));
   if (from !== undefined) text.append(nameElement(from), " → ");
   if (name !== undefined) text.append(nameElement(name));
   if (note !== undefined) text.append(note);
+  if (more !== undefined) text.append(" ", element("span", { class: "where" }, more));
   // What is too long to show at a glance is there to look at.
   text.title = text.textContent;
   const time = element("time", { datetime: at.toISOString() }, clockTime(at));

@@ -15,6 +15,8 @@ describe("plain HTTP", () => {
     ["/?token=secret", "text/html"],
     ["/app.js", "text/javascript"],
     ["/view.js", "text/javascript"],
+    ["/fleet.js", "text/javascript"],
+    ["/ago.js", "text/javascript"],
     ["/style.css", "text/css"],
     ["/panel.css", "text/css"],
   ])("%s is served, and sealed", async (path, type) => {
