@@ -8,8 +8,8 @@ import { startTcpProxy, type TcpProxy } from "../lab/tcp-proxy.ts";
 import type { Chance } from "./chance.ts";
 
 export const TTL_MS = 3_000;
-/** TTL, a fifth of it as grace, and what a look takes. */
-const DEAD_MS = TTL_MS * 1.2 + 1_500;
+/** TTL, the grace, and what a look takes. */
+const DEAD_MS = TTL_MS * 1.1 + 1_500;
 
 export const FLEET_FAULTS = [
   "kill-worker",
