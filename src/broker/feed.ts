@@ -1,4 +1,5 @@
-import { AbortedError } from "../base/errors.ts";
+import { deferred, ignoreRejection } from "../base/async.ts";
+import { AbortedError, ClosedError } from "../base/errors.ts";
 import { isWithin, pathKey } from "../base/path.ts";
 import { formatCursor, parseCursor } from "./cursor.ts";
 import { BrokerError } from "./errors.ts";
@@ -13,11 +14,29 @@ import { mergeBySequence, type StoredMessage, StreamReader } from "./reader.ts";
 import { streamNonce } from "./streams.ts";
 import { ingestSubject, isConnectionName, isCut, scopeNames, toEventSubject, watchName } from "./subjects.ts";
 
+/** One follower per connection, however many listen: each message is received, decoded and audited once. */
+class Shared implements FeedListener {
+  readonly listeners = new Set<FeedListener>();
+  readonly follower: Follower;
+
+  constructor(start: (listener: FeedListener) => Follower) {
+    this.follower = start(this);
+  }
+
+  onMessage(message: FeedMessage): void {
+    for (const listener of [...this.listeners]) listener.onMessage(message);
+  }
+
+  onGap(reason: Parameters<FeedListener["onGap"]>[0]): void {
+    for (const listener of [...this.listeners]) listener.onGap(reason);
+  }
+}
+
 export class NatsEventFeed implements EventFeed {
   readonly #link: NatsLink;
   readonly #stream: string;
   readonly #options: FollowerOptions;
-  readonly #followers = new Set<Follower>();
+  readonly #shared = new Map<string, Shared>();
 
   constructor(link: NatsLink, stream: string, options: FollowerOptions = {}) {
     this.#link = link;
@@ -29,16 +48,29 @@ export class NatsEventFeed implements EventFeed {
     if (!isConnectionName(connection)) {
       throw new BrokerError("BROKER_BAD_NAME", `bad connection name ${JSON.stringify(connection)}`);
     }
-    const follower = new Follower(this.#link, this.#stream, connection, listener, this.#options);
-    this.#followers.add(follower);
+    const shared =
+      this.#shared.get(connection) ??
+      new Shared((all) => new Follower(this.#link, this.#stream, connection, all, this.#options));
+    this.#shared.set(connection, shared);
+    // Listeners are counted by object, and one object may listen twice.
+    const own: FeedListener = {
+      onMessage: (message) => listener.onMessage(message),
+      onGap: (reason) => listener.onGap(reason),
+    };
+    shared.listeners.add(own);
+    const ready = deferred<void>();
+    ignoreRejection(ready.promise);
+    shared.follower.ready.then(ready.resolve, ready.reject);
     return {
-      ready: follower.ready,
+      ready: ready.promise,
       get cursor() {
-        return follower.cursor;
+        return shared.follower.cursor;
       },
       close: () => {
-        this.#followers.delete(follower);
-        follower.close();
+        ready.reject(new ClosedError("feed"));
+        if (!shared.listeners.delete(own) || shared.listeners.size > 0) return;
+        shared.follower.close();
+        if (this.#shared.get(connection) === shared) this.#shared.delete(connection);
       },
     };
   }
@@ -50,7 +82,7 @@ export class NatsEventFeed implements EventFeed {
   ): AsyncGenerator<FeedMessage> {
     const { signal } = options;
     const name = watchName(scope.connection, scope.path, scope.caseSensitive);
-    const sequence = await this.#held(since);
+    const { sequence, last } = await this.#held(since);
     const readers: StreamReader[] = [];
     const close = (): void => {
       for (const reader of readers) reader.close();
@@ -65,6 +97,7 @@ export class NatsEventFeed implements EventFeed {
             filter: ingestSubject(filter),
             from: { sequence: sequence + 1 },
             endAtPresent: true,
+            last,
           }),
         );
       }
@@ -94,12 +127,12 @@ export class NatsEventFeed implements EventFeed {
   }
 
   close(): void {
-    for (const follower of this.#followers) follower.close();
-    this.#followers.clear();
+    for (const { follower } of this.#shared.values()) follower.close();
+    this.#shared.clear();
   }
 
   /** The sequence of a cursor, if all behind it is still stored. */
-  async #held(since: Cursor): Promise<number> {
+  async #held(since: Cursor): Promise<{ readonly sequence: number; readonly last: number }> {
     const position = parseCursor(since);
     if (position === undefined) throw new BrokerError("BROKER_RETENTION", "the cursor is not one of ours");
     const info = await this.#info();
@@ -109,7 +142,7 @@ export class NatsEventFeed implements EventFeed {
     if (info.first > position.sequence + 1) {
       throw new BrokerError("BROKER_RETENTION", "the stream no longer holds what came after the cursor");
     }
-    return position.sequence;
+    return { sequence: position.sequence, last: info.last };
   }
 
   async #nonceOf(since: Cursor): Promise<string> {

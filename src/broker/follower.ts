@@ -161,7 +161,7 @@ export class Follower implements FeedSubscription {
       this.#gap();
     } else {
       let read = 0;
-      for await (const message of this.#stored(false)) {
+      for await (const message of this.#stored(info.last, false)) {
         // What existed before the readers did was read up to here; another try need not begin anew.
         if (++read % PROVE_EVERY === 0) this.#positions.prove(Math.min(message.sequence - 1, info.last));
         if (this.#positions.check(message.subject, message.sequence, 0) === "duplicate") continue;
@@ -181,7 +181,7 @@ export class Follower implements FeedSubscription {
     if (this.#positions.lost(info)) return false;
     if (info.last === this.#positions.proven) return true;
     const missing: Incoming[] = [];
-    for await (const message of this.#stored(true)) {
+    for await (const message of this.#stored(info.last, true)) {
       if (message.sequence > info.last) continue;
       if (this.#positions.check(message.subject, message.sequence, 0) !== "duplicate") missing.push(message);
     }
@@ -197,7 +197,7 @@ export class Follower implements FeedSubscription {
   }
 
   /** What the stream holds of this connection behind the proven position. One filter per consumer: server 2.9. */
-  async *#stored(headersOnly: boolean): AsyncGenerator<Incoming> {
+  async *#stored(last: number, headersOnly: boolean): AsyncGenerator<Incoming> {
     const from = { sequence: this.#positions.proven + 1 };
     const readers: StreamReader[] = [];
     const close = (): void => {
@@ -213,6 +213,7 @@ export class Follower implements FeedSubscription {
             filter,
             from,
             endAtPresent: true,
+            last,
             headersOnly,
             clock: this.#clock,
           }),
@@ -292,24 +293,19 @@ export class Follower implements FeedSubscription {
   #deliver(message: Incoming): void {
     const { subject, sequence } = message;
     this.#positions.delivered(subject, sequence);
-    const nonce = this.#positions.nonce ?? "";
-    const tell = (decoded: EventMessage): void =>
-      this.#listener.onMessage({ cursor: formatCursor({ nonce, sequence }), subject, message: decoded });
     let decoded: EventMessage;
     try {
       decoded = decodeMessage(message.header, message.data);
     } catch (error) {
       this.#unreadable(subject, error instanceof Error ? error : new Error(String(error)));
-      if (this.#listener.onUnreadable === undefined)
-        tell(unreadable(this.#connection, subject, sequence, this.#clock.now()));
-      return;
+      decoded = unreadable(this.#connection, subject, sequence, this.#clock.now());
     }
-    tell(decoded);
+    const cursor = formatCursor({ nonce: this.#positions.nonce ?? "", sequence });
+    this.#listener.onMessage({ cursor, subject, message: decoded });
   }
 
   #unreadable(subject: string, error: Error): void {
     feedFacts.publish({ type: "unreadable", connection: this.#connection, subject, message: error.message });
-    this.#listener.onUnreadable?.(subject, error);
   }
 
   #gap(): void {

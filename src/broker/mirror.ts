@@ -19,11 +19,9 @@ interface Generation {
   readonly number: number;
   readonly cause: string;
   readonly startedAt: number;
-  readonly expected: number;
   readonly seen: Set<string>;
   /** Revisions of this and of the former picture are of one incarnation of the bucket. */
   readonly comparable: boolean;
-  received: number;
   whole: boolean;
 }
 
@@ -182,7 +180,8 @@ export class NatsKvMirror implements KvMirror {
       filter: `${keyPrefix(this.#bucket)}>`,
       from: "last-per-subject",
       endAtPresent: false,
-      onIdle: complete,
+      last: info.state.last_seq,
+      onPresent: complete,
       clock: this.#clock,
     });
     this.#reader = reader;
@@ -193,18 +192,12 @@ export class NatsKvMirror implements KvMirror {
         number: ++this.#generation,
         cause: this.#cause,
         startedAt,
-        expected: reader.pending,
         seen: new Set(),
         comparable: this.#nonce === nonce,
-        received: 0,
         whole: false,
       };
       this.#nonce = nonce;
-      if (generation.expected === 0) complete();
-      for await (const message of reader) {
-        this.#take(generation, message);
-        if (message.pending === 0 || generation.received >= generation.expected) complete();
-      }
+      for await (const message of reader) this.#take(generation, message);
     } finally {
       cancelAudit();
       reader.close();
@@ -214,7 +207,6 @@ export class NatsKvMirror implements KvMirror {
 
   #take(generation: Generation, message: StoredMessage): void {
     const key = message.subject.slice(keyPrefix(this.#bucket).length);
-    generation.received++;
     const known = this.#entries.get(key);
     if (!generation.whole) {
       // A replica behind the others may hand out an older value first; the newer one follows.

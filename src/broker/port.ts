@@ -246,11 +246,10 @@ export interface FeedMessage {
 }
 
 export interface FeedListener {
+  /** A message that breaks the contract comes as a resync of its directory. */
   onMessage(message: FeedMessage): void;
   /** Messages were lost for good: everything of this connection must be listed again. */
   onGap(reason: Extract<ResyncReason, "slow-consumer" | "retention">): void;
-  /** A message on this subject breaks the contract. Without this method a resync of the directory is delivered instead. */
-  onUnreadable?(subject: string, error: Error): void;
 }
 
 export interface FeedSubscription {

@@ -1,4 +1,10 @@
-import { AckPolicy, type ConsumerConfig, DeliverPolicy, ReplayPolicy } from "@nats-io/jetstream";
+import {
+  AckPolicy,
+  type ConsumerConfig,
+  DeliverPolicy,
+  type MsgRequest,
+  ReplayPolicy,
+} from "@nats-io/jetstream";
 import { createInbox, type Msg, nanos, type Subscription } from "@nats-io/transport-node";
 import { AsyncQueue } from "../base/async.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
@@ -15,9 +21,14 @@ export interface ReaderOptions {
   readonly from: { readonly sequence: number } | "last-per-subject";
   /** Ends at the present instead of following. */
   readonly endAtPresent: boolean;
+  /**
+   * The stream's last sequence as its leader tells it. A consumer may run on a replica that is behind: the present is
+   * reached when everything of the filter up to here was delivered. Without it, when the replica has nothing more.
+   */
+  readonly last?: number;
   readonly headersOnly?: boolean;
-  /** Called, in order with the messages, when the server says it has nothing more to send; the first time only. */
-  readonly onIdle?: () => void;
+  /** Called, in order with the messages, when the present is reached; the first time only. */
+  readonly onPresent?: () => void;
   readonly clock?: Clock;
 }
 
@@ -39,7 +50,7 @@ const INACTIVE_MS = 30_000;
 /** The server's flow control bounds bytes; this bounds what a broken one could send. */
 const QUEUE_LIMIT = 1_000_000;
 
-type Item = { readonly message: StoredMessage } | { readonly flow: string } | { readonly idle: true };
+type Item = { readonly message: StoredMessage } | { readonly flow: string } | { readonly present: true };
 
 /**
  * Reads a stream in order, once, without holes, or fails: an ephemeral push consumer of our own. Every doubt ends the
@@ -58,7 +69,9 @@ export class StreamReader implements AsyncIterable<StoredMessage> {
   readonly #consumer: string;
   readonly #offStatus: () => void;
   #delivered = 0;
-  #idle = false;
+  #sequence = 0;
+  #present = false;
+  #asking = false;
   #cancelSilence: () => void = () => undefined;
   #closed = false;
 
@@ -80,7 +93,7 @@ export class StreamReader implements AsyncIterable<StoredMessage> {
       }
     });
     this.#watchSilence();
-    if (this.pending === 0 && options.endAtPresent) this.#finish();
+    if (this.pending === 0) this.#nothingMore();
   }
 
   /** @throws BrokerError */
@@ -113,7 +126,7 @@ export class StreamReader implements AsyncIterable<StoredMessage> {
     try {
       for await (const item of this.#queue) {
         if ("message" in item) yield item.message;
-        else if ("idle" in item) this.#options.onIdle?.();
+        else if ("present" in item) this.#options.onPresent?.();
         else if (!this.#closed) this.#link.nc.publish(item.flow);
       }
     } finally {
@@ -141,6 +154,7 @@ export class StreamReader implements AsyncIterable<StoredMessage> {
       return;
     }
     this.#delivered = position.delivery;
+    this.#sequence = Math.max(this.#sequence, position.sequence);
     this.#push({
       message: {
         subject: message.subject,
@@ -151,7 +165,9 @@ export class StreamReader implements AsyncIterable<StoredMessage> {
         header: (name) => (message.headers?.has(name) === true ? message.headers.get(name) : undefined),
       },
     });
-    if (position.pending === 0 && this.#options.endAtPresent) this.#finish();
+    // A bucket that is written all the time may never be still: what was there when we came is enough to follow it.
+    const all = !this.#options.endAtPresent && position.delivery >= this.pending;
+    if (position.pending === 0 || all) this.#nothingMore();
   }
 
   #control(message: Msg, code: number): void {
@@ -169,11 +185,34 @@ export class StreamReader implements AsyncIterable<StoredMessage> {
     if (last !== "" && Number(last) !== this.#delivered) {
       this.#fail(this.#broken(`the server is at delivery ${last}, we are at ${this.#delivered}`));
     } else if (stalled === "") {
-      // An idle consumer has nothing left, whatever `pending` said.
-      if (this.#options.endAtPresent) this.#finish();
-      else if (!this.#idle) this.#push({ idle: true });
-      this.#idle = true;
+      this.#nothingMore(); // An idle consumer has nothing left, whatever `pending` said.
     }
+  }
+
+  /** The replica we read from has delivered all it has; the leader knows whether that is all there is. */
+  #nothingMore(): void {
+    const { last, stream, filter, from } = this.#options;
+    if (this.#present || this.#asking) return;
+    if (last === undefined || this.#sequence >= last) {
+      this.#arrive();
+      return;
+    }
+    this.#asking = true;
+    const seq = Math.max(this.#sequence + 1, from === "last-per-subject" ? 1 : from.sequence);
+    this.#link.jsm.streams
+      .getMessage(stream, { seq, next_by_subj: filter } as MsgRequest) // the server knows it since 2.9; the type does not
+      .then((next) => {
+        this.#asking = false;
+        if (next === null || next.seq > last) this.#arrive();
+      })
+      .catch((error: unknown) => this.#fail(toBrokerError(error, `reading ${stream}`)));
+  }
+
+  #arrive(): void {
+    if (this.#present || this.#closed) return;
+    this.#present = true;
+    if (this.#options.endAtPresent) this.#finish();
+    else this.#push({ present: true });
   }
 
   #push(item: Item): void {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type Nats, startNats } from "../../../scripts/lab/nats.ts";
 import { startTcpProxy, type TcpProxy } from "../../../scripts/lab/tcp-proxy.ts";
 import { connectBroker } from "../../../src/broker/broker.ts";
@@ -356,6 +356,29 @@ describe("events", () => {
     off();
     expect(messages.length).toBeLessThanOrEqual(1);
     subscription.close();
+  });
+
+  it("follows a connection once, however many listen", async () => {
+    const connection = fresh();
+    const { watch } = open(connection);
+    const subscribe = vi.spyOn(NatsLink.prototype, "subscribe");
+    const follows = Array.from({ length: 5 }, () => follow(reader, connection));
+    await Promise.all(follows.map(({ subscription }) => subscription.ready));
+    expect(subscribe).toHaveBeenCalledTimes(2);
+    subscribe.mockRestore();
+    add(watch, "/", "a");
+    await until("all to hear", () => follows.every(({ messages }) => names(messages).join() === "a"));
+    const [first, ...rest] = follows;
+    first?.subscription.close();
+    add(watch, "/", "b");
+    await until("the others to hear", () => rest.every(({ messages }) => names(messages).join() === "a,b"));
+    expect(names(first?.messages ?? [])).toEqual(["a"]);
+    for (const { subscription } of rest) subscription.close();
+    const again = follow(reader, connection);
+    await again.subscription.ready;
+    add(watch, "/", "c");
+    await until("a later one to hear", () => names(again.messages).join() === "c");
+    again.subscription.close();
   });
 
   it("finds by audit what no later message gives away", async () => {
