@@ -14,6 +14,7 @@ const API_CODES: ReadonlyMap<number, BrokerErrorCode> = new Map<number, BrokerEr
   [10060, "BROKER_NO_STREAM"], // answers for another stream than expected
   [10039, "BROKER_NO_JETSTREAM"],
   [10076, "BROKER_NO_JETSTREAM"],
+  [10005, "BROKER_UNAVAILABLE"], // not enough nodes for the replicas: most likely not up yet
   [10008, "BROKER_UNAVAILABLE"], // the meta leader is being elected
   [10054, "BROKER_TOO_LARGE"],
 ]);
