@@ -15,7 +15,7 @@ export interface MembershipOptions {
   readonly kind: LeaseKind;
   /** Milliseconds. Default 15,000. */
   readonly ttlMs?: number;
-  /** Added to a lease's TTL before it is judged dead, ms. Default a tenth of `ttlMs`, at most 1,000. */
+  /** Added to a lease's TTL before it is judged dead, ms. Default a twentieth of `ttlMs`, at most 500. */
   readonly graceMs?: number;
   readonly host?: string;
   readonly details?: () => LeaseDetails;
@@ -28,7 +28,7 @@ export interface MembershipOptions {
 
 const START_DEADLINE_MS = 15_000;
 /** A crash is taken over within TTL + 2 s: what detection may add is bounded. A holder stops at two thirds of its TTL anyway. */
-const MAX_GRACE_MS = 1_000;
+const MAX_GRACE_MS = 500;
 const MAX_JUDGEMENT_PAUSE_MS = 250;
 
 /** What every process of the fleet has: one lease, one mirror of the bucket, and an eye on the others' leases. */
@@ -109,7 +109,7 @@ export class Membership {
   #leaseChanged(change: LeaseChange): void {
     this.#observer = undefined;
     if (change.type === "acquired") {
-      const { graceMs = Math.min(MAX_GRACE_MS, this.lease.ttlMs / 10) } = this.#options;
+      const { graceMs = Math.min(MAX_GRACE_MS, this.lease.ttlMs / 20) } = this.#options;
       this.#observer = new LeaseObserver({
         clock: this.#clock,
         ownLease: change.lease,

@@ -25,7 +25,7 @@ export interface WorkerOptions {
   readonly pins?: readonly WatchTarget[];
   /** Of the lease, ms. Default 15,000. */
   readonly ttlMs?: number;
-  /** Added to a lease's TTL before it is judged dead, ms. Default a tenth of `ttlMs`, at most 1,000. */
+  /** Added to a lease's TTL before it is judged dead, ms. Default a twentieth of `ttlMs`, at most 500. */
   readonly graceMs?: number;
   readonly host?: string;
   /** Program version, told in the lease and by the micro service. */
