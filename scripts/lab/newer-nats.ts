@@ -5,6 +5,9 @@ import { findSbin } from "./samba.ts";
 
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
+/** Of Debian: `sid` has the newest. */
+export type Suite = "trixie" | "sid";
+
 export interface NatsBinary {
   readonly path: string;
   /** `2.10.27` */
@@ -16,7 +19,7 @@ export interface NatsBinary {
  * floor): the one installed where that is new enough, else the package of a later Debian suite, unpacked into
  * `.cache/` and never installed. `undefined` with a reason on stderr where there is neither.
  */
-export function newerNats(suite: "trixie" | "sid" = "trixie"): NatsBinary | undefined {
+export function newerNats(suite: Suite = "trixie"): NatsBinary | undefined {
   const cache = join(import.meta.dirname, "../../.cache", `nats-server-${suite}`);
   const installed = process.env["NATS_SERVER_BIN"] ?? findSbin("nats-server");
   for (const path of [join(cache, "usr/sbin/nats-server"), installed]) {
@@ -59,7 +62,7 @@ function debianMirror(): string {
 }
 
 /** Uses apt with lists and a cache of its own: the system's sources stay as they are. */
-function unpack(suite: string, target: string): string {
+function unpack(suite: Suite, target: string): string {
   if (!existsSync(KEYRING)) throw new Error(`this is not Debian: ${KEYRING} is absent`);
   const work = `${target}.${process.pid}`;
   for (const dir of ["lists/partial", "cache/archives/partial", "root"]) {

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Scope } from "../../src/base/scope.ts";
 import { startNats } from "../lab/nats.ts";
 import { startNatsCluster } from "../lab/nats-cluster.ts";
-import { newerNats } from "../lab/newer-nats.ts";
+import { newerNats, type Suite } from "../lab/newer-nats.ts";
 import { type Role, type Stack, startStack } from "../lab/stack.ts";
 import { startTcpProxy, type TcpProxy } from "../lab/tcp-proxy.ts";
 import type { Chance } from "./chance.ts";
@@ -37,6 +37,7 @@ export interface ArenaOptions {
   readonly gateways: number;
   /** Nodes of the JetStream cluster; 1 where no fitting nats-server is to be had. */
   readonly nodes: number;
+  readonly suite: Suite;
   /** How long a full outage of NATS lasts, ms. */
   readonly outageMs: number;
 }
@@ -68,7 +69,7 @@ export class Arena {
   }
 
   static async start(options: ArenaOptions, scope: Scope): Promise<Arena> {
-    const newer = options.nodes > 1 ? newerNats() : undefined;
+    const newer = options.nodes > 1 ? newerNats(options.suite) : undefined;
     let nodes: readonly Stack["nats"][] = [];
     const stack = await startStack({
       workers: 0,

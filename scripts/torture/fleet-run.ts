@@ -6,6 +6,7 @@ import { Scope } from "../../src/base/scope.ts";
 import { connectBroker } from "../../src/broker/broker.ts";
 import { feedFacts } from "../../src/broker/facts.ts";
 import { connectWatchClient } from "../../src/client/watch-client.ts";
+import type { Suite } from "../lab/newer-nats.ts";
 import { Chance } from "./chance.ts";
 import { Changer, type Ground } from "./changes.ts";
 import { Arena, FLEET_FAULTS, type FleetFault, TTL_MS } from "./fleet-arena.ts";
@@ -22,6 +23,8 @@ export interface FleetTortureOptions {
   readonly gateways?: number;
   /** Nodes of NATS. Default 3, or one where no nats-server that can cluster is to be had. */
   readonly nodes?: number;
+  /** Of Debian, to take that nats-server from. Default trixie. */
+  readonly suite?: Suite;
   /** Default all. */
   readonly faults?: readonly FleetFault[];
   /** Directories watched one by one, beside the tree. Default 48. */
@@ -61,12 +64,13 @@ export async function tortureFleet(options: FleetTortureOptions): Promise<FleetT
     workers = 3,
     gateways = 2,
     nodes = 3,
+    suite = "trixie",
     rooms: count = 48,
     outageMs = 30_000,
     faults = FLEET_FAULTS,
   } = options;
   const chance = new Chance(options.seed);
-  const arena = await Arena.start({ workers, gateways, nodes, outageMs }, scope);
+  const arena = await Arena.start({ workers, gateways, nodes, suite, outageMs }, scope);
   const { samba } = arena.stack;
   const folder = samba.path();
   const rooms = Array.from({ length: count }, (_, i) => `/rooms/r${i}`);

@@ -5,14 +5,16 @@ import { tortureFleet } from "./fleet-run.ts";
 
 const USAGE = `usage: fleet [--seed N] [--minutes M] [--nodes 1|3] [--workers N] [--gateways N] [--faults A,B]
 examples:
-       npx tsx scripts/torture/fleet.ts --seed 7 --minutes 2
-       npx tsx scripts/torture/fleet.ts --minutes 60 --runs 20     (new seeds every three minutes)
+       npm run torture -- --fleet --seed 7 --minutes 2
+       npm run torture -- --fleet --minutes 60 --runs 20     (new seeds every three minutes)
 
   --seed N       same seed, same plan; the timing is the machine's (default: the time; always printed)
   --minutes M    how long in all, at least (default 2)
   --runs R       that many fleets with seeds N, N+1, ... (default 1)
   --nodes N      of the JetStream cluster (default 3; needs nats-server 2.10.20 or newer, taken from Debian where
                  the installed one is older; else one node)
+  --suite NAME   of Debian to take it from: trixie (2.10) or sid (the newest; default trixie)
+  --rooms N      directories watched one by one, beside a tree (default 48)
   --outage S     how long NATS is away as a whole, s (default 30)
   --faults A,B   only these of: ${FLEET_FAULTS.join(", ")}; "none" for none
   --keep DIR     where to leave the journal and the processes' logs, when something was wrong
@@ -31,6 +33,8 @@ async function main(args: readonly string[]): Promise<number> {
       workers: { type: "string", default: "3" },
       gateways: { type: "string", default: "2" },
       outage: { type: "string", default: "30" },
+      rooms: { type: "string", default: "48" },
+      suite: { type: "string", default: "trixie" },
       faults: { type: "string" },
       keep: { type: "string" },
       json: { type: "boolean", default: false },
@@ -53,6 +57,8 @@ async function main(args: readonly string[]): Promise<number> {
       workers: Number(values.workers),
       gateways: Number(values.gateways),
       outageMs: Number(values.outage) * 1_000,
+      rooms: Number(values.rooms),
+      suite: values.suite === "sid" ? "sid" : "trixie",
       ...(values.faults === undefined ? {} : { faults: faultsOf(values.faults) }),
       ...(values.keep === undefined ? {} : { keepIn: `${values.keep}/${seed}` }),
       onRound: (text) => console.error(`fleet torture: ${text}`),
