@@ -1,8 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { type Samba, startSamba } from "../scripts/lab/samba.ts";
 import { startTcpProxy } from "../scripts/lab/tcp-proxy.ts";
 import { createNtlmProvider } from "../src/auth/ntlm.ts";
@@ -13,7 +11,7 @@ import { SmbPool } from "../src/smb/pool.ts";
 import type { PoolOptions } from "../src/smb/pool-options.ts";
 import { resolveOptions } from "../src/watch/options.ts";
 import { Subscription } from "../src/watch/subscription.ts";
-import { type Row, rounded, type Section } from "./stats.ts";
+import { type Row, rounded, type Section, settledMemory } from "./stats.ts";
 
 const OPENING_AT_ONCE = 256;
 const IDLE_MS = 30_000;
@@ -180,14 +178,4 @@ async function watches(samba: Samba, directories: number): Promise<Row[]> {
   } finally {
     await share.close();
   }
-}
-
-/** Bytes of heap and buffers after garbage collection: unlike resident memory, the same whatever ran before. */
-function settledMemory(): number {
-  setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as () => void;
-  collect();
-  collect();
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
 }

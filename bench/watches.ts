@@ -7,7 +7,7 @@ import { Share } from "../src/share/share.ts";
 import type { Interest } from "../src/watch/api.ts";
 import { ShareWatcher } from "../src/watch/share-watcher.ts";
 import { MemoryShare } from "./memory-share.ts";
-import { type Row, rounded, type Section } from "./stats.ts";
+import { type Row, rounded, type Section, settledMemory } from "./stats.ts";
 
 const IDLE_MS = 20_000;
 
@@ -97,11 +97,4 @@ async function overSamba(samba: Samba, what: string, interests: readonly Interes
   } finally {
     await share.close();
   }
-}
-
-/** Bytes in use after garbage collection, where node was started with --expose-gc. */
-function settledMemory(): number {
-  globalThis.gc?.();
-  globalThis.gc?.();
-  return process.memoryUsage().heapUsed;
 }
