@@ -58,12 +58,18 @@ function failureOf(error: unknown): SourceFailure {
   if (error instanceof SmbStatusError) return failureOfStatus(error.status);
   if (error instanceof SmbCredentialsError) return "credentials";
   // A server that may be an impostor gets neither data nor another try with the same settings at once.
-  if (error instanceof SmbSecurityError) return "denied";
+  if (error instanceof SmbSecurityError) return "policy";
   // The link is there, and nothing behind it: it may come back.
   if (error instanceof SmbDfsError) return "gone";
   // We could not even ask to be let in, until somebody sets something right; the text says what.
-  if (error instanceof AuthError && !error.retryable) return "denied";
+  if (error instanceof AuthError && !error.retryable) return "policy";
   // Not sent because the last attempt to connect failed: that attempt tells what is wrong.
-  if (error instanceof SmbNotSentError && error.cause !== undefined) return failureOf(error.cause);
+  if (error instanceof SmbNotSentError && error.cause !== undefined) return failureToConnect(error.cause);
   return "unreachable";
+}
+
+/** What failed was the way to the share: whoever may not have it may not have any path of it. */
+export function failureToConnect(error: unknown): SourceFailure {
+  const failure = failureOf(error);
+  return failure === "denied" ? "policy" : failure;
 }

@@ -8,7 +8,7 @@ import type { ShareWatch } from "../watch/api.ts";
 import type { ShareWatcherOptions, Surroundings } from "../watch/options.ts";
 import { ShareWatcher } from "../watch/share-watcher.ts";
 import { type DirectoryEntry, type DirectorySource, type EntryInfo, SourceError } from "../watch/source.ts";
-import { isNoSuchShare } from "./failure.ts";
+import { failureToConnect, isNoSuchShare } from "./failure.ts";
 import { type ListingPage, listPage, type PageRequest } from "./page.ts";
 import { SmbDirectorySource, type SourceOptions } from "./source.ts";
 
@@ -67,6 +67,12 @@ export class Share {
   /** Handles open for watching, over all interests. */
   get handles(): number {
     return this.#watcher.handles;
+  }
+
+  /** Whether no connection can be made until people change something that is not the password. */
+  get barred(): boolean {
+    const { state, error } = this.#pool.info();
+    return state !== "connected" && error !== undefined && failureToConnect(error) === "policy";
   }
 
   info(): PoolInfo {

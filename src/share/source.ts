@@ -1,3 +1,4 @@
+import { describeError } from "../base/errors.ts";
 import type { CanonicalPath } from "../base/path.ts";
 import { ShareCapabilities } from "../codec/msg/tree-connect.ts";
 import type { DirectoryHandle } from "../smb/handle.ts";
@@ -9,6 +10,7 @@ import {
   type DirectorySource,
   type EntryInfo,
   type NotifyOutcome,
+  type ReachOptions,
   SourceError,
   type SourceTraits,
   type WatchedDirectory,
@@ -62,8 +64,9 @@ export class SmbDirectorySource implements DirectorySource {
     };
   }
 
-  async reachable(options: Cancellable): Promise<void> {
-    await translated(this.#pool.ready(options));
+  async reachable({ signal, onRefused }: ReachOptions): Promise<void> {
+    const tell = (error: Error): void => onRefused?.(new SourceError("policy", describeError(error), error));
+    await translated(this.#pool.ready({ signal, onRefused: tell }));
   }
 
   async open(path: CanonicalPath, options: Cancellable): Promise<WatchedDirectory> {

@@ -8,6 +8,7 @@ import { type DfsLeg, type DfsOptions, DfsTable, type SharePool } from "./dfs-ta
 import type { DirectoryHandle } from "./handle.ts";
 import type { DirEntry, FileInfo } from "./listing.ts";
 import type { PoolInfo } from "./pool.ts";
+import type { ReadyOptions } from "./pool-options.ts";
 import type { ServerInfo } from "./server-info.ts";
 
 /** Far above what any namespace needs; a path that is still not served then never will be. */
@@ -37,10 +38,10 @@ export class DfsPool {
    * Resolves when the share, or a target that is in use, may be asked: neither has to wait for the other.
    * @throws as `SmbPool.ready`
    */
-  async ready({ signal }: Cancellable = {}): Promise<void> {
+  async ready({ signal, onRefused }: ReadyOptions = {}): Promise<void> {
     const enough = new AbortController();
     const both = signal === undefined ? enough.signal : AbortSignal.any([signal, enough.signal]);
-    const base = this.#options.base.ready({ signal: both });
+    const base = this.#options.base.ready({ signal: both, onRefused });
     const others = this.#table.pools().map((pool) => pool.ready({ signal: both }));
     for (const each of [base, ...others]) ignoreRejection(each);
     try {

@@ -1,9 +1,10 @@
 import { AuthError } from "../auth/errors.ts";
 import { Backoff, type BackoffOptions } from "../base/async.ts";
 import type { Clock } from "../base/clock.ts";
+import { NtStatus } from "../codec/status.ts";
 import { SmbCredentialsError, SmbSecurityError, SmbStatusError } from "./errors.ts";
 import { poolFacts } from "./facts.ts";
-import { classifyStatus } from "./status-class.ts";
+import { classifyStatus, type StatusClass } from "./status-class.ts";
 
 /** Where trying again soon cannot help, but somebody may repair it: configuration, policy, a missing share. */
 const SLOW_MS = 60_000;
@@ -42,6 +43,11 @@ export class Dialer {
   /** Why the last attempt failed, or the last connection was lost; `undefined` while all is well. */
   get lastError(): Error | undefined {
     return this.#lastError;
+  }
+
+  /** Why the last attempt failed, where only people can remove the cause; attempts go on, slowly. */
+  get obstacle(): Error | undefined {
+    return this.#lastError !== undefined && needsPeople(this.#lastError) ? this.#lastError : undefined;
   }
 
   /** Ms until the server may be dialled again; 0 when now. */
@@ -100,10 +106,22 @@ export class Dialer {
 }
 
 function isSlow(error: Error): boolean {
+  return needsPeople(error) || kindOf(error) === "auth-infrastructure" || isAbsentShare(error);
+}
+
+function needsPeople(error: Error): boolean {
   if (error instanceof SmbSecurityError) return true;
-  // Kerberos that is not installed, a clock, a service principal: people have to set it right.
+  // Kerberos that is not installed, a clock, a service principal.
   if (error instanceof AuthError) return !error.retryable;
-  if (!(error instanceof SmbStatusError)) return false;
-  const kind = classifyStatus(error.status);
-  return kind === "config" || kind === "security" || kind === "auth-infrastructure";
+  const kind = kindOf(error);
+  return kind === "security" || (kind === "config" && !isAbsentShare(error));
+}
+
+/** A share that was removed is often back after a while, without anybody looking at us. */
+function isAbsentShare(error: Error): boolean {
+  return error instanceof SmbStatusError && error.status === NtStatus.BAD_NETWORK_NAME;
+}
+
+function kindOf(error: Error): StatusClass | undefined {
+  return error instanceof SmbStatusError ? classifyStatus(error.status) : undefined;
 }

@@ -10,6 +10,12 @@ import {
 } from "./options.ts";
 
 /** One configured share. */
+export interface ReadyOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Told, while it waits, what only people can change: our configuration, a policy of the server, rights. */
+  readonly onRefused?: ((obstacle: Error) => void) | undefined;
+}
+
 export interface PoolOptions extends Partial<Omit<ConnectionOptions, "host" | "timeouts">> {
   /** Name or address, as the user typed it: it is also what the server is asked to prove. */
   readonly host: string;

@@ -9,7 +9,7 @@ import { poolFacts } from "./facts.ts";
 import { type DirectoryHandle, openDirectory } from "./handle.ts";
 import { type DirEntry, type FileInfo, listDirectory, statPath } from "./listing.ts";
 import { lowerCap, placeHandle } from "./placement.ts";
-import { dialOptions, type PoolOptions } from "./pool-options.ts";
+import { dialOptions, type PoolOptions, type ReadyOptions } from "./pool-options.ts";
 import { askReferral, type Referral } from "./referral.ts";
 import type { ServerInfo } from "./server-info.ts";
 import { classifyStatus } from "./status-class.ts";
@@ -78,10 +78,16 @@ export class SmbPool {
   }
 
   /** Resolves when the server may be asked. @throws SmbCredentialsError, ClosedError, AbortedError */
-  async ready({ signal }: Cancellable = {}): Promise<void> {
+  async ready({ signal, onRefused }: ReadyOptions = {}): Promise<void> {
     this.#start();
+    let told: string | undefined;
     for (;;) {
       this.#check();
+      const { obstacle } = this.#dialer;
+      if (obstacle !== undefined && obstacle.message !== told) {
+        told = obstacle.message;
+        onRefused?.(obstacle);
+      }
       const { pause } = this.#dialer;
       if (this.#scan !== undefined && pause === 0) return;
       if (this.#scan === undefined) await waitFor(this.#changed.promise, { signal });

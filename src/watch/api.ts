@@ -15,7 +15,7 @@ export interface WatchHandle {
   /**
    * Resolves when first live: the server holds our request and the first picture is taken, so a
    * listing taken from now on cannot miss a change. Rejects with SourceError for what cannot heal
-   * by itself at the first try (`gone`, `denied`, `not-a-directory`, `credentials`, `bad-path`);
+   * by itself at the first try (`gone`, `denied`, `not-a-directory`, `credentials`, `policy`, `bad-path`);
    * the watch keeps retrying in the background nevertheless, slowly, until closed.
    */
   readonly live: Promise<void>;

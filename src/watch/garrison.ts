@@ -139,9 +139,10 @@ export class Garrison implements WatcherHost {
     this.#posts.retire(active.interest.path);
   }
 
-  reportAll(error: SourceError): void {
+  /** There is no contact with the server. */
+  report(error: SourceError, interests: Iterable<ActiveInterest> = this.#interests): void {
     const state = error.failure === "unreachable" ? "unreachable" : "denied";
-    for (const active of this.#interests) this.#report(active, { state, mode: "notify", error });
+    for (const active of interests) this.#report(active, { state, mode: "notify", error });
   }
 
   retry(): void {

@@ -22,6 +22,7 @@ const LASTING: ReadonlySet<string> = new Set([
   "denied",
   "not-a-directory",
   "credentials",
+  "policy",
   "bad-path",
 ]);
 

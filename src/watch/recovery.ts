@@ -45,6 +45,11 @@ export class Recovery {
     this.#healedAt ??= this.#surroundings.clock.monotonic();
   }
 
+  /** Whether the whole connection is away, not a path of it: then the source knows when it is back. */
+  isAtTheDoor(failure: SourceFailure): boolean {
+    return failure === "unreachable" || failure === "credentials" || failure === "policy";
+  }
+
   /** Waits as long as the failure asks for, or until `wake`. @throws AbortedError */
   async pauseAfter(failure: SourceFailure, signal: AbortSignal): Promise<void> {
     await this.pause(this.#backoffFor(failure).next(), signal);

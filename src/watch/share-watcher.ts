@@ -35,6 +35,8 @@ export class ShareWatcher implements ShareWatch {
   readonly #stop = new AbortController();
   #contact: Promise<void> | undefined;
   #retryContact: (() => void) | undefined;
+  /** Why there is no contact yet. */
+  #trouble: SourceError | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -110,6 +112,7 @@ export class ShareWatcher implements ShareWatch {
       // Which cover is right is known only once the server has been seen.
       if (this.#options.cover === "auto") {
         this.#contact ??= this.#meet();
+        if (this.#trouble !== undefined) this.#garrison.report(this.#trouble, [active]);
         await this.#contact;
       }
     } catch {
@@ -122,15 +125,20 @@ export class ShareWatcher implements ShareWatch {
   async #meet(): Promise<void> {
     const { signal } = this.#stop;
     for (;;) {
+      const report = (error: SourceError): void => {
+        late();
+        this.#trouble = error;
+        this.#garrison.report(error);
+      };
       const late = this.#clock.after(FIRST_CONTACT_MS, () =>
-        this.#garrison.reportAll(new SourceError("unreachable", "no contact with the server yet")),
+        report(new SourceError("unreachable", "no contact with the server yet")),
       );
       try {
-        await this.#source.reachable({ signal });
+        await this.#source.reachable({ signal, onRefused: report });
+        this.#trouble = undefined;
         return;
       } catch (error) {
-        late();
-        if (error instanceof SourceError) this.#garrison.reportAll(error);
+        if (error instanceof SourceError) report(error);
         await this.#pause(REFUSED_MS, signal);
       } finally {
         late();

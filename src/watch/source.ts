@@ -20,12 +20,18 @@ export interface DirectorySource {
   stat(path: CanonicalPath, options: { readonly signal?: AbortSignal | undefined }): Promise<EntryInfo>;
   /**
    * Waits until the server may be asked again after `unreachable`; the source owns reconnecting and
-   * its backoff, so a thousand watches do not each dial. Resolves when connected. @throws SourceError
-   * for what will not heal by itself (`credentials`).
+   * its backoff, so a thousand watches do not each dial. Resolves when connected; until then tells `onRefused`
+   * what only people can change (`policy`), since that wait may be long. @throws SourceError for what is not even
+   * tried again (`credentials`).
    */
-  reachable(options: { readonly signal?: AbortSignal | undefined }): Promise<void>;
+  reachable(options: ReachOptions): Promise<void>;
   /** What the server is like, known once connected. */
   readonly traits: SourceTraits;
+}
+
+export interface ReachOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onRefused?: ((refusal: SourceError) => void) | undefined;
 }
 
 export interface SourceTraits {
@@ -114,6 +120,7 @@ export interface NotifyRecord {
  * - `busy`: the server is short of something; try later, with less.
  * - `unreachable`: connection, session or share is away.
  * - `credentials`: login refused; do not try again by yourself (lock-out).
+ * - `policy`: there is no connection until somebody changes a setting, here or on the server; tried again slowly.
  * - `bad-path`: the server refuses the name.
  */
 export type SourceFailure =
@@ -124,6 +131,7 @@ export type SourceFailure =
   | "busy"
   | "unreachable"
   | "credentials"
+  | "policy"
   | "bad-path";
 
 const RETRYABLE: ReadonlySet<SourceFailure> = new Set(["gone", "busy", "unreachable"]);

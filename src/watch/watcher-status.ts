@@ -62,6 +62,7 @@ export function stateAfter(failure: SourceFailure): "gone" | "denied" | "unreach
       return "gone";
     case "denied":
     case "credentials":
+    case "policy":
       return "denied";
     default:
       return "unreachable";

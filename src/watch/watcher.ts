@@ -313,17 +313,17 @@ export class Watcher implements WatcherView {
     if (away && reason === "server-cleanup" && recovery.failures === 1) return;
     this.#move(stateAfter(error.failure), error);
     if (!away || recovery.failures > 1) await recovery.pauseAfter(error.failure, signal);
-    if (away || error.failure === "credentials") await this.#reach(signal);
+    if (recovery.isAtTheDoor(error.failure)) await this.#reach(signal);
   }
 
   /** The source owns reconnecting; a login it will not repeat is asked for again slowly. */
   async #reach(signal: AbortSignal): Promise<void> {
     try {
-      await this.#services.source.reachable({ signal });
+      await this.#services.source.reachable({ signal, onRefused: (why) => this.#move("denied", why) });
     } catch (error) {
       if (signal.aborted) throw error;
       const refusal = asSourceError(error);
-      this.#move(refusal.failure === "credentials" ? "denied" : "unreachable", refusal);
+      this.#move(stateAfter(refusal.failure), refusal);
       await this.#recovery.pauseAfter(refusal.failure, signal);
     }
   }

@@ -14,6 +14,7 @@ const CODES: Readonly<Record<SourceFailure, FleetErrorCode>> = {
   unreachable: "unreachable",
   // The operator's matter, not the asker's: to the asker the share is out of reach.
   credentials: "unreachable",
+  policy: "unreachable",
   "bad-path": "bad_path",
 };
 

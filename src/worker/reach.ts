@@ -67,7 +67,7 @@ export class Reach {
     const reached = new Map<string, boolean>();
     for (const { connection, state } of this.#options.watches()) {
       if (state === "starting") continue;
-      reached.set(connection, (reached.get(connection) ?? false) || state !== "unreachable");
+      reached.set(connection, (reached.get(connection) ?? false) || !this.#isAway(connection, state));
     }
     for (const name of this.#away.keys()) if (reached.get(name) !== false) this.#away.delete(name);
     for (const [name, any] of reached) {
@@ -84,6 +84,11 @@ export class Reach {
     for (const name of this.#denied.keys()) {
       if (this.#options.connection(name) === undefined) this.#allow(name);
     }
+  }
+
+  #isAway(connection: string, state: LocalState["state"]): boolean {
+    if (state === "denied") return this.#options.connection(connection)?.barred?.() ?? false;
+    return state === "unreachable";
   }
 
   async #probe(): Promise<void> {

@@ -24,5 +24,7 @@ export interface ConnectionRuntime {
     request: { readonly path: string; readonly after?: string; readonly limit?: number },
     options: { readonly signal?: AbortSignal | undefined },
   ): Promise<Listing>;
+  /** Whether no connection can be made from here until people change something; another worker may fare better. */
+  barred?(): boolean;
   close(): Promise<void>;
 }

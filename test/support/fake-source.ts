@@ -15,6 +15,7 @@ import {
   type EntryInfo,
   type NotifyOutcome,
   type NotifyRecord,
+  type ReachOptions,
   SourceError,
   type SourceFailure,
   type SourceTraits,
@@ -81,6 +82,7 @@ export class FakeShare implements DirectorySource {
   #time = 133_000_000_000_000_000n;
   #online = true;
   #refused = false;
+  #barred: SourceError | undefined;
   /** Answers CHANGE_NOTIFY with "not supported". */
   mute: boolean;
   #busy = 0;
@@ -190,8 +192,16 @@ export class FakeShare implements DirectorySource {
     this.#refused = refused;
   }
 
+  /** No connection can be made any more, for a reason that people have to remove; `restore` removes it. */
+  bar(why: string): void {
+    this.#barred = new SourceError("policy", why);
+    this.cut();
+    for (const wake of this.#waiting) wake();
+  }
+
   restore(): void {
     this.#online = true;
+    this.#barred = undefined;
     for (const wake of this.#waiting) wake();
     this.#waiting.clear();
   }
@@ -269,10 +279,11 @@ export class FakeShare implements DirectorySource {
     return infoOf(this.#look(path));
   }
 
-  async reachable({ signal }: { signal?: AbortSignal | undefined }): Promise<void> {
+  async reachable({ signal, onRefused }: ReachOptions): Promise<void> {
     this.calls.reachable++;
     if (this.#refused) throw failure("credentials", "/");
     while (!this.#online) {
+      if (this.#barred !== undefined) onRefused?.(this.#barred);
       const back = deferred<void>();
       this.#waiting.add(back.resolve);
       await waitFor(back.promise, { signal });
@@ -288,7 +299,7 @@ export class FakeShare implements DirectorySource {
   async #answer(path: CanonicalPath, signal: AbortSignal | undefined): Promise<void> {
     await sleep(this.#random() * (this.options.latencyMs ?? 5), { signal, clock: this.#clock });
     if (this.#refused) throw failure("credentials", path);
-    if (!this.#online) throw failure("unreachable", path);
+    if (!this.#online) throw this.#barred ?? failure("unreachable", path);
     if (this.#busy > 0) {
       this.#busy--;
       throw failure("busy", path);

@@ -63,6 +63,7 @@ const SOURCE_FAILURES = every<SourceFailure>({
   busy: true,
   unreachable: true,
   credentials: true,
+  policy: true,
   "bad-path": true,
 });
 

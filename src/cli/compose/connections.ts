@@ -102,6 +102,7 @@ export class ConnectionSet {
       overrides: pinnedOptions(pins, settings.caseSensitive),
       quietMs: Math.max(settings.settleMs, ...pins.map(({ settleMs = 0 }) => settleMs)) + 250,
       list: (request, options) => share.page(request, options),
+      barred: () => share.barred,
       close: () => share.close(),
     };
     return { settings, pins, share, runtime };

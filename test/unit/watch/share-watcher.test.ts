@@ -243,6 +243,47 @@ describe("the first answer", () => {
   });
 });
 
+describe("a connection that only people can make possible", () => {
+  it.each(["auto", "directory"] as const)(
+    "is denied, with the reason, from the start: cover %s",
+    async (cover) => {
+      const { clock, share, watcher, events } = bench({ cover });
+      share.bar("koffi is not installed");
+      const handle = watcher.watch({ path: "/", recursive: false }, (event) => events.push(event));
+      await clock.advance(1_000);
+      await expect(handle.live).rejects.toMatchObject({ failure: "policy" });
+      // Whoever comes later hears it too.
+      const later = watcher.watch({ path: "/d", recursive: false }, (event) => events.push(event));
+      await clock.advance(30_000);
+      for (const one of [handle, later]) expect(one.state).toBe("denied");
+      for (const path of ["/", "/d"]) {
+        expect(events.filter((event) => event.path === path)).toEqual([
+          { type: "state", path, state: "denied", mode: "notify", error: "koffi is not installed" },
+        ]);
+      }
+      share.mkdir("/d");
+      share.restore();
+      await clock.advance(2_000);
+      for (const one of [handle, later]) expect(one.state).toBe("live");
+    },
+  );
+
+  it("is denied when it was live before, and live soon after it was made possible again", async () => {
+    const { clock, share, watcher, take, events } = bench();
+    const handle = watcher.watch({ path: "/", recursive: false }, (event) => events.push(event));
+    await clock.advance(1_000);
+    share.cut();
+    await clock.advance(5_000);
+    take();
+    share.bar("the server does not sign");
+    await clock.advance(300_000);
+    expect(told(take())).toEqual(["denied notify"]);
+    share.restore();
+    await clock.advance(2_000);
+    expect(handle.state).toBe("live");
+  });
+});
+
 describe("doubt", () => {
   it("follows a record nobody understands, and the rest of the reply is told", async () => {
     const { clock, share, watcher, events, take } = bench();
