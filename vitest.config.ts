@@ -13,7 +13,6 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: "unit",
           include: ["test/unit/**/*.test.ts"],
-          testTimeout: 20_000,
           sequence: { groupOrder: 0 },
         },
       },

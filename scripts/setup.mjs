@@ -19,6 +19,7 @@ const PROGRAMS = {
   kinit: "krb5-user",
   faketime: "faketime",
   "impacket-netview": "python3-impacket",
+  promtool: "prometheus",
 };
 
 export function find(program) {

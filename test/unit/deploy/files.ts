@@ -47,7 +47,7 @@ export function execute(file: string, args: readonly string[], stdin = ""): Prom
     const child = execFile(
       file,
       [...args],
-      { cwd: ROOT, timeout: 30_000, maxBuffer: 64 << 20 },
+      { cwd: ROOT, timeout: 120_000, maxBuffer: 64 << 20 },
       (error, stdout, stderr) => {
         if (error !== null && typeof error.code !== "number") reject(error);
         else resolve({ code: typeof error?.code === "number" ? error.code : 0, out: `${stdout}${stderr}` });

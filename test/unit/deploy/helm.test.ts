@@ -1,15 +1,14 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { loadConfig } from "../../../src/ops/config.ts";
 import { configJsonSchema } from "../../../src/ops/config-report.ts";
+import { CHART, cases, helm, KUBERNETES, render } from "./chart.ts";
 import { rules } from "./dashboard.ts";
-import { execute, program, ROOT, read, readYaml, type Tree, yamlDocuments } from "./files.ts";
+import { execute, ROOT, read, readYaml, type Tree, yamlDocuments } from "./files.ts";
 
-const CHART = "helm/smb2nats";
-const KUBERNETES = ["--kube-version", "1.31.0"];
-const helm = program("helm", "HELM_BIN");
+const FOR = ["--kube-version", KUBERNETES];
 
 describe("chart", () => {
   /** After a change of src/ops/config-schema.ts: `npx vitest run --project unit test/unit/deploy/helm.test.ts -u`. */
@@ -46,26 +45,8 @@ describe("chart", () => {
   });
 });
 
-const cases = readdirSync(join(ROOT, CHART, "ci")).map((file) => basename(file, "-values.yaml"));
-
-describe.skipIf(helm === undefined)("helm (go install helm.sh/helm/v3/cmd/helm)", () => {
+describe.skipIf(helm === undefined)("helm (npm run tools)", { timeout: 120_000 }, () => {
   const run = (...args: string[]): ReturnType<typeof execute> => execute(helm ?? "", args);
-  const render = async (values: string, ...more: string[]): Promise<string> => {
-    const file = `${CHART}/ci/${values}-values.yaml`;
-    const { code, out } = await run(
-      "template",
-      "demo",
-      CHART,
-      "-n",
-      "files",
-      ...KUBERNETES,
-      "-f",
-      file,
-      ...more,
-    );
-    expect(code, out).toBe(0);
-    return out;
-  };
   const QUIET = ["--set", "dashboard.enabled=false,prometheusRule.enabled=false"];
 
   describe.each(cases)("with %s", (values) => {
@@ -81,7 +62,7 @@ describe.skipIf(helm === undefined)("helm (go install helm.sh/helm/v3/cmd/helm)"
         "lint",
         CHART,
         "--strict",
-        ...KUBERNETES,
+        ...FOR,
         "-f",
         `${CHART}/ci/${values}-values.yaml`,
       );
@@ -264,7 +245,7 @@ describe.skipIf(helm === undefined)("helm (go install helm.sh/helm/v3/cmd/helm)"
     ["a tag for a digest", ["--set", "image.digest=latest"], "digest"],
   ])("refuses %s", async (_, more, reason) => {
     const values = `${CHART}/ci/trial-values.yaml`;
-    const { code, out } = await run("template", "demo", CHART, ...KUBERNETES, "-f", values, ...more);
+    const { code, out } = await run("template", "demo", CHART, ...FOR, "-f", values, ...more);
     expect(code).not.toBe(0);
     expect(out).toContain(reason);
   });

@@ -48,7 +48,7 @@ describe("alerts", () => {
   });
 });
 
-describe.skipIf(promtool === undefined)("promtool (Debian package prometheus)", () => {
+describe.skipIf(promtool === undefined)("promtool (Debian package prometheus)", { timeout: 120_000 }, () => {
   const run = (...args: string[]): ReturnType<typeof execute> => execute(promtool ?? "", args);
 
   it("accepts the rules and the scrape configuration", async () => {
