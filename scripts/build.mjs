@@ -28,7 +28,8 @@ function build() {
   const info = join(dist, "build-info.json");
   if (existsSync(info) && readFileSync(info, "utf8") === `${JSON.stringify(stamp)}\n`) return 0;
 
-  const next = join(root, ".cache", "dist-next");
+  // As deep as dist/, or the source maps would point beside the sources.
+  const next = join(root, ".dist-next");
   rmSync(next, { recursive: true, force: true });
   const tsc = spawnSync(
     join(root, "node_modules", ".bin", "tsc"),

@@ -1,0 +1,111 @@
+// npm run release:check: what a release must pass beyond `npm run check`, with tools that are fetched for it by npm.
+// Ends with 1 when anything is wrong; what could not be asked is said, and is not counted as passed.
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { root, setup } from "./setup.mjs";
+
+const PUBLINT = "publint@0.3.25";
+const ATTW = "@arethetypeswrong/cli@0.18.5";
+
+setup([]);
+const work = mkdtempSync(join(tmpdir(), "smb2nats-release-"));
+const results = [];
+try {
+  check("the same sources give the same build", () => {
+    const [first, second] = [build(), build()];
+    if (first !== second) throw new Error(`${first} and ${second}`);
+    return `sha256 ${first.slice(0, 16)}`;
+  });
+  const tarball = check("npm pack", () => {
+    const [{ filename, files, unpackedSize }] = JSON.parse(
+      call("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", work]),
+    );
+    return {
+      path: join(work, filename),
+      note: `${files.length} files, ${(unpackedSize / 2 ** 20).toFixed(1)} MiB`,
+    };
+  })?.path;
+  check("publint", () => call("npx", ["--yes", PUBLINT, "run", root, "--strict"]) && "no findings");
+  if (tarball !== undefined) {
+    // ES modules only, as `engines` and the docs say: what CommonJS cannot do is no finding.
+    check(
+      "are the types wrong?",
+      () => call("npx", ["--yes", ATTW, tarball, "--profile", "esm-only"]) && "no",
+    );
+    check("installs, runs and can be imported", () => installs(tarball));
+  }
+  check("npm audit, what is shipped", audit);
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}
+for (const { name, outcome, note } of results) console.log(`${outcome.padEnd(8)} ${name}: ${note}`);
+process.exitCode = results.some(({ outcome }) => outcome === "FAILED") ? 1 : 0;
+
+function check(name, run) {
+  try {
+    const value = run();
+    const { outcome = "ok", note = value } = value;
+    results.push({ name, outcome, note });
+    return value;
+  } catch (error) {
+    results.push({ name, outcome: "FAILED", note: error.message });
+    return undefined;
+  }
+}
+
+function build() {
+  rmSync(join(root, "dist"), { recursive: true, force: true });
+  call(process.execPath, [join(root, "scripts", "build.mjs")]);
+  const hash = createHash("sha256");
+  const entries = readdirSync(join(root, "dist"), { recursive: true, withFileTypes: true });
+  const files = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name));
+  for (const file of files.sort()) hash.update(file).update("\0").update(readFileSync(file)).update("\0");
+  return hash.digest("hex");
+}
+
+function installs(tarball) {
+  const options = { cwd: work };
+  call("npm", ["init", "--yes"], options);
+  call(
+    "npm",
+    ["install", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund", tarball],
+    options,
+  );
+  const version = call(join(work, "node_modules", ".bin", "smb2nats"), ["--version"], options).trim();
+  const source =
+    'const { SmbClient } = await import("smb2nats"); const { connect } = await import("smb2nats/client"); console.log(typeof SmbClient.connect, typeof connect)';
+  const types = call(process.execPath, ["--input-type=module", "-e", source], options).trim();
+  if (types !== "function function") throw new Error(types);
+  return version;
+}
+
+function audit() {
+  const { status, stdout } = spawnSync("npm", ["audit", "--omit=dev", "--json"], {
+    cwd: root,
+    encoding: "utf8",
+  });
+  const report = JSON.parse(stdout);
+  if (report.metadata === undefined) {
+    const said = report.message ?? report.error?.summary ?? "no answer";
+    return { outcome: "unknown", note: `this npm registry does not answer (${said.split("\n")[0].trim()})` };
+  }
+  if (status !== 0) throw new Error(JSON.stringify(report.metadata.vulnerabilities));
+  return "no known weakness";
+}
+
+function call(command, args, options = {}) {
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    cwd: root,
+    encoding: "utf8",
+    maxBuffer: 64 << 20,
+    ...options,
+  });
+  if (error !== undefined) throw error;
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")}: ${stdout}${stderr}`);
+  return stdout;
+}
