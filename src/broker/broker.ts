@@ -27,7 +27,7 @@ export async function connectBroker(options: BrokerOptions): Promise<Broker> {
   const scope = new Scope();
   try {
     const link = scope.use(await NatsLink.connect(options));
-    const { names, watchesNonce, differences } = await prepareWhenReady(link, options);
+    const { names, watchesNonce, eventsNonce, differences } = await prepareWhenReady(link, options);
     const feed = scope.use(new NatsEventFeed(link, names.events));
     return {
       link,
@@ -38,7 +38,7 @@ export async function connectBroker(options: BrokerOptions): Promise<Broker> {
       mirror: (mirrorOptions: MirrorOptions = {}): KvMirror =>
         scope.use(new NatsKvMirror(link, names.watches, mirrorOptions)),
       publisher: (publisherOptions: PublisherOptions): EventPublisher =>
-        scope.use(new NatsEventPublisher(jetStreamStore(link), publisherOptions)),
+        scope.use(new NatsEventPublisher(jetStreamStore(link, eventsNonce), publisherOptions)),
       close: () => scope.close(),
     };
   } catch (error) {

@@ -1,4 +1,4 @@
-import { deferred, ignoreRejection } from "../base/async.ts";
+import { deferred, ignoreRejection, waitFor } from "../base/async.ts";
 import { AbortedError, ClosedError } from "../base/errors.ts";
 import { isWithin, pathKey } from "../base/path.ts";
 import { formatCursor, parseCursor } from "./cursor.ts";
@@ -13,6 +13,12 @@ import type { Cursor, EventFeed, FeedListener, FeedMessage, FeedSubscription, Re
 import { mergeBySequence, type StoredMessage, StreamReader } from "./reader.ts";
 import { streamNonce } from "./streams.ts";
 import { ingestSubject, isConnectionName, isCut, scopeNames, toEventSubject, watchName } from "./subjects.ts";
+
+interface StreamExtent {
+  readonly nonce: string;
+  readonly first: number;
+  readonly last: number;
+}
 
 /** One follower per connection, however many listen: each message is received, decoded and audited once. */
 class Shared implements FeedListener {
@@ -37,6 +43,8 @@ export class NatsEventFeed implements EventFeed {
   readonly #stream: string;
   readonly #options: FollowerOptions;
   readonly #shared = new Map<string, Shared>();
+  /** Thousands who ask at once get one answer. */
+  readonly #extent: () => Promise<StreamExtent> = nextAnswer(() => this.#info());
 
   constructor(link: NatsLink, stream: string, options: FollowerOptions = {}) {
     this.#link = link;
@@ -121,6 +129,27 @@ export class NatsEventFeed implements EventFeed {
     }
   }
 
+  async isSilent(
+    scope: ReplayScope,
+    since: Cursor,
+    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<boolean> {
+    const name = watchName(scope.connection, scope.path, scope.caseSensitive);
+    const { sequence = 0 } = parseCursor(since) ?? {};
+    try {
+      for (const filter of scopeNames(name, scope.recursive)) {
+        const query = { seq: sequence + 1, next_by_subj: ingestSubject(filter) };
+        const next = this.#link.jsm.streams.getMessage(this.#stream, query);
+        if ((await waitFor(next, { signal, what: "a look at the stream" })) !== null) return false;
+      }
+      // What was removed is not found either: only that all is still held makes the silence count.
+      await this.#held(since, this.#extent);
+      return true;
+    } catch (error) {
+      throw toBrokerError(error, "a look at the stream");
+    }
+  }
+
   async end(): Promise<Cursor> {
     const info = await this.#info();
     return formatCursor({ nonce: info.nonce, sequence: info.last });
@@ -132,10 +161,13 @@ export class NatsEventFeed implements EventFeed {
   }
 
   /** The sequence of a cursor, if all behind it is still stored. */
-  async #held(since: Cursor): Promise<{ readonly sequence: number; readonly last: number }> {
+  async #held(
+    since: Cursor,
+    ask: () => Promise<StreamExtent> = () => this.#info(),
+  ): Promise<{ readonly sequence: number; readonly last: number }> {
     const position = parseCursor(since);
     if (position === undefined) throw new BrokerError("BROKER_RETENTION", "the cursor is not one of ours");
-    const info = await this.#info();
+    const info = await ask();
     if (position.nonce !== info.nonce || position.sequence > info.last) {
       throw new BrokerError("BROKER_RETENTION", "the cursor is of another stream");
     }
@@ -161,7 +193,7 @@ export class NatsEventFeed implements EventFeed {
     }
   }
 
-  async #info(): Promise<{ readonly nonce: string; readonly first: number; readonly last: number }> {
+  async #info(): Promise<StreamExtent> {
     try {
       const info = await this.#link.jsm.streams.info(this.#stream);
       return { nonce: streamNonce(info), first: info.state.first_seq, last: info.state.last_seq };
@@ -169,6 +201,22 @@ export class NatsEventFeed implements EventFeed {
       throw toBrokerError(error, `stream ${this.#stream}`);
     }
   }
+}
+
+/** Everyone who asks while a question is open gets the answer to the next one: none is older than its asking. */
+function nextAnswer<T>(ask: () => Promise<T>): () => Promise<T> {
+  let open: Promise<unknown> | undefined;
+  let next: Promise<T> | undefined;
+  return () => {
+    next ??= (async () => {
+      await open?.catch(() => undefined);
+      next = undefined;
+      const answer = ask();
+      open = answer;
+      return answer;
+    })();
+    return next;
+  };
 }
 
 /** Below a cut the subject says too little. A resync also concerns what lies below it. */

@@ -223,6 +223,11 @@ export interface WatchPublisherOptions {
  */
 export interface WatchPublisher {
   readonly epoch: string;
+  /**
+   * Where everything handed in so far ends: number of the last message, and a point of the stream behind it and before
+   * whatever is told next. `undefined` while something waits or is unacknowledged, or was given up.
+   */
+  readonly position: { readonly seq: number; readonly cursor: Cursor } | undefined;
   changes(event: ChangesEvent): void;
   resync(event: ResyncEvent): void;
   state(event: StateEvent): void;
@@ -279,6 +284,12 @@ export interface EventFeed {
     since: Cursor,
     options?: { readonly signal?: AbortSignal | undefined },
   ): AsyncIterable<FeedMessage>;
+  /** Whether anything was stored for a scope after `since`: one request, no consumer. @throws as `replay` */
+  isSilent(
+    scope: ReplayScope,
+    since: Cursor,
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<boolean>;
   /** Of the stream's end now. */
   end(): Promise<Cursor>;
 }
@@ -287,7 +298,7 @@ export interface EventFeed {
 export interface ObjectBucket {
   /** @throws BrokerError `BROKER_TOO_LARGE` */
   put(name: string, data: Uint8Array, options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
-  /** @throws BrokerError `BROKER_TOO_LARGE` when what is stored passes our limit. */
+  /** Absent and damaged are `undefined`. @throws BrokerError `BROKER_TOO_LARGE` when what is stored passes our limit. */
   get(name: string, options?: { readonly signal?: AbortSignal | undefined }): Promise<Uint8Array | undefined>;
   delete(name: string): Promise<void>;
 }

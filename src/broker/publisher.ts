@@ -1,6 +1,7 @@
 import { Backoff } from "../base/async.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { ClosedError } from "../base/errors.ts";
+import { formatCursor } from "./cursor.ts";
 import { BrokerError } from "./errors.ts";
 import { outboxFacts, publishFacts } from "./facts.ts";
 import { type NatsLink, toNatsHeaders } from "./link.ts";
@@ -19,6 +20,8 @@ import { type Sealed, WatchOutbox } from "./watch-outbox.ts";
 /** How a message is stored: NATS, or a script in tests. Rejects with BrokerError. */
 export interface Store {
   readonly connected: boolean;
+  /** Of the stream: see `streamNonce`. */
+  readonly nonce: string;
   /** Bytes of headers and body together. */
   readonly maxPayload: number;
   publish(
@@ -26,7 +29,7 @@ export interface Store {
     payload: Uint8Array,
     headers: Readonly<Record<string, string>>,
     timeoutMs: number,
-  ): Promise<{ readonly duplicate: boolean }>;
+  ): Promise<{ readonly duplicate: boolean; readonly sequence: number }>;
   /** Called when a lost connection stands again. Returns the unsubscribe function. */
   onConnected(listener: () => void): () => void;
 }
@@ -59,6 +62,8 @@ export class NatsEventPublisher implements EventPublisher {
   readonly #retries = new Map<Sealed, Waiting>();
   readonly #offConnected: () => void;
   #cancelFence: (() => void) | undefined;
+  /** Highest sequence of the stream that was acknowledged to us. */
+  #stored = 0;
   #messages = 0;
   #bytes = 0;
   #pumping = false;
@@ -99,6 +104,7 @@ export class NatsEventPublisher implements EventPublisher {
     const watch = new WatchOutbox(options, {
       limits: this.#limits,
       clock: this.#clock,
+      cursor: () => formatCursor({ nonce: this.#store.nonce, sequence: this.#stored }),
       changed: (watch, lanes, messages, bytes) => this.#changed(watch, lanes, messages, bytes),
       closed: (watch) => this.#forget(watch),
     });
@@ -215,12 +221,15 @@ export class NatsEventPublisher implements EventPublisher {
     this.#store
       .publish(sealed.subject, sealed.payload, sealed.headers, this.#options.ackTimeoutMs ?? 2_000)
       .then(
-        ({ duplicate }) => this.#stored(sealed, duplicate),
+        ({ duplicate, sequence }) => {
+          this.#stored = Math.max(this.#stored, sequence);
+          this.#acknowledged(sealed, duplicate);
+        },
         (error: unknown) => this.#failed(sealed, attempt, error),
       );
   }
 
-  #stored(sealed: Sealed, duplicate: boolean): void {
+  #acknowledged(sealed: Sealed, duplicate: boolean): void {
     if (!this.#inFlight.has(sealed)) return; // an earlier attempt was told first
     publishFacts.publish({
       type: "stored",
@@ -285,8 +294,9 @@ export class NatsEventPublisher implements EventPublisher {
 }
 
 /** JetStream as the store. */
-export function jetStreamStore(link: NatsLink): Store {
+export function jetStreamStore(link: NatsLink, nonce: string): Store {
   return {
+    nonce,
     get connected() {
       return link.connected;
     },
@@ -295,7 +305,7 @@ export function jetStreamStore(link: NatsLink): Store {
     },
     async publish(subject, payload, headers, timeout) {
       const ack = await link.js.publish(subject, payload, { headers: toNatsHeaders(headers), timeout });
-      return { duplicate: ack.duplicate };
+      return { duplicate: ack.duplicate, sequence: ack.seq };
     },
     onConnected: (listener) =>
       link.onStatus((status) => {

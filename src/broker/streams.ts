@@ -35,6 +35,7 @@ export interface StreamNamesInUse {
 export interface PreparedStreams {
   readonly names: StreamNamesInUse;
   readonly watchesNonce: string;
+  readonly eventsNonce: string;
   readonly differences: readonly StreamDifference[];
 }
 
@@ -76,7 +77,7 @@ export async function prepareStreams(link: NatsLink, options: StreamOptions): Pr
     if (fatal.length > 0) {
       throw new BrokerError("BROKER_STREAM_DIFFERS", fatal.map(describeDifference).join("; "));
     }
-    return { names, watchesNonce: streamNonce(watches), differences };
+    return { names, watchesNonce: streamNonce(watches), eventsNonce: streamNonce(events), differences };
   } catch (error) {
     throw toBrokerError(error, "prepare streams");
   }
@@ -156,8 +157,14 @@ function ensureObjects(link: NatsLink, name: string, options: StreamOptions): Pr
       storage: StorageType.File,
       replicas: options.replicas ?? 1,
       max_bytes: options.maxCheckpointBytes ?? 1_024 * MIB,
+      ttl: nanos(checkpointAge(options)),
     }),
   );
+}
+
+/** A picture is of no use without the events that came after it; living owners renew theirs in time. */
+function checkpointAge(options: StreamOptions): number {
+  return options.maxAgeMs ?? 6 * HOUR_MS;
 }
 
 interface Expectation {
@@ -214,6 +221,7 @@ function expectedObjects(name: string, options: StreamOptions): Expected {
     stream: `OBJ_${name}`,
     fields: [
       should("storage", StorageType.File, (config) => config.storage),
+      should("max_age ms", checkpointAge(options), (config) => millis(config.max_age)),
       should("max_bytes", options.maxCheckpointBytes ?? 1_024 * MIB, (config) => config.max_bytes),
       should("num_replicas", options.replicas ?? 1, (config) => config.num_replicas),
     ],

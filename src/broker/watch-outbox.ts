@@ -14,7 +14,7 @@ import {
   type ResyncDraft,
   WatchQueue,
 } from "./outbox.ts";
-import type { WatchPublisher, WatchPublisherOptions } from "./port.ts";
+import type { Cursor, WatchPublisher, WatchPublisherOptions } from "./port.ts";
 import { ingestSubject, watchName } from "./subjects.ts";
 
 /** A message with its number: from now on it is published as it is until it is acknowledged. */
@@ -36,6 +36,8 @@ export interface Sealed {
 export interface OutboxHost {
   readonly limits: OutboxLimits;
   readonly clock: Clock;
+  /** Of the newest message known to be stored. */
+  readonly cursor: () => Cursor;
   /** Lanes have something to send; the totals moved by `messages` and `bytes`. */
   changed(watch: WatchOutbox, lanes: Iterable<Lane>, messages: number, bytes: number): void;
   closed(watch: WatchOutbox): void;
@@ -50,6 +52,8 @@ export class WatchOutbox implements WatchPublisher {
   #seq = 0;
   #taking = true;
   #closed = false;
+  /** Closed with something left to tell. */
+  #lost = false;
   #idle: Deferred<void> | undefined;
   #closing: Promise<boolean> | undefined;
 
@@ -60,6 +64,11 @@ export class WatchOutbox implements WatchPublisher {
     this.connection = options.connection;
     const fold = options.caseSensitive ? (name: string): string => name : foldCase;
     this.queue = new WatchQueue(options.path, options.recursive, fold);
+  }
+
+  get position(): { readonly seq: number; readonly cursor: Cursor } | undefined {
+    if (this.#seq === 0 || this.queue.outstanding > 0 || this.#lost) return undefined;
+    return { seq: this.#seq, cursor: this.#host.cursor() };
   }
 
   changes(event: ChangesEvent): void {
@@ -102,6 +111,7 @@ export class WatchOutbox implements WatchPublisher {
     }
     this.#closed = true;
     const complete = this.queue.outstanding === 0;
+    this.#lost = !complete;
     this.#moved(() => {
       this.queue.clear();
       return [];

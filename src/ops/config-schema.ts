@@ -217,6 +217,11 @@ const worker: OptionTree<WorkerConfig> = {
     maxBytes: option(integer(65_536), 67_108_864, "The same, in bytes."),
   },
   drainSeconds: option(integer(0, 3_600), 25, "Longest hand-over of watches at shutdown."),
+  checkpointSeconds: option(
+    integer(0, 3_600),
+    30,
+    "How long after a change the picture of its directory is saved for whoever takes over. 0: never; a take-over asks everyone to list.",
+  ),
 };
 
 const gateway: OptionTree<GatewayConfig> = {

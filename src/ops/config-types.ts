@@ -110,6 +110,7 @@ export interface WorkerConfig {
   readonly maxInFlight: number;
   readonly outbox: { readonly maxMessages: number; readonly maxBytes: number };
   readonly drainSeconds: number;
+  readonly checkpointSeconds: number;
 }
 
 export interface ListenConfig {

@@ -1,4 +1,5 @@
 import type { CanonicalPath } from "../base/path.ts";
+import type { CheckpointDirectory } from "./checkpoint.ts";
 import type { PublicState, WatchEvent, WatchMode } from "./events.ts";
 
 /** What the upper floors ask of the watch engine. `ShareWatcher` (share-watcher.ts) implements it. */
@@ -19,8 +20,11 @@ export interface WatchHandle {
    * the watch keeps retrying in the background nevertheless, slowly, until closed.
    */
   readonly live: Promise<void>;
-  /** A picture for a later owner (`WatchOverrides.checkpoint`); `undefined` where there is none to give. */
-  checkpoint?(): Uint8Array | undefined;
+  /**
+   * What the sink has been told so far, as a picture for a later owner (`WatchOverrides.checkpoint`). `undefined` before
+   * the first listing, and while something is held back (settling, `stat`).
+   */
+  checkpoint?(): readonly CheckpointDirectory[] | undefined;
   /** Ends the interest. What is queued is not told any more. Idempotent. */
   close(): Promise<void>;
 }
@@ -44,10 +48,10 @@ export interface WatchOverrides {
   readonly settleMs?: number;
   readonly rescanMinutes?: number;
   /**
-   * A picture left by an earlier owner. The first scan is compared with it and the differences are
-   * told (`via: "rescan"`), instead of a `resync`.
+   * A picture left by an earlier owner; taken over as it is. The first scan is compared with it and the differences are
+   * told (`via: "rescan"`), instead of a `resync`. Directories written to since are told to be listed again as well.
    */
-  readonly checkpoint?: Uint8Array;
+  readonly checkpoint?: readonly CheckpointDirectory[];
   /**
    * Consumers come and go behind this interest, and list when they please, not only when it becomes live or says
    * `resync`: wherever names may have come and gone unseen, a `resync` says so. Default false.

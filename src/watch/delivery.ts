@@ -15,12 +15,17 @@ export interface DeliveryOptions {
 /** What an interest's events pass through on their way to its sink. */
 export function deliveryStage(out: WatchSink, options: DeliveryOptions): Stage {
   const { stat, settleMs, clock, inquirer } = options;
-  const last: Stage = stat ? new Enricher(out, inquirer, clock) : { push: out, close: () => undefined };
+  const last: Stage = stat
+    ? new Enricher(out, inquirer, clock)
+    : { holds: false, push: out, close: () => undefined };
   if (settleMs <= 0) return last;
   const settler = new Settler((event) => last.push(event), settleMs, clock);
   // Settling has to know files from directories.
   const first = new Enricher((event) => settler.push(event), inquirer, clock);
   return {
+    get holds() {
+      return first.holds || settler.holds || last.holds;
+    },
     push: (event) => first.push(event),
     close: () => {
       first.close();

@@ -25,6 +25,10 @@ export class Enricher implements Stage {
     this.#clock = clock;
   }
 
+  get holds(): boolean {
+    return this.#queue.length > 0;
+  }
+
   push(event: WatchEvent): void {
     const names = namesToLookAt(event);
     if (names.length === 0 || this.#queue.length >= WAITING) {

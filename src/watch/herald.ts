@@ -120,11 +120,13 @@ export class Herald<T> {
 
   #mayHaveSeen(active: ActiveInterest, asked: number, since: number, reason: ResyncReason): boolean {
     const { pictureAt, overrides, mode } = active;
+    // Nobody knows when those whom an earlier owner served have listed.
+    if (reason === "takeover" && active.inherits) return true;
     if (overrides.openAudience === true) {
       // A second look at what the server tells by itself finds what it does not tell: nobody was promised that.
       const promised = reason !== "silent" || mode === "poll";
       // Before it is live nobody has listed, unless it goes on where an earlier owner stopped.
-      if (promised) return pictureAt !== undefined || overrides.checkpoint !== undefined;
+      if (promised) return pictureAt !== undefined || active.inherits;
     }
     return pictureAt !== undefined && Math.max(pictureAt, asked) + PICTURE_GRACE_MS >= since;
   }
@@ -247,7 +249,10 @@ export class Herald<T> {
     node.spell(`/${name}`);
     const mark = parent.snapshot?.get(name);
     if (mark !== undefined) parent.snapshot?.set(name, { ...mark, flags: mark.flags | EntryFlag.directory });
-    if (!node.told) node.snapshot = new Snapshot();
+    if (!node.told) {
+      node.snapshot = new Snapshot();
+      node.inherited = parent.inherited;
+    }
     if (this.#orphaned.delete(node)) this.resync(node.path, "subtree", "silent");
     if (this.#isAwaited(node)) this.#introduce(parent, node);
     this.#followers.entered(node);

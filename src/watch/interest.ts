@@ -1,11 +1,14 @@
 import { type Deferred, deferred, ignoreRejection } from "../base/async.ts";
 import { type CanonicalPath, segmentsOf } from "../base/path.ts";
 import type { Interest, WatchHandle, WatchOverrides, WatchSink } from "./api.ts";
+import type { CheckpointDirectory } from "./checkpoint.ts";
 import type { PublicState, WatchEvent, WatchMode } from "./events.ts";
 import { SourceError } from "./source.ts";
 
 /** What an interest's delivery passes through before it reaches the sink. */
 export interface Stage {
+  /** Whether something was pushed that has not come out yet. */
+  readonly holds: boolean;
   push(event: WatchEvent): void;
   close(): void;
 }
@@ -29,12 +32,14 @@ const LASTING: ReadonlySet<string> = new Set([
 /** One call of `watch()`: its state, its `live`, and the way its events take. */
 export class ActiveInterest implements WatchHandle {
   readonly interest: Interest;
-  readonly overrides: WatchOverrides;
+  readonly overrides: Omit<WatchOverrides, "checkpoint">;
+  /** Goes on where an earlier owner stopped. */
+  readonly inherits: boolean;
   readonly live: Promise<void>;
   readonly #live: Deferred<void>;
   readonly #stage: Stage;
   readonly #onClose: (interest: ActiveInterest) => void;
-  readonly #checkpoint: () => Uint8Array | undefined;
+  readonly #checkpoint: () => readonly CheckpointDirectory[] | undefined;
   #status: InterestStatus = { state: "starting", mode: "notify" };
   #closed = false;
   /** Monotonic ms since when its owner may have listed: when first live, and at each resync. */
@@ -47,15 +52,16 @@ export class ActiveInterest implements WatchHandle {
   constructor(
     interest: Interest,
     sink: WatchSink,
-    overrides: WatchOverrides,
+    { checkpoint, ...overrides }: WatchOverrides,
     hooks: {
       readonly stage: (out: WatchSink) => Stage;
       readonly onClose: (interest: ActiveInterest) => void;
-      readonly checkpoint: () => Uint8Array | undefined;
+      readonly checkpoint: () => readonly CheckpointDirectory[] | undefined;
     },
   ) {
     this.interest = interest;
     this.overrides = overrides;
+    this.inherits = checkpoint !== undefined;
     this.#live = deferred<void>();
     this.live = this.#live.promise;
     // Nobody has to wait for it.
@@ -84,8 +90,8 @@ export class ActiveInterest implements WatchHandle {
     return this.pictureAt !== undefined;
   }
 
-  checkpoint(): Uint8Array | undefined {
-    return this.#checkpoint();
+  checkpoint(): readonly CheckpointDirectory[] | undefined {
+    return this.#closed || this.#stage.holds ? undefined : this.#checkpoint();
   }
 
   async close(): Promise<void> {

@@ -22,6 +22,8 @@ export class PictureNode<T> {
   blind = false;
   /** Last write of the directory itself when it was last listed (FILETIME). */
   dirModified: bigint | undefined;
+  /** Taken over from an earlier owner, or found below such, and not compared with a listing since. */
+  inherited = false;
   /** Monotonic ms of the last listing's begin. */
   surveyedAt: number | undefined;
   /** Which of all listings was the last to be told; older ones have nothing to say any more. */
@@ -99,6 +101,7 @@ export class PictureNode<T> {
     this.snapshot = undefined;
     this.blind = false;
     this.dirModified = undefined;
+    this.inherited = false;
   }
 
   /** Applies what the server said to the snapshot and to listings under way. */

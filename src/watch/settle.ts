@@ -35,6 +35,10 @@ export class Settler implements Stage {
     return this.#held.size;
   }
 
+  get holds(): boolean {
+    return this.#held.size > 0;
+  }
+
   push(event: WatchEvent): void {
     if (event.type !== "changes") {
       this.#out(event);

@@ -3,7 +3,7 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { ClosedError } from "../base/errors.ts";
 import { type CanonicalPath, pathKey } from "../base/path.ts";
 import type { Interest, ShareWatch, WatchHandle, WatchOverrides, WatchSink } from "./api.ts";
-import { adoptCheckpoint, takeCheckpoint } from "./checkpoint.ts";
+import { adoptCheckpoint, type CheckpointDirectory, takeCheckpoint } from "./checkpoint.ts";
 import { deliveryStage } from "./delivery.ts";
 import { Garrison } from "./garrison.ts";
 import { Inquirer } from "./inquirer.ts";
@@ -86,14 +86,10 @@ export class ShareWatcher implements ShareWatch {
   }
 
   /** A checkpoint that cannot be compared leaves only one honest answer. */
-  #takeOver(active: ActiveInterest, checkpoint: Uint8Array): void {
+  #takeOver(active: ActiveInterest, checkpoint: readonly CheckpointDirectory[]): void {
     const { path, recursive } = active.interest;
-    try {
-      const key = (other: CanonicalPath): string => this.#key(other);
-      if (adoptCheckpoint(this.#garrison.picture, active.interest, checkpoint, key)) return;
-    } catch {
-      // Damaged, or of another version.
-    }
+    const key = (other: CanonicalPath): string => this.#key(other);
+    if (adoptCheckpoint(this.#garrison.picture, active.interest, checkpoint, key)) return;
     const scope = recursive ? "subtree" : "self";
     active.live.then(
       () => active.deliver({ type: "resync", path, scope, reason: "takeover" }),

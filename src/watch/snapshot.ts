@@ -169,6 +169,18 @@ export class Snapshot {
     }
   }
 
+  /** As it is now. */
+  copy(): Snapshot {
+    const copy = new Snapshot();
+    copy.#rows = this.#rows.slice(0, this.#rowCount * WORDS);
+    copy.#names = Buffer.from(this.#names.subarray(0, this.#nameBytes));
+    copy.#index = this.#index.slice();
+    [copy.#rowCount, copy.#nameBytes] = [this.#rowCount, this.#nameBytes];
+    copy.#live = this.#live;
+    copy.#used = this.#used;
+    return copy;
+  }
+
   /** Gives back what growth and deletion left over. */
   compact(): this {
     this.#rebuild(this.#live, this.#live);

@@ -114,6 +114,7 @@ export class Teller<T> {
           if (this.#picture.find(path) !== node) continue;
           this.#tellGap(listed, doubt);
         }
+        node.inherited = false;
         node.dirModified = listed.modified;
         node.surveyedAt = listed.begunAt;
         node.listing = listed.number;
@@ -170,9 +171,15 @@ export class Teller<T> {
   }
 
   #tellGap(listed: Listed<T>, doubt: Doubt | undefined): void {
+    const { node, modified, begunAt } = listed;
+    if (node.inherited) {
+      // Nobody watched. Names that came and went meanwhile have left no trace but the directory's own last write.
+      if (node.dirModified !== modified) this.#report.gap(node, begunAt, "takeover");
+      return;
+    }
     const since = gapBefore(listed, doubt);
     if (since === undefined) return;
-    this.#report.gap(listed.node, since, doubt === undefined ? "silent" : resyncReason(doubt));
+    this.#report.gap(node, since, doubt === undefined ? "silent" : resyncReason(doubt));
   }
 
   /** The first listing of a directory that nobody was told of, or that was too large until now. */

@@ -4,9 +4,12 @@ import type { EventPublisher, KvBucket } from "../broker/port.ts";
 import type { WatchKey } from "../fleet/identity.ts";
 import type { WatchTarget } from "../fleet/port.ts";
 import type { ClaimEntry, FleetView } from "../fleet/view.ts";
+import type { CheckpointDirectory } from "../watch/checkpoint.ts";
+import type { Archivist } from "./archivist.ts";
 import type { ClaimWriter } from "./claim-writer.ts";
 import type { Action } from "./decide.ts";
 import { claimFacts } from "./facts.ts";
+import type { Inheritance } from "./inheritance.ts";
 import { LocalWatch } from "./local-watch.ts";
 import type { ConnectionRuntime } from "./runtime.ts";
 import { StartGate } from "./start-gate.ts";
@@ -25,6 +28,11 @@ export interface WatchActionsOptions {
   /** A watch may be able to take another step. */
   readonly onReady: (key: WatchKey) => void;
   readonly signal: AbortSignal;
+  /** Absent: no pictures are saved, and none is looked for. */
+  readonly archivist?: Archivist | undefined;
+  readonly inheritance?: Inheritance | undefined;
+  /** This worker ends: that nobody asks for a watch just now does not mean that nobody will. */
+  readonly leaving: () => boolean;
   readonly clock: Clock;
   readonly claimJitterMs?: number;
   readonly maxStarting?: number;
@@ -59,7 +67,7 @@ export class WatchActions {
     const writer = this.#options.writer;
     switch (action) {
       case "start":
-        return this.#start(key, target);
+        return entry?.record.lease === me ? this.#inherit(key, target) : this.#start(key, target);
       case "drop":
         this.remove(key);
         await local?.close();
@@ -70,14 +78,17 @@ export class WatchActions {
       case "claim": {
         if (local === undefined && !this.#gate.enter(key)) return undefined;
         await this.#pause(this.#random() * (this.#options.claimJitterMs ?? 50));
+        // Whatever it was to go on from, another owner has spoken since.
+        local?.hush();
         if (!(await writer.take(target, me, entry))) return this.giveUp(key);
         const how = entry === undefined ? "new" : "takeover";
         claimFacts.publish({ type: "claimed", connection: target.connection, path: target.path, how });
-        if (local === undefined) this.#start(key, target);
+        if (local === undefined) await this.#inherit(key, target);
         return true;
       }
       case "intend":
         if (entry === undefined) return false;
+        local?.hush();
         if (local === undefined && !this.#gate.enter(key)) return undefined;
         await this.#pause(this.#random() * (this.#options.claimJitterMs ?? 50));
         if (!(await writer.intend(entry, me, false))) return this.giveUp(key);
@@ -107,16 +118,26 @@ export class WatchActions {
     }
   }
 
-  #start(key: WatchKey, target: WatchTarget): boolean {
+  /** As `#start`, from where a former owner stopped. */
+  async #inherit(key: WatchKey, target: WatchTarget): Promise<boolean> {
+    const { inheritance, connection, signal } = this.#options;
+    const runtime = connection(target.connection);
+    const inherited = runtime && (await inheritance?.of(target, runtime, signal));
+    return this.#start(key, target, connection(target.connection) === runtime ? inherited : undefined);
+  }
+
+  #start(key: WatchKey, target: WatchTarget, inherited?: readonly CheckpointDirectory[]): boolean {
     const { connection, path, recursive } = target;
     const runtime = this.#options.connection(connection);
     if (runtime === undefined || this.#options.signal.aborted || this.#options.local.has(key)) return false;
-    const { view, publisher } = this.#options;
-    const local = new LocalWatch({
+    const { view, publisher, archivist } = this.#options;
+    const local: LocalWatch = new LocalWatch({
       key,
       target: { connection, path, recursive },
       runtime,
       publisher,
+      inherited,
+      onTold: () => archivist?.told(local),
       resyncTargets: (event) =>
         resyncTargets(this.#options.targets()?.plan.get(key), event, view.caseSensitive),
       onChange: () => {
@@ -148,9 +169,11 @@ export class WatchActions {
     const successor = how === "transfer" || (targets !== undefined && hasSuccessor(entry.record, targets));
     // What our watch still holds back was told to us before the successor was armed.
     if (successor && local?.publishing === true) await this.#pause(local.runtime.quietMs ?? 250);
-    const clean = (await local?.letGo(this.#options.flushMs ?? 10_000)) ?? false;
+    const { clean, last } = (await local?.letGo(this.#options.flushMs ?? 10_000)) ?? { clean: false };
+    const { view, writer, archivist, leaving } = this.#options;
+    const over = how === "release" && !leaving() && targets?.plan.has(key) !== true;
+    if (local !== undefined && how === "release" && !over) await archivist?.bequeath(local, last);
     this.remove(key);
-    const { view, writer } = this.#options;
     const latest = view.claim(key) ?? entry;
     // Whoever was ready when we decided must still be the one, or nobody was listening when we stopped.
     const joined = clean && latest.revision === entry.revision;
@@ -158,6 +181,7 @@ export class WatchActions {
     if (!done) return false;
     const told = how === "transfer" ? "handover" : "release";
     claimFacts.publish({ type: "let-go", connection, path, how: told, clean });
+    if (local !== undefined && over) await archivist?.discard(local);
     return true;
   }
 
@@ -167,6 +191,8 @@ export class WatchActions {
   }
 
   remove(key: WatchKey): void {
+    const local = this.#options.local.get(key);
+    if (local !== undefined) this.#options.archivist?.forget(local);
     this.#options.local.delete(key);
     this.#leaveGate(key);
   }

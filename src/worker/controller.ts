@@ -5,9 +5,11 @@ import type { EventPublisher, KvBucket } from "../broker/port.ts";
 import { type WatchKey, watchKey } from "../fleet/identity.ts";
 import type { ClaimEntry, FleetView, ViewChange } from "../fleet/view.ts";
 import { type Step, WatchActions } from "./actions.ts";
+import type { Archivist } from "./archivist.ts";
 import { ClaimWriter } from "./claim-writer.ts";
 import { type Action, decide } from "./decide.ts";
 import { claimFacts, reconcileFacts } from "./facts.ts";
+import type { Inheritance } from "./inheritance.ts";
 import type { LocalWatch } from "./local-watch.ts";
 import type { ConnectionRuntime } from "./runtime.ts";
 import { type FleetTargets, isOverlapped, isSucceeded, TargetBook } from "./targets.ts";
@@ -31,6 +33,10 @@ export interface ControllerOptions {
   readonly flushMs?: number;
   /** Time between looks when nothing happens, ms. Default 5,000. */
   readonly auditMs?: number;
+  /** See `WatchActionsOptions`. */
+  readonly archivist?: Archivist | undefined;
+  readonly inheritance?: Inheritance | undefined;
+  readonly leaving?: () => boolean;
   readonly clock?: Clock;
   readonly random?: () => number;
 }
@@ -73,6 +79,7 @@ export class WorkerController {
       writer: this.#writer,
       local: this.#local,
       signal: this.#stop.signal,
+      leaving: () => this.#leaving || options.leaving?.() === true,
       targets: () => this.targets,
       onReady: (key) => this.#nudge(key),
     });

@@ -24,6 +24,50 @@ export type ClaimFact =
   | { readonly type: "conflict"; readonly connection: string; readonly path: string }
   | { readonly type: "failed"; readonly connection: string; readonly path: string; readonly code: string };
 
+/** Why a picture that a former owner left could not be taken over. */
+export type Unusable =
+  /** Not readable, or of another version. */
+  | "damaged"
+  /** Of another share, or read by another case rule. */
+  | "foreign"
+  /** The stream no longer holds what was told after it. */
+  | "retention"
+  /** Consumers were asked to list after it. */
+  | "resync"
+  /** Two owners have spoken at once after it. */
+  | "ambiguous"
+  /** Too much was told after it. */
+  | "long"
+  /** The broker did not give it in time. */
+  | "unavailable";
+
+export type CheckpointFact =
+  | {
+      readonly type: "saved";
+      readonly connection: string;
+      readonly path: string;
+      readonly bytes: number;
+      readonly seconds: number;
+    }
+  /** An older one stays. */
+  | { readonly type: "failed"; readonly connection: string; readonly path: string; readonly code: string }
+  /** There was no moment at which nothing was on its way: an older one stays. */
+  | { readonly type: "busy"; readonly connection: string; readonly path: string }
+  /** A former owner's, with `replayed` messages it told after it. */
+  | {
+      readonly type: "used";
+      readonly connection: string;
+      readonly path: string;
+      readonly replayed: number;
+      readonly seconds: number;
+    }
+  | {
+      readonly type: "unusable";
+      readonly connection: string;
+      readonly path: string;
+      readonly reason: Unusable;
+    };
+
 export type WatchFact = {
   readonly type: "state";
   readonly connection: string;
@@ -45,5 +89,6 @@ export type ReconcileFact = {
 };
 
 export const claimFacts: Channel<ClaimFact> = channel("worker.claim");
+export const checkpointFacts: Channel<CheckpointFact> = channel("worker.checkpoint");
 export const watchFacts: Channel<WatchFact> = channel("worker.watch");
 export const reconcileFacts: Channel<ReconcileFact> = channel("worker.reconcile");

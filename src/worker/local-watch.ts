@@ -4,8 +4,11 @@ import type { WatchKey } from "../fleet/identity.ts";
 import type { FleetErrorCode, WatchTarget } from "../fleet/port.ts";
 import type { ClaimState } from "../fleet/records.ts";
 import type { WatchHandle } from "../watch/api.ts";
+import type { CheckpointDirectory } from "../watch/checkpoint.ts";
 import type { ResyncEvent, ResyncReason, StateEvent, WatchEvent, WatchMode } from "../watch/events.ts";
+import type { Checkpoint } from "./checkpoint-record.ts";
 import { watchFacts } from "./facts.ts";
+import { shareOf } from "./inheritance.ts";
 import { codeOfFailure } from "./list.ts";
 import type { ConnectionRuntime } from "./runtime.ts";
 
@@ -18,6 +21,10 @@ export interface LocalWatchOptions {
   readonly resyncTargets: (event: ResyncEvent) => readonly string[];
   /** Its state has changed. Must not throw. */
   readonly onChange: () => void;
+  /** Something was told. Must not throw. */
+  readonly onTold?: () => void;
+  /** What consumers know already, as a former owner left it. */
+  readonly inherited?: readonly CheckpointDirectory[] | undefined;
 }
 
 /** Events kept while another owner still publishes. Beyond, a resync takes their place. */
@@ -54,7 +61,9 @@ export class LocalWatch {
   #state: LocalState = { state: "starting", mode: "notify" };
   #buffer: WatchEvent[] = [];
   /** What is buffered does not join up with what was published before. */
-  #gap = true;
+  #gap: boolean;
+  /** Not yet told anything of its own: what it finds joins up with what a former owner told. */
+  #inherits: boolean;
   #outlet: WatchPublisher | undefined;
   /** The epoch has begun while the watch was not live: its resync is due when it is. */
   #owed: ResyncReason | undefined;
@@ -66,9 +75,13 @@ export class LocalWatch {
     this.target = options.target;
     this.runtime = options.runtime;
     const { path, recursive } = options.target;
+    const { inherited } = options;
+    this.#inherits = inherited !== undefined;
+    this.#gap = !this.#inherits;
     this.#handle = options.runtime.watches.watch({ path, recursive }, (event) => this.#hear(event), {
       ...options.runtime.overrides?.({ path, recursive }),
       openAudience: true,
+      ...(inherited === undefined ? {} : { checkpoint: inherited }),
     });
     this.#handle.live.then(
       () => {
@@ -85,6 +98,15 @@ export class LocalWatch {
 
   get publishing(): boolean {
     return this.#outlet !== undefined;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** What consumers know; `undefined` while something is on its way to them, or owed. */
+  checkpoint(): Checkpoint | undefined {
+    return this.#checkpoint(this.#handle.checkpoint?.());
   }
 
   get epoch(): string | undefined {
@@ -110,8 +132,9 @@ export class LocalWatch {
     this.#outlet = outlet;
     const buffered = this.#buffer;
     this.#buffer = [];
-    this.#owed = resync ?? (this.#gap ? "takeover" : undefined);
+    this.#owed = this.#gap ? (resync ?? "takeover") : this.#inherits ? undefined : resync;
     this.#gap = false;
+    this.#inherits = false;
     if (this.#owed === undefined) for (const event of buffered) this.#tell(event);
     else this.#payResync();
     this.#tell(this.#stateEvent());
@@ -129,26 +152,37 @@ export class LocalWatch {
     if (this.#outlet === undefined && (state === "live" || state === "degraded")) this.#gap = false;
   }
 
-  /** Stops publishing at once; what is queued is dropped. The watch goes on, buffering. */
+  /** Somebody else speaks: stops publishing at once; what is queued is dropped. The watch goes on, buffering. */
   hush(): void {
     const outlet = this.#outlet;
     this.#outlet = undefined;
-    if (outlet === undefined) return;
+    if (outlet === undefined && !this.#inherits) return;
+    this.#inherits = false;
     this.#gap = true;
-    void outlet.close().catch(() => undefined);
+    void outlet?.close().catch(() => undefined);
   }
 
   /**
-   * Ends the watch, then gets out what it told. Returns whether nothing is left to tell: all is stored, and the watch
-   * was not waiting for the server, where a listing would still have had to tell what it missed.
+   * Ends the watch, then gets out what it told. `clean`: nothing is left to tell, all is stored, and the watch was not
+   * waiting for the server, where a listing would still have had to tell what it missed. `last`: what consumers know.
    */
-  async letGo(flushMs: number): Promise<boolean> {
+  async letGo(flushMs: number): Promise<{ readonly clean: boolean; readonly last?: Checkpoint | undefined }> {
     const outlet = this.#outlet;
     const whole = this.#state.state === "live";
+    const picture = this.#handle.checkpoint?.();
     await this.#end();
+    if (outlet === undefined) return { clean: false };
+    const stored = await outlet.close({ flushMs });
+    const last = this.#checkpoint(picture);
     this.#outlet = undefined;
-    if (outlet === undefined) return false;
-    return (await outlet.close({ flushMs })) && whole;
+    return { clean: stored && whole, last };
+  }
+
+  #checkpoint(directories: readonly CheckpointDirectory[] | undefined): Checkpoint | undefined {
+    const { epoch, position } = this.#outlet ?? {};
+    if (directories === undefined || epoch === undefined || position === undefined) return undefined;
+    if (this.#owed !== undefined) return undefined;
+    return { epoch, ...position, share: shareOf(this.runtime), directories };
   }
 
   async close(): Promise<void> {
@@ -222,6 +256,7 @@ export class LocalWatch {
   }
 
   #tell(event: WatchEvent): void {
+    if (this.#outlet !== undefined) this.#options.onTold?.();
     if (event.type === "changes") this.#outlet?.changes(event);
     else if (event.type === "resync") this.#outlet?.resync(event);
     else this.#outlet?.state(event);

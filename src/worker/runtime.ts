@@ -8,6 +8,8 @@ export interface ConnectionRuntime {
   readonly caseSensitive: boolean;
   /** `smb://server/share`, the CloudEvents source. */
   readonly sourceUrl: string;
+  /** What the connection's `/` is, for telling whether a picture is of the same. Default `sourceUrl`. */
+  readonly identity?: string;
   readonly watches: ShareWatch;
   /** What one watch has otherwise than its connection. */
   overrides?(target: {

@@ -10,7 +10,9 @@ import type { WatchTarget } from "../fleet/port.ts";
 import { RefBook } from "../fleet/refs.ts";
 import { Sweeper } from "../fleet/sweeper.ts";
 import type { FleetView } from "../fleet/view.ts";
+import { Archivist, type ArchivistOptions } from "./archivist.ts";
 import { WorkerController } from "./controller.ts";
+import { Inheritance } from "./inheritance.ts";
 import { listDirectory } from "./list.ts";
 import type { LocalState } from "./local-watch.ts";
 import { Reach } from "./reach.ts";
@@ -38,6 +40,8 @@ export interface WorkerOptions {
   readonly gather?: number;
   /** How long a file server must be out of reach before others are asked to take its watches, ms. Default 30,000. */
   readonly denyAfterMs?: number;
+  /** Saving of pictures for whoever goes on; `false`: every take-over asks consumers to list. Default on. */
+  readonly checkpoints?: false | Pick<ArchivistOptions, "afterMs" | "againMs" | "bytesPerSecond">;
   readonly publisher?: Omit<PublisherOptions, "mayPublish" | "onFence">;
   readonly clock?: Clock;
 }
@@ -124,6 +128,10 @@ export class Worker {
     const publisher = broker.publisher({ ...this.#options.publisher, mayPublish: () => lease.mayPublish() });
     this.#scope.defer(() => publisher.close());
     this.#publisher = publisher;
+    const { checkpoints = {} } = this.#options;
+    const kept = { objects: broker.checkpoints, feed: broker.feed, clock: this.#clock };
+    const archivist =
+      checkpoints === false ? undefined : this.#scope.use(new Archivist({ ...kept, ...checkpoints }));
     this.#controller = this.#scope.use(
       new WorkerController({
         view,
@@ -132,6 +140,9 @@ export class Worker {
         lease: leaseId,
         connection: (name) => this.#connections.get(name),
         clock: this.#clock,
+        archivist,
+        inheritance: archivist && new Inheritance(kept),
+        leaving: () => this.#draining,
         ...(lingerMs === undefined ? {} : { lingerMs }),
         ...(gather === undefined ? {} : { gather }),
       }),

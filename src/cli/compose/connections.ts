@@ -1,4 +1,5 @@
 import type { AuthProvider } from "../../auth/provider.ts";
+import { canonicalPath } from "../../base/path.ts";
 import type { Config, ConnectionConfig, PinnedWatch } from "../../ops/config.ts";
 import type { Log } from "../../ops/log.ts";
 import type { Metrics } from "../../ops/metrics.ts";
@@ -98,6 +99,7 @@ export class ConnectionSet {
       name,
       caseSensitive: settings.caseSensitive,
       sourceUrl: share.url,
+      identity: share.url + canonicalPath(settings.root),
       watches: countedWatch(share.watches, name, this.#options.metrics.watch),
       overrides: pinnedOptions(pins, settings.caseSensitive),
       quietMs: Math.max(settings.settleMs, ...pins.map(({ settleMs = 0 }) => settleMs)) + 250,

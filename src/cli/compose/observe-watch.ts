@@ -1,5 +1,11 @@
 import { doubts, healths, notifies, scans, transitions } from "../../watch/facts.ts";
-import { claimFacts, reconcileFacts, watchFacts } from "../../worker/facts.ts";
+import {
+  type CheckpointFact,
+  checkpointFacts,
+  claimFacts,
+  reconcileFacts,
+  watchFacts,
+} from "../../worker/facts.ts";
 import type { Observer } from "./observe.ts";
 
 /** Listens to the watch engine and the worker's control loop; returns what ends it. */
@@ -47,7 +53,52 @@ function observeEngine({ metrics: { watch }, log }: Observer): (() => void)[] {
 
 const HOMELESS_MS = 10_000;
 
-function observeWorker({ metrics: { watch }, log, summary }: Observer): (() => void)[] {
+function observeCheckpoint(fact: CheckpointFact, { metrics: { watch }, log, summary }: Observer): void {
+  const { type, connection, path } = fact;
+  switch (type) {
+    case "saved":
+      watch.checkpoints.inc({ connection, outcome: type });
+      watch.checkpointBytes.inc({ connection }, fact.bytes);
+      log.debug("worker.checkpoint", "picture saved", { connection, path, bytes: fact.bytes });
+      return;
+    case "busy":
+      watch.checkpoints.inc({ connection, outcome: type });
+      return;
+    case "failed":
+      watch.checkpoints.inc({ connection, outcome: type });
+      summary.warn(
+        `checkpoint ${fact.code}`,
+        "worker.checkpoint-failed",
+        "a picture could not be saved: a take-over may have to ask everyone to list",
+        { connection, path, code: fact.code },
+      );
+      return;
+    case "used":
+      watch.inheritances.inc({ connection, outcome: type });
+      log.debug("worker.takeover", "going on from the picture a former owner left", {
+        connection,
+        path,
+        replayed: fact.replayed,
+        ms: Math.round(fact.seconds * 1_000),
+      });
+      return;
+    case "unusable":
+      watch.inheritances.inc({ connection, outcome: fact.reason });
+      summary.warn(
+        `takeover ${connection} ${fact.reason}`,
+        "worker.takeover",
+        "the picture a former owner left is of no use: everyone is asked to list",
+        { connection, path, reason: fact.reason },
+      );
+  }
+}
+
+function observeWorker(observer: Observer): (() => void)[] {
+  const {
+    metrics: { watch },
+    log,
+    summary,
+  } = observer;
   const watches = new Map<
     string,
     { readonly connection: string; readonly state: string; readonly mode: string }
@@ -90,6 +141,7 @@ function observeWorker({ metrics: { watch }, log, summary }: Observer): (() => v
         );
       } else log.debug("worker.claim", `claim ${type}`, { connection, path });
     }),
+    checkpointFacts.subscribe((fact) => observeCheckpoint(fact, observer)),
     reconcileFacts.subscribe(({ seconds, planned, assigned, homeless }) => {
       watch.reconciles.inc();
       watch.reconcileSeconds.observe(seconds);

@@ -33,6 +33,11 @@ export async function startWorker(
     capacity: config.worker.capacity,
     host: hostname(),
     version: version.version,
+    checkpoints: config.worker.checkpointSeconds > 0 && {
+      afterMs: config.worker.checkpointSeconds * 1_000,
+      // What the stream has forgotten, a checkpoint can no longer be brought up to date by.
+      againMs: config.nats.stream.maxAgeHours * 1_200_000,
+    },
     publisher: {
       maxInFlight: config.worker.maxInFlight,
       maxMessages: config.worker.outbox.maxMessages,

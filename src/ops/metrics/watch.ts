@@ -12,6 +12,9 @@ export class WatchMetrics {
   readonly rescanSeconds: Histogram<never>;
   readonly checks: Counter<"connection" | "verdict">;
   readonly changes: Counter<"connection" | "action" | "via">;
+  readonly checkpoints: Counter<"connection" | "outcome">;
+  readonly checkpointBytes: Counter<"connection">;
+  readonly inheritances: Counter<"connection" | "outcome">;
   readonly resyncs: Counter<"connection" | "reason">;
   readonly planned: Gauge<never>;
   readonly assigned: Gauge<never>;
@@ -91,6 +94,25 @@ export class WatchMetrics {
     this.claimMoves = set.counter("claim_moves_total", "Claims taken and given.", {
       how: ["new", "takeover", "handover", "release", "conflict", "failed"],
     });
+    this.checkpoints = set.counter(
+      "checkpoints_total",
+      "Pictures to be saved for a later owner of a watch.",
+      {
+        connection: "any",
+        outcome: ["saved", "failed", "busy"],
+      },
+    );
+    this.checkpointBytes = set.counter("checkpoint_bytes_total", "Size of those saved.", {
+      connection: "any",
+    });
+    this.inheritances = set.counter(
+      "checkpoint_takeovers_total",
+      "Pictures found when a watch was taken over: `used`, or why not, and everyone had to list.",
+      {
+        connection: "any",
+        outcome: ["used", "damaged", "foreign", "retention", "resync", "ambiguous", "long", "unavailable"],
+      },
+    );
     this.resyncs = set.counter("resyncs_total", "Announced gaps.", { connection: "any", reason: "any" });
   }
 }

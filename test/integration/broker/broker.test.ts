@@ -26,6 +26,13 @@ describe("streams", () => {
       expect(again.watchesNonce).toBe(first.watchesNonce);
       expect(again.differences).toEqual([
         { stream: "SMB", field: "max_age ms", expected: "60000", found: "21600000", fatal: false },
+        {
+          stream: "OBJ_SMB_CHECKPOINTS",
+          field: "max_age ms",
+          expected: "60000",
+          found: "21600000",
+          fatal: false,
+        },
       ]);
       const info = await link.jsm.streams.info("SMB");
       await link.jsm.streams.update("SMB", { ...info.config, max_msgs_per_subject: 5 });

@@ -133,7 +133,7 @@ describe("the recommended permissions", () => {
 
   it("let a worker keep house: tombstones and checkpoints", async () => {
     await using scope = new Scope();
-    const { watches, checkpoints } = await broker("worker", scope);
+    const { watches, checkpoints, feed } = await broker("worker", scope);
     const revision = await watches.create("strange.key", bytes("x"));
     await watches.delete("strange.key", revision);
     expect(await watches.purgeTombstones({ olderThanMs: 0 })).toBeGreaterThan(0);
@@ -141,6 +141,9 @@ describe("the recommended permissions", () => {
     await checkpoints.put("a.picture", bytes("2"));
     expect(new TextDecoder().decode(await checkpoints.get("a.picture"))).toBe("2");
     await checkpoints.delete("a.picture");
+    const scopeOfAll = { connection: "nas1", path: "/", recursive: true, caseSensitive: false };
+    expect(await feed.isSilent(scopeOfAll, await feed.end())).toBe(true);
+    for await (const _ of feed.replay(scopeOfAll, await feed.end())) break;
   });
 
   it("let nobody publish events past the stream, and only workers into it", async () => {

@@ -16,12 +16,13 @@ interface Open {
   readonly size: number;
   /** Number of the first publish under this id. */
   readonly sealedAt: number;
-  readonly answer: Deferred<{ duplicate: boolean }>;
+  readonly answer: Deferred<{ duplicate: boolean; sequence: number }>;
 }
 
 /** A stream that answers when told to. */
 class ScriptedStore implements Store {
   connected = true;
+  readonly nonce = "nonce";
   maxPayload = 1_048_576;
   readonly open: Open[] = [];
   /** In the order of storing, each id once. */
@@ -36,8 +37,8 @@ class ScriptedStore implements Store {
     subject: string,
     payload: Uint8Array,
     headers: Readonly<Record<string, string>>,
-  ): Promise<{ readonly duplicate: boolean }> {
-    const answer = deferred<{ duplicate: boolean }>();
+  ): Promise<{ readonly duplicate: boolean; readonly sequence: number }> {
+    const answer = deferred<{ duplicate: boolean; sequence: number }>();
     const message = decodeMessage((name) => headers[name], payload);
     const id = headers["Nats-Msg-Id"] ?? "";
     const sealedAt = this.#sealedAt.get(id) ?? ++this.tick;
@@ -63,7 +64,8 @@ class ScriptedStore implements Store {
     const duplicate = this.stored.some(({ id }) => id === open.id);
     if ((outcome === "ack" || outcome === "lost-ack") && !duplicate) this.stored.push(open);
     if (outcome === "ack") this.acknowledged.add(open.id);
-    if (outcome === "ack") open.answer.resolve({ duplicate });
+    if (outcome === "ack")
+      open.answer.resolve({ duplicate, sequence: this.stored.findIndex(({ id }) => id === open.id) + 1 });
     else if (outcome instanceof Error) open.answer.reject(outcome);
     else open.answer.reject(new BrokerError("BROKER_TIMEOUT", "no answer"));
   }

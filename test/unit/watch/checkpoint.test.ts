@@ -1,7 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { CheckpointError, decodeCheckpoint, encodeCheckpoint } from "../../../src/watch/checkpoint.ts";
-import { diff } from "../../../src/watch/diff.ts";
+import {
+  type CheckpointDirectory,
+  CheckpointError,
+  decodeCheckpoint,
+  encodeCheckpoint,
+} from "../../../src/watch/checkpoint.ts";
+import { diff, finish } from "../../../src/watch/diff.ts";
 import { Snapshot, UNKNOWN } from "../../../src/watch/snapshot.ts";
 import { entry } from "./entries.ts";
 
@@ -13,20 +18,24 @@ function snapshotOf(names: readonly string[]): Snapshot {
   return snapshot;
 }
 
+const encode = (directories: CheckpointDirectory[]): Uint8Array => finish(encodeCheckpoint(directories));
+const decode = (bytes: Uint8Array): CheckpointDirectory[] => finish(decodeCheckpoint(bytes));
+
 describe("a checkpoint", () => {
   it("reads back as the picture it was", () => {
     fc.assert(
       fc.property(fc.array(name), (names) => {
         const snapshot = snapshotOf(names);
-        const [first, second] = decodeCheckpoint(
-          encodeCheckpoint([
-            { path: "/d/ü", snapshot },
+        const [first, second] = decode(
+          encode([
+            { path: "/d/ü", snapshot, modified: 2n ** 63n },
             { path: "/huge", snapshot: undefined },
           ]),
         );
+        expect(first?.modified).toBe(2n ** 63n);
         expect(first?.path).toBe("/d/ü");
         expect(first?.snapshot && diff(snapshot, first.snapshot)).toEqual([]);
-        expect(second).toEqual({ path: "/huge", snapshot: undefined });
+        expect(second).toEqual({ path: "/huge", snapshot: undefined, modified: undefined });
       }),
     );
   });
@@ -34,20 +43,20 @@ describe("a checkpoint", () => {
   it("keeps what is only heard of apart", () => {
     const snapshot = new Snapshot();
     snapshot.set("x", UNKNOWN);
-    const [read] = decodeCheckpoint(encodeCheckpoint([{ path: "/", snapshot }]));
+    const [read] = decode(encode([{ path: "/", snapshot }]));
     expect(read?.snapshot?.get("x")).toEqual(UNKNOWN);
   });
 
   it("refuses every cut and every foreign byte string with its own error", () => {
-    const whole = encodeCheckpoint([{ path: "/d", snapshot: snapshotOf(["a", "日本"]) }]);
+    const whole = encode([{ path: "/d", snapshot: snapshotOf(["a", "日本"]) }]);
     for (let length = 0; length < whole.length; length++) {
-      expect(() => decodeCheckpoint(whole.subarray(0, length))).toThrow(CheckpointError);
+      expect(() => decode(whole.subarray(0, length))).toThrow(CheckpointError);
     }
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), fc.boolean(), (bytes, headed) => {
         const given = headed ? Buffer.concat([whole.subarray(0, 5), bytes]) : bytes;
         try {
-          decodeCheckpoint(given);
+          decode(given);
         } catch (error) {
           expect(error).toBeInstanceOf(CheckpointError);
         }

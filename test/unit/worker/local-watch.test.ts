@@ -23,6 +23,7 @@ beforeEach(() => {
   arming = deferred();
   const outlet = (epoch: string): WatchPublisher => ({
     epoch,
+    position: undefined,
     changes: (event) => told.push(`${epoch} ${event.changes.map(({ name }) => name).join()}`),
     resync: (event) => told.push(`${epoch} resync ${event.reason} ${event.scope}`),
     state: (event) => told.push(`${epoch} state ${event.state}`),
@@ -160,13 +161,13 @@ describe("LocalWatch", () => {
     await arm();
     await watch.open("e1", "takeover", signal);
     sink({ type: "state", path: "/d", state: "unreachable", mode: "notify" });
-    expect(await watch.letGo(1_000)).toBe(false);
+    expect(await watch.letGo(1_000)).toMatchObject({ clean: false });
   });
 
   it("lets go cleanly only of what was published, and is deaf afterwards", async () => {
     await arm();
     await watch.open("e1", "takeover", signal);
-    expect(await watch.letGo(1_000)).toBe(true);
+    expect(await watch.letGo(1_000)).toMatchObject({ clean: true });
     expect(closedOutlets).toEqual([1_000]);
     const before = told.length;
     change("late");
