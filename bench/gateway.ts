@@ -1,9 +1,11 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readFileSync } from "node:fs";
+import { cpus } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Stack, startStack } from "../scripts/lab/stack.ts";
+import { account, cpuSeconds, favour, spent } from "./gateway-accounting.ts";
 import type { Answer, Order } from "./gateway-clients.ts";
 import { quantile, type Row, rounded, type Section } from "./stats.ts";
 
@@ -33,6 +35,10 @@ export async function gateway(wanted: number): Promise<Section> {
     },
   });
   const clients = new Clients();
+  const roles = [...stack.workers, ...stack.gateways].map(({ process: role }) => role.pid);
+  const unfavour = favour(
+    [...roles, stack.samba.pid(), stack.nats.pid(), process.pid].filter((pid) => pid !== undefined),
+  );
   try {
     const [role] = stack.gateways;
     if (role?.process.pid === undefined) throw new Error("no gateway");
@@ -73,7 +79,7 @@ export async function gateway(wanted: number): Promise<Section> {
       value: rounded((residentKiB(pid) - empty) / sockets, 1),
       unit: "KiB",
     });
-    rows.push(...(await fanOut(stack, clients, sockets)), ...(await rate(stack, clients, pid)));
+    rows.push(...(await fanOut(stack, clients, sockets)), ...(await rate(stack, clients)));
     await clients.do({
       type: "subscribe",
       count: sockets,
@@ -88,13 +94,15 @@ export async function gateway(wanted: number): Promise<Section> {
       unit: "KiB",
       note: `${SUBSCRIPTIONS * sockets} subscriptions in one process`,
     });
+    const favoured = unfavour === undefined ? "" : ", all with a larger share of the processors than others";
     const short = sockets < wanted ? `; ${wanted} were wanted, the limit of open files allows these` : "";
     return {
       title: `${sockets} WebSockets on one gateway`,
-      method: `clients in a second process, changes made on the server, worker and broker beside them${short}`,
+      method: `clients in a second process, changes made on the server, worker and broker beside them${favoured}${short}`,
       rows,
     };
   } finally {
+    unfavour?.();
     clients.close();
     await stack.close();
   }
@@ -131,11 +139,12 @@ async function fanOut(stack: Stack, clients: Clients, sockets: number): Promise<
 }
 
 /** Many changes a second, each in another directory than the one before; one socket listens to each. */
-async function rate(stack: Stack, clients: Clients, pid: number): Promise<Row[]> {
+async function rate(stack: Stack, clients: Clients): Promise<Row[]> {
   await clients.do({ type: "subscribe", count: DIRECTORIES, each: 1, path: "/d%", modulo: DIRECTORIES });
   await clients.do({ type: "collect" });
   const started = new Map<string, number>();
-  const cpu = cpuSeconds(pid);
+  const others = { clients: clients.pid, "the change maker": process.pid };
+  const before = await account(stack, others);
   const begin = now();
   const total = PER_SECOND * RATE_SECONDS;
   for (let made = 0; made < total; ) {
@@ -149,7 +158,8 @@ async function rate(stack: Stack, clients: Clients, pid: number): Promise<Row[]>
   }
   const seconds = (now() - begin) / 1_000;
   await delay(SETTLE_MS);
-  const used = cpuSeconds(pid) - cpu;
+  const { machine, cpu, stages } = spent(before, await account(stack, others));
+  const own = Object.values(cpu).reduce((sum, one) => sum + one, 0);
   const answer = await clients.do({ type: "collected" });
   if (answer.type !== "names") throw new Error("no names");
   const latencies = [...started].flatMap(([name, start]) => {
@@ -163,10 +173,18 @@ async function rate(stack: Stack, clients: Clients, pid: number): Promise<Row[]>
       unit: "ms p50 / p99",
       note: `${latencies.length} of ${total} told by name, in ${answer.frames} frames`,
     },
+    ...Object.entries(stages).map(([name, ms]) => ({
+      name: `of it, ${name}`,
+      value: rounded(ms, 1),
+      unit: "ms mean",
+    })),
     {
-      name: "gateway's CPU meanwhile",
-      value: rounded((used / seconds) * 100, 0),
-      unit: "% of a core",
+      name: "processor time per change",
+      value: Object.entries(cpu)
+        .map(([name, seconds]) => `${name} ${rounded((1_000 * seconds) / total, 2)}`)
+        .join(", "),
+      unit: "ms",
+      note: `together ${rounded(own, 1)} s; ${rounded(machine - own, 1)} s went to what else ran on these ${cpus().length} processors`,
     },
   ];
 }
@@ -188,6 +206,10 @@ class Clients {
     return answer;
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   close(): void {
     this.#child.kill();
   }
@@ -195,12 +217,6 @@ class Clients {
 
 function residentKiB(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
-}
-
-/** User and system time so far; the kernel counts in hundredths. */
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 function openFilesLimit(): number {
