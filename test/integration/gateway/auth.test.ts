@@ -220,6 +220,28 @@ describe("keys behind a URL", () => {
     }
   });
 
+  it("are not fetched anew for each token that names one nobody knows", async () => {
+    const known = pair();
+    const issuer = await startIssuer([await jwk(known.publicKey, "1")]);
+    try {
+      bench = await startGateway({
+        auth: { mode: "jwt", keys: { jwksUrl: issuer.url }, cooldownMs: 60_000 },
+      });
+      const good = await sign({}, known.privateKey, "1");
+      await bench.connect({ headers: { authorization: `Bearer ${good}` } });
+      const { fetched } = issuer;
+      for (let n = 0; n < 20; n++) {
+        const forged = await sign({}, pair().privateKey, `unknown-${n}`);
+        expect(await bench.refused({ headers: { authorization: `Bearer ${forged}` } })).toBe(401);
+      }
+      expect(issuer.fetched - fetched).toBeLessThanOrEqual(1);
+      await bench.connect({ headers: { authorization: `Bearer ${good}` } });
+    } finally {
+      issuer.server.closeAllConnections();
+      issuer.server.close();
+    }
+  });
+
   it("that were never there make the gateway not ready, and tokens worth a later try", async () => {
     const issuer = await startIssuer([]);
     issuer.down = true;

@@ -19,6 +19,11 @@ function frame(first: number, payload: Buffer): Buffer {
   return Buffer.concat([Buffer.from([first]), length, Buffer.alloc(4), payload]);
 }
 
+/** The same for a control frame, whose length must fit its first form. */
+function controlFrame(first: number, payload: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([first, 0x80 | payload.length]), Buffer.alloc(4), payload]);
+}
+
 describe("a hostile client", () => {
   let bench: Bench;
   let raw: Socket[];
@@ -117,6 +122,35 @@ describe("a hostile client", () => {
     await isServed(other);
     bench.fleet.changes("nas1", "/mine", "x");
     expect(await other.next()).toMatchObject({ type: "directory_changed" });
+  });
+
+  it.each([
+    ["pinging", 0x89, true],
+    ["sending pongs", 0x8a, false],
+  ])("%s at full speed without reading makes us hold nothing for it", async (_how, first, isCut) => {
+    const other = await bench.connect();
+    const socket = await tcp();
+    socket.pause();
+    socket.write(`${HANDSHAKE.join("\r\n")}\r\n\r\n`);
+    await expect.poll(() => bench.gateway.stats.connections).toBe(2);
+    const batch = Buffer.concat(Array.from({ length: 1_000 }, () => controlFrame(first, Buffer.alloc(125))));
+    const before = process.memoryUsage().arrayBuffers + process.memoryUsage().heapUsed;
+    // 25 MB of them, each asking for as much in return.
+    for (let n = 0; n < 200 && !socket.destroyed; n++) {
+      const ready = Promise.race([once(socket, "drain"), once(socket, "close")]).catch(() => undefined);
+      if (!socket.write(batch)) await ready;
+    }
+    if (isCut) await expect.poll(() => bench.gateway.stats.connections, { timeout: 10_000 }).toBe(1);
+    const after = process.memoryUsage().arrayBuffers + process.memoryUsage().heapUsed;
+    expect(after - before).toBeLessThan(16 * 1_048_576);
+    await isServed(other);
+  });
+
+  it("may ping now and then, and gets back what it sent", async () => {
+    const client = await bench.connect();
+    const pong = once(client.socket, "pong");
+    client.socket.ping("are you there");
+    expect(String(await waitFor(pong, { deadlineMs: 10_000, what: "pong" }))).toBe("are you there");
   });
 
   it("that takes its time over the request is cut", async () => {
