@@ -4,18 +4,22 @@ import { connect } from "smb2nats/client";
 import { Listing } from "./listing.jsx";
 import { GatewayContext } from "./use-directory.js";
 
-// A function, so that each reconnect asks for a token that is still good.
-const token = async () => (await fetch("/my-session/token")).text();
-const client = connect("wss://gateway.example.org/ws", { token });
+const params = new URLSearchParams(location.search);
+const connection = params.get("connection") ?? "nas1";
+
+/** Asked before each connection, so that it can be one that is still good. Yours asks your session. */
+const token = () => sessionStorage.getItem("token") ?? "";
+
+const client = connect("/ws", { token });
 
 function App() {
-  const [path, setPath] = useState("/");
+  const [path, setPath] = useState(params.get("path") ?? "/");
   return (
     <GatewayContext.Provider value={client}>
       <button type="button" onClick={() => setPath(path.slice(0, path.lastIndexOf("/")) || "/")}>
         Up
       </button>
-      <Listing connection="nas1" path={path} onOpen={setPath} />
+      <Listing connection={connection} path={path} onOpen={setPath} />
     </GatewayContext.Provider>
   );
 }
