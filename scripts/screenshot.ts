@@ -8,7 +8,7 @@ import { launchBrowser } from "../test/support/browser.ts";
 import { startStack } from "./lab/stack.ts";
 
 const IMAGES = join(import.meta.dirname, "../docs/images");
-const stack = await startStack();
+const stack = await startStack({ workers: 2 });
 try {
   for (const [colorScheme, first] of [
     ["light", 4200],
@@ -20,7 +20,7 @@ try {
     }
     const browser = await launchBrowser({ colorScheme });
     const page = await browser.context.newPage();
-    await page.setViewportSize({ width: 1280, height: 720 });
+    await page.setViewportSize({ width: 1280, height: 760 });
     await page.goto(`${stack.gateways[0]?.url}/#watch=lab:/Photos&watch=lab:/Incoming&tree=lab:/Projects`);
     await page.locator(".state[data-state=live]").nth(2).waitFor();
     for (let i = 1; i <= 12; i++) {
@@ -35,6 +35,15 @@ try {
       writeFileSync(join(share, "Projects", "bridge", "drawings", `pier-${1 + (i % 4)}.dwg`), String(i));
       await delay(350 + 120 * (i % 5));
     }
+    await page.locator("#connection").selectOption("lab");
+    await page.locator("#browse").click();
+    await page.locator("#entries button").first().waitFor();
+    // The workers are asked every five seconds.
+    await page
+      .locator(".worker")
+      .filter({ hasText: /[1-9] watch/ })
+      .first()
+      .waitFor();
     await delay(800);
     await page.screenshot({ path: join(IMAGES, `live-page-${colorScheme}.png`) });
     await browser.close();
