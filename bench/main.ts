@@ -1,11 +1,12 @@
 /**
- * npm run bench [-- --json FILE] [--only latency,burst,scale,fleet,gateway] [--quick]: the numbers of docs/benchmarks.md.
+ * npm run bench [-- --json FILE] [--only latency,burst,scale,fleet,checkpoints,gateway] [--quick]: the numbers of docs/benchmarks.md.
  * Everything runs on loopback against servers of our own, is bounded, and ends by itself.
  */
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { burst } from "./burst.ts";
+import { checkpoints } from "./checkpoints.ts";
 import { fleet } from "./fleet.ts";
 import { gateway } from "./gateway.ts";
 import { largeDirectory } from "./large-directory.ts";
@@ -27,6 +28,7 @@ const sections: Record<string, () => Promise<Section>> = {
   large: () => largeDirectory(values.quick ? 20_000 : 200_000),
   scale: () => scale(values.quick ? 500 : 10_000),
   watches: () => watches(values.quick ? 500 : 10_000),
+  checkpoints: () => checkpoints(values.quick ? 500 : 10_000, values.quick ? 20_000 : 200_000),
   fleet: () => fleet(values.quick),
   gateway: () => gateway(values.quick ? 1_000 : 10_000),
 };

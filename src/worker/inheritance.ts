@@ -6,7 +6,7 @@ import type { EventFeed, ObjectBucket, ReplayScope } from "../broker/port.ts";
 import { watchName } from "../broker/subjects.ts";
 import type { WatchTarget } from "../fleet/port.ts";
 import type { CheckpointDirectory } from "../watch/checkpoint.ts";
-import { Breather } from "../watch/pacing.ts";
+import { Breather, Gate } from "../watch/pacing.ts";
 import { ToldPicture } from "../watch/told.ts";
 import { type Checkpoint, decodeRecord } from "./checkpoint-record.ts";
 import { checkpointFacts, type Unusable } from "./facts.ts";
@@ -16,12 +16,13 @@ export interface InheritanceOptions {
   readonly objects: ObjectBucket;
   readonly feed: EventFeed;
   readonly clock: Clock;
-  /** How long a new owner waits for what the former left, ms. Default 5,000. */
+  /** How long a new owner waits for what the former left, once it is asked for, ms. Default 5,000. */
   readonly deadlineMs?: number;
 }
 
 /** Entries per turn of the event loop. */
 const ENTRIES_PER_TURN = 1_000;
+const READ_AT_ONCE = 64;
 /** Longer stories take longer to read than a listing. */
 const MAX_REPLAYED = 100_000;
 
@@ -35,6 +36,8 @@ interface Found {
 export class Inheritance {
   readonly #options: InheritanceOptions;
   readonly #breather: Breather;
+  /** Thousands of requests at once would wait for each other until they fail. */
+  readonly #gate = new Gate(READ_AT_ONCE);
 
   constructor(options: InheritanceOptions) {
     this.#options = options;
@@ -52,6 +55,7 @@ export class Inheritance {
   ): Promise<readonly CheckpointDirectory[] | undefined> {
     const { clock, deadlineMs = 5_000 } = this.#options;
     const { connection, path } = target;
+    const leave = await this.#gate.enter(signal);
     const started = clock.monotonic();
     const late = new AbortController();
     const work = this.#read(target, runtime, AbortSignal.any([signal, late.signal]));
@@ -72,6 +76,7 @@ export class Inheritance {
       return undefined;
     } finally {
       late.abort();
+      leave();
     }
   }
 
