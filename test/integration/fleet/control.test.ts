@@ -51,6 +51,19 @@ describe("control API", () => {
     });
   });
 
+  it("counts a holder once that asks again under its lease, after a restart perhaps", async () => {
+    const { lease } = (await ask("watch.acquire", TARGET)) as { lease: string };
+    await ask("watch.acquire", { ...TARGET, lease });
+    await ask("watch.acquire", { ...TARGET, path: "/MEDIA", lease });
+    await until("live", async () => (await ask("watch.stat", TARGET))["state"] === "live");
+    expect(await ask("watch.list", {})).toMatchObject({ watches: [{ recursive: true, refs: 1 }] });
+    await ask("watch.release", { ...TARGET, lease });
+    await until(
+      "the end of the watch",
+      () => fleet.share.armed("/Media") + fleet.share.armed("/MEDIA") === 0,
+    );
+  });
+
   it("lists watches page by page", async () => {
     for (const path of ["/a", "/b", "/c"]) await ask("watch.acquire", { connection: "nas1", path });
     const paths = async (request: object) => {
