@@ -90,27 +90,24 @@ export class NatsEventFeed implements EventFeed {
   ): AsyncGenerator<FeedMessage> {
     const { signal } = options;
     const name = watchName(scope.connection, scope.path, scope.caseSensitive);
-    const { sequence, last } = await this.#held(since);
+    const { nonce, sequence, last } = await this.#held(since);
     const readers: StreamReader[] = [];
     const close = (): void => {
       for (const reader of readers) reader.close();
     };
     signal?.addEventListener("abort", close, { once: true });
     try {
-      for (const filter of scopeNames(name, scope.recursive)) {
-        if (signal?.aborted === true) throw new AbortedError(signal.reason);
-        readers.push(
-          await StreamReader.open(this.#link, {
-            stream: this.#stream,
-            filter: ingestSubject(filter),
-            from: { sequence: sequence + 1 },
-            endAtPresent: true,
-            last,
-          }),
-        );
-      }
-      // Retention moved on while the consumers were made: they began later than asked, without a word.
-      const nonce = await this.#nonceOf(since);
+      const common = { stream: this.#stream, from: { sequence: sequence + 1 }, endAtPresent: true, last };
+      const all = scopeNames(name, scope.recursive).map((each) => ({
+        ...common,
+        filter: ingestSubject(each),
+      }));
+      readers.push(...(await StreamReader.openAll(this.#link, all)));
+      if (signal?.aborted === true) throw new AbortedError(signal.reason);
+      // Retention may pass while the consumers are made: they begin later than asked, without a word. The answer
+      // comes behind what is delivered meanwhile, so it is awaited at the end.
+      const held = this.#held(since);
+      ignoreRejection(held);
       for await (const stored of mergeBySequence(readers)) {
         const decoded = this.#decode(scope.connection, stored);
         if (isCut(name) && !concerns(decoded, scope)) continue;
@@ -120,6 +117,7 @@ export class NatsEventFeed implements EventFeed {
           message: decoded,
         };
       }
+      await held.catch(() => this.#held(since));
     } catch (error) {
       if (signal?.aborted === true) throw new AbortedError(signal.reason);
       throw toBrokerError(error, "replay");
@@ -164,7 +162,7 @@ export class NatsEventFeed implements EventFeed {
   async #held(
     since: Cursor,
     ask: () => Promise<StreamExtent> = () => this.#info(),
-  ): Promise<{ readonly sequence: number; readonly last: number }> {
+  ): Promise<{ readonly nonce: string; readonly sequence: number; readonly last: number }> {
     const position = parseCursor(since);
     if (position === undefined) throw new BrokerError("BROKER_RETENTION", "the cursor is not one of ours");
     const info = await ask();
@@ -174,12 +172,7 @@ export class NatsEventFeed implements EventFeed {
     if (info.first > position.sequence + 1) {
       throw new BrokerError("BROKER_RETENTION", "the stream no longer holds what came after the cursor");
     }
-    return { sequence: position.sequence, last: info.last };
-  }
-
-  async #nonceOf(since: Cursor): Promise<string> {
-    await this.#held(since);
-    return parseCursor(since)?.nonce ?? "";
+    return { nonce: info.nonce, sequence: position.sequence, last: info.last };
   }
 
   #decode(connection: string, stored: StoredMessage): EventMessage {

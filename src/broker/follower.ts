@@ -160,6 +160,7 @@ export class Follower implements FeedSubscription {
       this.#positions.restart(info.nonce, info.last);
       this.#gap();
     } else {
+      const from = this.#positions.proven;
       let read = 0;
       for await (const message of this.#stored(info.last, false)) {
         // What existed before the readers did was read up to here; another try need not begin anew.
@@ -169,6 +170,8 @@ export class Follower implements FeedSubscription {
         replayed++;
       }
       this.#positions.prove(info.last);
+      // Retention passed while the readers were made: they began later than asked, without a word.
+      if ((await this.#info()).first > from + 1) this.#gap();
     }
     this.#release();
     const seconds = (this.#clock.monotonic() - startedAt) / 1_000;
@@ -205,20 +208,12 @@ export class Follower implements FeedSubscription {
     };
     const offAbort = onAbort(this.#stop.signal, close);
     try {
-      for (const name of [this.#connection, `${this.#connection}.>`]) {
-        const filter = ingestSubject(name);
-        readers.push(
-          await StreamReader.open(this.#link, {
-            stream: this.#stream,
-            filter,
-            from,
-            endAtPresent: true,
-            last,
-            headersOnly,
-            clock: this.#clock,
-          }),
-        );
-      }
+      const stream = this.#stream;
+      const common = { stream, from, endAtPresent: true, last, headersOnly, clock: this.#clock };
+      const names = [this.#connection, `${this.#connection}.>`];
+      const all = names.map((name) => ({ ...common, filter: ingestSubject(name) }));
+      readers.push(...(await StreamReader.openAll(this.#link, all)));
+      this.#stop.signal.throwIfAborted();
       for await (const { subject, sequence, data, header } of mergeBySequence(readers)) {
         yield { subject: toEventSubject(subject), sequence, previous: 0, data, header };
       }

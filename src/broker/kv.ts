@@ -23,6 +23,11 @@ export function keyPrefix(bucket: string): string {
   return `$KV.${bucket}.`;
 }
 
+interface StoredEntry extends KvEntry {
+  readonly tombstone: boolean;
+  readonly msgId: string | undefined;
+}
+
 /** The bucket's stream, spoken to directly: the client's own KV can neither set `Nats-Msg-Id` nor expect revision 0 in a delete. */
 export class NatsKvBucket implements KvBucket {
   readonly name: string;
@@ -110,13 +115,18 @@ export class NatsKvBucket implements KvBucket {
         return ack.seq;
       } catch (error) {
         const failure = toBrokerError(error, `write ${key}`, key);
+        // Servers from 2.11 on compare the revision before they look for a repetition: the stored message tells.
+        if (msgId !== undefined && failure instanceof ConflictError) {
+          const last = await this.#last(key);
+          if (last?.msgId === msgId) return last.revision;
+        }
         if (msgId === undefined || attempt >= TRIES || !mayRepeat(failure)) throw failure;
         await sleep(RETRY_PAUSE_MS, { signal });
       }
     }
   }
 
-  async #last(key: string): Promise<(KvEntry & { readonly tombstone: boolean }) | undefined> {
+  async #last(key: string): Promise<StoredEntry | undefined> {
     checkKey(key);
     let stored: StoredMsg | null;
     try {
@@ -128,8 +138,8 @@ export class NatsKvBucket implements KvBucket {
     }
     if (stored === null) return undefined;
     const { header, data, seq } = stored;
-    const tombstone = isTombstone((name) => (header?.has(name) ? header.get(name) : undefined));
-    return { key, value: data, revision: seq, tombstone };
+    const read = (name: string): string | undefined => (header?.has(name) ? header.get(name) : undefined);
+    return { key, value: data, revision: seq, tombstone: isTombstone(read), msgId: read("Nats-Msg-Id") };
   }
 }
 

@@ -122,6 +122,16 @@ export class StreamReader implements AsyncIterable<StoredMessage> {
     }
   }
 
+  /** All at once: the answer to a second request would wait behind what the first reader is already given. */
+  static async openAll(link: NatsLink, all: readonly ReaderOptions[]): Promise<StreamReader[]> {
+    const results = await Promise.allSettled(all.map((options) => StreamReader.open(link, options)));
+    const readers = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+    const failed = results.find((result) => result.status === "rejected");
+    if (failed === undefined) return readers;
+    for (const reader of readers) reader.close();
+    throw failed.reason;
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<StoredMessage> {
     try {
       for await (const item of this.#queue) {

@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import { Turnstile } from "../base/turnstile.ts";
 import { ConflictError } from "../broker/errors.ts";
 import type { KvBucket, KvEntry } from "../broker/port.ts";
 import { claimKey, watchName } from "../broker/subjects.ts";
@@ -18,6 +19,8 @@ export interface ClaimStatus {
 /** Longest error text in a claim, UTF-16 units. */
 const MAX_ERROR = 500;
 const CATCH_UP_MS = 3_000;
+/** A renewal of the lease shares the way to the broker with these, and must not wait behind thousands. */
+const WRITES_AT_ONCE = 64;
 
 interface Ahead {
   readonly revision: number;
@@ -34,6 +37,7 @@ export class ClaimWriter {
   readonly #bucket: KvBucket;
   readonly #view: FleetView;
   readonly #clock: Clock;
+  readonly #turnstile = new Turnstile(WRITES_AT_ONCE);
   /** Claim key -> our last write that the view has not shown yet. */
   readonly #ahead = new Map<string, Ahead>();
   /** Claim key -> revision of the last epoch opened: an epoch is never opened twice. */
@@ -130,7 +134,7 @@ export class ClaimWriter {
 
   async release(entry: ClaimEntry): Promise<boolean> {
     try {
-      const revision = await this.#bucket.delete(entry.key, entry.revision);
+      const revision = await this.#turnstile.run(() => this.#bucket.delete(entry.key, entry.revision));
       this.#ahead.set(entry.key, { revision, deleted: true, at: this.#clock.monotonic() });
       this.#opened.delete(entry.key);
       return true;
@@ -158,7 +162,7 @@ export class ClaimWriter {
 
   async #write(key: string, record: ClaimRecord, write: () => Promise<number>): Promise<boolean> {
     try {
-      const revision = await write();
+      const revision = await this.#turnstile.run(write);
       this.#ahead.set(key, { revision, deleted: false, at: this.#clock.monotonic() });
       return true;
     } catch (error) {

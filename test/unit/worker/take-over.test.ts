@@ -13,6 +13,7 @@ function brokerOf(bucket: MemoryBucket, told: string[]): Broker {
     depth: { messages: 0, bytes: 0, inFlight: 0, lagMs: 0 },
     open: ({ epoch }: { epoch: string }): WatchPublisher => ({
       epoch,
+      position: undefined,
       changes: () => undefined,
       resync: ({ reason }) => told.push(`resync ${reason}`),
       state: ({ state }) => told.push(`state ${state}`),
