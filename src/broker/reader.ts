@@ -215,7 +215,12 @@ export class StreamReader implements AsyncIterable<StoredMessage> {
         this.#asking = false;
         if (next === null || next.seq > last) this.#arrive();
       })
-      .catch((error: unknown) => this.#fail(toBrokerError(error, `reading ${stream}`)));
+      .catch((error: unknown) => {
+        const failure = toBrokerError(error, `reading ${stream}`);
+        // The answer may wait behind what another reader is given: the next heartbeat asks again.
+        if (failure.code === "BROKER_TIMEOUT") this.#asking = false;
+        else this.#fail(failure);
+      });
   }
 
   #arrive(): void {

@@ -1,3 +1,4 @@
+import { TimeoutError } from "@nats-io/transport-node";
 import { expect, it } from "vitest";
 import type { NatsLink } from "../../../src/broker/link.ts";
 import { StreamReader } from "../../../src/broker/reader.ts";
@@ -8,6 +9,8 @@ type Callback = (error: Error | null, message: unknown) => void;
 class ScriptedStream {
   readonly stored: number[];
   asked: number[] = [];
+  /** So many questions are not answered in time. */
+  late = 0;
   #callback: Callback = () => undefined;
   #delivery = 0;
 
@@ -21,6 +24,11 @@ class ScriptedStream {
       reply: `$JS.ACK.SMB.me.1.${sequence}.${++this.#delivery}.0.${pending}`,
       data: new Uint8Array(),
     });
+  }
+
+  heartbeat(): void {
+    const headers = { code: 100, get: () => "", description: "Idle Heartbeat" };
+    this.#callback(null, { subject: "inbox", reply: "", data: new Uint8Array(), headers });
   }
 
   link(pending: number): NatsLink {
@@ -38,6 +46,7 @@ class ScriptedStream {
       streams: {
         getMessage: async (_: string, { seq }: { seq: number }) => {
           this.asked.push(seq);
+          if (this.late-- > 0) throw new TimeoutError();
           const next = this.stored.find((stored) => stored >= seq);
           return next === undefined ? null : { seq: next };
         },
@@ -89,6 +98,25 @@ it("ends at once where the leader has nothing more either, and asks nobody who h
   stream.deliver(12, 0);
   expect(await seen).toEqual([12]);
   expect(stream.asked).toEqual([3]);
+});
+
+it("asks again with the next heartbeat when the answer is late", async () => {
+  const stream = new ScriptedStream([]);
+  stream.late = 2;
+  const reader = await StreamReader.open(stream.link(0), {
+    stream: "SMB",
+    filter: "smbin.c",
+    from: { sequence: 3 },
+    endAtPresent: true,
+    last: 11,
+  });
+  const seen = sequences(reader);
+  for (let beat = 0; beat < 2; beat++) {
+    await turn();
+    stream.heartbeat();
+  }
+  expect(await seen).toEqual([]);
+  expect(stream.asked).toEqual([3, 3, 3]);
 });
 
 it("tells a follower once when it has everything, however busy the stream is", async () => {
