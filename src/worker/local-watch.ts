@@ -10,6 +10,7 @@ import type { Checkpoint } from "./checkpoint-record.ts";
 import { watchFacts } from "./facts.ts";
 import { shareOf } from "./inheritance.ts";
 import { codeOfFailure } from "./list.ts";
+import { repeatable } from "./repeat.ts";
 import type { ConnectionRuntime } from "./runtime.ts";
 
 export interface LocalWatchOptions {
@@ -130,7 +131,9 @@ export class LocalWatch {
       resyncTargets: (event) => this.#options.resyncTargets(event),
     });
     this.#outlet = outlet;
-    const buffered = this.#buffer;
+    // After a hand-over the former owner has told some of it already.
+    const repeats = recursive && resync === undefined && !this.#inherits;
+    const buffered = repeats ? repeatable(this.#buffer, this.runtime.caseSensitive) : this.#buffer;
     this.#buffer = [];
     this.#owed = this.#gap ? (resync ?? "takeover") : this.#inherits ? undefined : resync;
     this.#gap = false;
