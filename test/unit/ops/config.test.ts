@@ -1,10 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type LoadedConfig, type LoadOptions, loadConfig } from "../../../src/ops/config.ts";
 import { ConfigError, describeProblem } from "../../../src/ops/config-error.ts";
 import { configLines } from "../../../src/ops/config-report.ts";
+
+const FIXTURES = join(import.meta.dirname, "../../fixtures/config");
 
 let folder: string;
 let count = 0;
@@ -326,6 +328,13 @@ describe("typical mistakes", () => {
   ];
   it.each(rows)("%s", (_what, text, env, lines) => {
     expect(problems(text, env)).toEqual(lines);
+  });
+
+  it("two dozen of them in one file: a line each, with key, value, reason and the nearest key", async () => {
+    const lines = problems(readFileSync(join(FIXTURES, "mistakes.yaml"), "utf8"));
+    expect(lines).toHaveLength(24);
+    for (const line of lines) expect(line).toMatch(/^[\w.]+: \S.*[^.\n]$/);
+    await expect(`${lines.join("\n")}\n`).toMatchFileSnapshot(join(FIXTURES, "mistakes.txt"));
   });
 
   it("bad syntax, with its place and without the text around it", () => {
