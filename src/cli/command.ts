@@ -32,6 +32,8 @@ export interface Invocation {
 export interface Context extends Terminal {
   readonly out: Output;
   readonly stdin: NodeJS.ReadStream;
+  /** To be called once signals are handled by the command itself. */
+  readonly onHandled?: () => void;
 }
 
 export interface Command {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { sleep } from "../base/async.ts";
+import { sleep, waitFor } from "../base/async.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { errorCode } from "../base/errors.ts";
 import { ConflictError } from "../broker/errors.ts";
@@ -7,6 +7,9 @@ import type { KvBucket } from "../broker/port.ts";
 import { leaseKey } from "../broker/subjects.ts";
 import { leaseFacts } from "./facts.ts";
 import { encodeRecord, type LeaseKind, type LeaseRecord } from "./records.ts";
+
+/** For giving the lease back; while the broker is away every answer would take its whole deadline. */
+const FAREWELL_MS = 2_000;
 
 /** What a lease says beyond its kind, TTL and host. */
 export type LeaseDetails = Partial<Omit<LeaseRecord, "kind" | "ttlMs" | "host" | "seq">>;
@@ -105,13 +108,14 @@ export class LeaseHolder {
   async #close(): Promise<void> {
     this.#stop.abort();
     await this.#loop;
-    await this.#writing.catch(() => undefined);
+    const bound = { deadlineMs: FAREWELL_MS, clock: this.#clock, what: "giving the lease back" };
+    await waitFor(this.#writing, bound).catch(() => undefined);
     const held = this.#held;
     this.#held = undefined;
     if (held === undefined) return;
     const { kind } = this.#options;
     try {
-      await this.#delete(held);
+      await waitFor(this.#delete(held), bound);
       leaseFacts.publish({ type: "released", kind, lease: held.lease });
     } catch (error) {
       // The broker is away: peers will find us dead, which is only slower.

@@ -200,6 +200,8 @@ export class Worker {
     this.#draining = true;
     const { deadlineMs = 20_000, signal } = options;
     const until = this.#clock.monotonic() + deadlineMs;
+    // While NATS is away nothing can be handed over: peers find the lease dead, and compare or announce the gap.
+    if (!this.#options.broker.link.connected) return;
     for (const release of this.#releasePins.splice(0)) release();
     await membership.lease.renew();
     // A third of the time is kept for what nobody has taken by then.

@@ -1,4 +1,5 @@
 import { CONFIG_OPTION, type Command } from "../command.ts";
+import { leaveOnSignal } from "../early-signals.ts";
 
 export const gateway: Command = {
   spec: {
@@ -13,5 +14,9 @@ export const gateway: Command = {
     notes:
       "It needs the names of the connections, not their credentials. SIGHUP reads the configuration again.",
   },
-  run: async (invocation, context) => (await import("../compose/roles.ts")).runGateway(invocation, context),
+  run: async (invocation, context) => {
+    const onHandled = leaveOnSignal();
+    const { runGateway } = await import("../compose/roles.ts");
+    return runGateway(invocation, { ...context, onHandled });
+  },
 };

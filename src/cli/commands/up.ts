@@ -1,4 +1,5 @@
 import { ACCOUNT_OPTIONS, CONFIG_OPTION, type Command } from "../command.ts";
+import { leaveOnSignal } from "../early-signals.ts";
 
 export const up: Command = {
   spec: {
@@ -19,5 +20,9 @@ export const up: Command = {
     notes:
       "The private server is nats-server from PATH, or NATS_SERVER_BIN, on a loopback port of its own; its data stays\nbelow $XDG_STATE_HOME/smb2nats. A share named here becomes a connection named after the share.",
   },
-  run: async (invocation, context) => (await import("../compose/roles.ts")).runUp(invocation, context),
+  run: async (invocation, context) => {
+    const onHandled = leaveOnSignal();
+    const { runUp } = await import("../compose/roles.ts");
+    return runUp(invocation, { ...context, onHandled });
+  },
 };

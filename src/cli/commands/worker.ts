@@ -1,4 +1,5 @@
 import { CONFIG_OPTION, type Command } from "../command.ts";
+import { leaveOnSignal } from "../early-signals.ts";
 
 export const worker: Command = {
   spec: {
@@ -17,5 +18,9 @@ export const worker: Command = {
     notes:
       "Start as many as you like: they share the watches among them. SIGHUP reads the configuration again.",
   },
-  run: async (invocation, context) => (await import("../compose/roles.ts")).runWorker(invocation, context),
+  run: async (invocation, context) => {
+    const onHandled = leaveOnSignal();
+    const { runWorker } = await import("../compose/roles.ts");
+    return runWorker(invocation, { ...context, onHandled });
+  },
 };

@@ -66,6 +66,7 @@ export async function runService(options: ServiceOptions): Promise<ExitCode> {
     report: (event) => reportLifecycle(log, event),
     onReload: () => void configWatch?.reload(),
   });
+  context.onHandled?.();
   try {
     log.info("service.starting", `smb2nats ${role}`, {
       role,
