@@ -11,6 +11,7 @@ import { fleet } from "./fleet.ts";
 import { gateway } from "./gateway.ts";
 import { largeDirectory } from "./large-directory.ts";
 import { latency } from "./latency.ts";
+import { roles } from "./roles.ts";
 import { scale } from "./scale.ts";
 import type { Section } from "./stats.ts";
 import { watches } from "./watches.ts";
@@ -31,6 +32,7 @@ const sections: Record<string, () => Promise<Section>> = {
   checkpoints: () => checkpoints(values.quick ? 500 : 10_000, values.quick ? 20_000 : 200_000),
   fleet: () => fleet(values.quick),
   gateway: () => gateway(values.quick ? 1_000 : 10_000),
+  roles: () => roles(values.quick ? 2 : 7),
 };
 const wanted = values.only?.split(",") ?? Object.keys(sections);
 const unknown = wanted.filter((name) => !(name in sections));
