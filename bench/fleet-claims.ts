@@ -171,6 +171,6 @@ async function until(done: () => boolean): Promise<void> {
   const end = Date.now() + PATIENCE_MS;
   while (!done()) {
     if (Date.now() > end) throw new Error(`not within ${PATIENCE_MS} ms`);
-    await delay(20);
+    await delay(200);
   }
 }

@@ -66,7 +66,7 @@ export async function outbox(changes: number, directories: number): Promise<Row[
         name: `NATS away while ${changes} changes happen in ${directories} directories: memory`,
         value: rounded(held / MIB, 1),
         unit: "MiB",
-        note: `${waiting.messages} messages, ${rounded(waiting.bytes / MIB, 1)} MiB wait; the limits are 20000 and 64`,
+        note: `at most ${rounded(most / MIB, 1)} MiB of events waited (the limit is 64, or 20000 messages); ${waiting.messages} messages in the end`,
       },
       {
         name: "… afterwards",

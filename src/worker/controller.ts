@@ -41,7 +41,8 @@ export interface ControllerOptions {
   readonly random?: () => number;
 }
 
-const LONGEST_PAUSE_MS = 1_000;
+/** A look takes a fifth of the time at most, also on a machine that is short of time: renewals need the rest. */
+const LONGEST_PAUSE_MS = 10_000;
 const DEFAULT_LINGER_MS = 5_000;
 
 /**
