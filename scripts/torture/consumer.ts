@@ -18,13 +18,17 @@ export interface Tally {
 
 /**
  * One consumer as the contract wants it: lists once it is live, over SMB as everybody does, then believes
- * events, and lists again only on `resync`.
+ * events, and lists again only on `resync`. With an open audience, others come and go behind it: they list
+ * when they please, and hear the same from then on.
  */
 export class Consumer {
   readonly name: string;
   readonly interest: Interest;
   readonly mirror: Mirror;
   readonly handle: WatchHandle;
+  readonly #mirrorAnew: () => Mirror;
+  readonly #journal: Journal;
+  #late: Mirror[] = [];
   #live = false;
   #refused = false;
 
@@ -38,16 +42,20 @@ export class Consumer {
   ) {
     this.interest = interest;
     this.name = `${interest.path}${interest.recursive ? "/**" : ""}`;
-    this.mirror = new Mirror({
-      ...interest,
-      now: () => Date.now(),
-      list: (path) => listed(share, path, journal, signal),
-    });
+    this.#journal = journal;
+    this.#mirrorAnew = () =>
+      new Mirror({
+        ...interest,
+        now: () => Date.now(),
+        list: (path) => listed(share, path, journal, signal),
+      });
+    this.mirror = this.#mirrorAnew();
     this.handle = share.watches.watch(
       interest,
       (event) => {
         journal.event(this.name, event);
         count(tally, event);
+        for (const mirror of this.#late) mirror.apply(event);
         if (this.#live) this.mirror.apply(event);
         // What was not there at the first try is listed when it comes.
         else if (this.#refused && event.type === "state" && event.state === "live") this.#list(journal);
@@ -62,10 +70,25 @@ export class Consumer {
     );
   }
 
+  get mirrors(): readonly Mirror[] {
+    return [this.mirror, ...this.#late];
+  }
+
   /** Nothing is under way, and its watch says that all is well. */
   get calm(): boolean {
     const { state } = this.handle;
-    return this.#live && !this.mirror.busy && (state === "live" || state === "degraded");
+    const listing = this.mirrors.some(({ busy }) => busy);
+    return this.#live && !listing && (state === "live" || state === "degraded");
+  }
+
+  /** One more of its audience comes, where it is open; an earlier one leaves. */
+  join(): void {
+    const { state } = this.handle;
+    if (!this.#live || (state !== "live" && state !== "degraded")) return;
+    this.#journal.add("note", `${this.name} is joined and lists`, [this.interest.path]);
+    const mirror = this.#mirrorAnew();
+    this.#late = [...this.#late.slice(-1), mirror];
+    mirror.start();
   }
 
   #list(journal: Journal): void {
@@ -76,7 +99,7 @@ export class Consumer {
 
   /** What its picture gets wrong, by path. */
   wrong(truth: ReadonlyMap<string, Truth>): string[] {
-    return disagreements(this.mirror, truth);
+    return this.mirrors.flatMap((mirror) => disagreements(mirror, truth));
   }
 }
 

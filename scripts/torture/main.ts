@@ -20,6 +20,7 @@ examples:
   --mode MODE    handles per directory, one recursive handle, or polling (default directory)
   --recursive    watch the whole tree
   --encrypted    insist on SMB encryption
+  --open         consumers join when they please, behind one and the same watch
   --reserved     names with characters SMB reserves, on a share with "mangled names = no"
   --faults A,B   only these of: ${FAULTS.join(", ")}; "none" for none
   --journal FILE everything that happened, when something was lost
@@ -27,14 +28,19 @@ examples:
 
 Exits 1 when anything was lost, with what was last done to it and told of it.`;
 
-const KINDS: readonly Pick<TortureOptions, "mode" | "recursive" | "encrypted" | "reservedNames">[] = [
+type Kind = Pick<TortureOptions, "mode" | "recursive" | "encrypted" | "reservedNames" | "openAudience">;
+
+const KINDS: readonly Kind[] = [
   { mode: "directory", recursive: true, encrypted: false },
-  { mode: "directory", recursive: false, encrypted: false },
+  { mode: "directory", recursive: false, encrypted: true, openAudience: true },
   { mode: "tree", recursive: true, encrypted: false },
-  { mode: "directory", recursive: true, encrypted: true },
-  { mode: "poll", recursive: true, encrypted: false },
+  { mode: "directory", recursive: true, encrypted: true, openAudience: true },
+  { mode: "poll", recursive: true, encrypted: false, openAudience: true },
   { mode: "directory", recursive: true, encrypted: false, reservedNames: true },
-  { mode: "tree", recursive: false, encrypted: false },
+  { mode: "tree", recursive: false, encrypted: false, openAudience: true },
+  { mode: "directory", recursive: false, encrypted: false },
+  { mode: "tree", recursive: true, encrypted: true, openAudience: true },
+  { mode: "poll", recursive: false, encrypted: true },
 ];
 
 class UsageError extends Error {}
@@ -49,6 +55,7 @@ async function main(args: readonly string[]): Promise<number> {
       mode: { type: "string" },
       recursive: { type: "boolean", default: false },
       encrypted: { type: "boolean", default: false },
+      open: { type: "boolean", default: false },
       reserved: { type: "boolean", default: false },
       faults: { type: "string" },
       journal: { type: "string" },
@@ -68,10 +75,15 @@ async function main(args: readonly string[]): Promise<number> {
   const runs = number("runs", values.runs);
   const seconds = (number("minutes", values.minutes) * 60) / runs;
   const faults = faultsOf(values.faults);
-  const single = { recursive: values.recursive, encrypted: values.encrypted, reservedNames: values.reserved };
+  const single = {
+    recursive: values.recursive,
+    encrypted: values.encrypted,
+    reservedNames: values.reserved,
+    openAudience: values.open,
+  };
   let lost = 0;
   for (let run = 0; run < runs; run++) {
-    const kind = KINDS[run % KINDS.length] as (typeof KINDS)[number];
+    const kind = KINDS[run % KINDS.length] as Kind;
     const report = await torture({
       ...(values.mode === undefined && runs > 1 ? kind : { mode: modeOf(values.mode), ...single }),
       seed: seed + run,

@@ -9,7 +9,7 @@ export function describeReport(report: TortureReport): string {
   const perHour = report.seconds > 0 ? Math.round((faults / report.seconds) * 3_600) : 0;
   const lines = [
     `seed                ${report.seed}`,
-    `mode                ${report.mode}${report.recursive ? ", recursive" : ""}${report.encrypted ? ", encrypted" : ""}`,
+    `mode                ${report.mode}${report.recursive ? ", recursive" : ""}${report.encrypted ? ", encrypted" : ""}${report.openAudience ? ", consumers join at any time" : ""}`,
     `consumers           ${report.consumers.join("  ")}`,
     `options             ${counts(report.options)}`,
     `ran                 ${report.seconds.toFixed(0)} s, ${report.rounds} rounds`,

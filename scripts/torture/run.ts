@@ -24,6 +24,8 @@ export interface TortureOptions {
   readonly encrypted: boolean;
   /** Names that SMB reserves, on a share that lists them as they are. Default false. */
   readonly reservedNames?: boolean;
+  /** Consumers join when they please, behind one and the same watch. Default false. */
+  readonly openAudience?: boolean;
   /** Default all. */
   readonly faults?: readonly FaultName[];
   /** Over what the seed chooses. */
@@ -46,6 +48,7 @@ export interface TortureReport {
   readonly mode: TortureMode;
   readonly recursive: boolean;
   readonly encrypted: boolean;
+  readonly openAudience: boolean;
   /** What else the seed chose. */
   readonly options: ShareWatcherOptions;
   readonly consumers: readonly string[];
@@ -114,9 +117,13 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   scope.defer(() => stop.abort());
 
   const tally: Tally = { delivered: { notify: 0, rescan: 0, poll: 0 }, resyncs: {} };
+  const openAudience = options.openAudience ?? false;
   const consumers = interests(chance, options).map(
-    (interest) => new Consumer(share, interest, {}, tally, journal, stop.signal),
+    (interest) => new Consumer(share, interest, { openAudience }, tally, journal, stop.signal),
   );
+  const joinOne = (): void => {
+    if (openAudience && chance.happens(0.5)) chance.pick(consumers).join();
+  };
   const arena: Arena = { samba, proxy, chance, journal, changer, ground: GROUND, deadMs: TIMEOUTS.deadMs };
   const faults: Partial<Record<FaultName, number>> = {};
   const slowest = { calm: 0, faulty: 0 };
@@ -137,7 +144,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     const { faults: possible = FAULTS } = options;
     const fault = possible.length > 0 && chance.happens(0.6) ? chance.pick(possible) : undefined;
     if (fault !== undefined) faults[fault] = (faults[fault] ?? 0) + 1;
-    await round(arena, fault);
+    await round(arena, fault, joinOne);
     await judge(fault === undefined ? "calm" : "faulty");
     options.onRound?.(
       `${journal.seconds.toFixed(0)} s, round ${rounds} (${fault ?? "no fault"}), ${changer.counts.smb + changer.counts.local} changes, ${lost.length} lost`,
@@ -151,6 +158,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     mode: options.mode,
     recursive: options.recursive,
     encrypted: options.encrypted,
+    openAudience,
     options: watch,
     consumers: consumers.map(({ name }) => name),
     seconds: journal.seconds,
@@ -159,7 +167,9 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     faults,
     delivered: tally.delivered,
     resyncs: tally.resyncs,
-    coveredByResync: consumers.reduce((sum, { mirror }) => sum + mirror.corrected, 0),
+    coveredByResync: consumers
+      .flatMap(({ mirrors }) => mirrors)
+      .reduce((sum, { corrected }) => sum + corrected, 0),
     slowest,
     lost,
   };
@@ -198,11 +208,12 @@ function interests(chance: Chance, { recursive }: TortureOptions): { path: strin
 }
 
 /** Changes from both sides, a fault in their midst. */
-async function round(arena: Arena, fault: FaultName | undefined): Promise<void> {
+async function round(arena: Arena, fault: FaultName | undefined, joinOne: () => void): Promise<void> {
   const { chance, changer, samba } = arena;
   const local = (async (): Promise<void> => {
     for (let i = chance.between(5, 60); i > 0; i--) {
       changer.local();
+      if (i % 10 === 0) joinOne();
       if (chance.happens(0.3)) await delay(chance.between(0, 60));
     }
     if (chance.happens(0.15)) changer.burst(chance.between(100, 2_500));
@@ -226,7 +237,7 @@ interface Verdict {
 async function settle(samba: Samba, consumers: readonly Consumer[], patience: number): Promise<Verdict> {
   const began = performance.now();
   for (;;) {
-    for (const { mirror } of consumers) mirror.retry();
+    for (const mirror of consumers.flatMap(({ mirrors }) => mirrors)) mirror.retry();
     const wrong = consumers.flatMap((consumer) => {
       const { path, recursive } = consumer.interest;
       const { name: who } = consumer;

@@ -10,9 +10,11 @@ import { Picture, type PictureNode } from "./picture.ts";
 import { type Post, Posts } from "./posts.ts";
 import { Roster } from "./roster.ts";
 import { Scanner } from "./scanner.ts";
+import { takesSecondLook } from "./second-look.ts";
 import { EntryFlag, REPARSE_POINT } from "./snapshot.ts";
 import type { DirectorySource, EntryInfo, SourceError } from "./source.ts";
 import { Surveyor } from "./surveyor.ts";
+import type { SurveyReasons } from "./teller.ts";
 import { Territory } from "./territory.ts";
 import { isAbsence, TreeRoots } from "./tree-roots.ts";
 import { judgeDirectories, judgeTree } from "./verdict.ts";
@@ -20,6 +22,9 @@ import type { WatcherHost, WatcherView } from "./watcher-port.ts";
 import type { Doubt } from "./watcher-status.ts";
 
 type Node = PictureNode<Post>;
+
+/** For directories inside a recursive handle, which has been listening before. */
+const AFRESH: SurveyReasons = { doubt: undefined, via: "rescan", provisional: false };
 
 /** Second looks are in nobody's way: ten thousand watches take them in under two minutes. */
 const LOOKS_PER_SECOND = 100;
@@ -30,6 +35,7 @@ const LOOKS_PER_SECOND = 100;
  */
 export class Garrison implements WatcherHost {
   readonly picture: Picture<Post>;
+  readonly #source: DirectorySource;
   readonly #options: ResolvedOptions;
   readonly #surroundings: Surroundings;
   readonly #interests: InterestIndex;
@@ -50,6 +56,7 @@ export class Garrison implements WatcherHost {
     inquirer: Inquirer,
   ) {
     const { clock } = surroundings;
+    this.#source = source;
     this.#options = options;
     this.#surroundings = surroundings;
     this.#inquirer = inquirer;
@@ -61,7 +68,7 @@ export class Garrison implements WatcherHost {
     this.#roots = new TreeRoots(
       {
         treeOf: (active) => this.#posts.treeOf(active.interest.path),
-        survey: (active, signal) => this.#surveyor.survey(active.interest, undefined, "rescan", signal),
+        survey: (active, signal) => this.#surveyor.survey(active.interest, AFRESH, signal),
         refresh: (active) => this.#refresh(active),
       },
       surroundings,
@@ -176,14 +183,16 @@ export class Garrison implements WatcherHost {
 
   async survey(watcher: WatcherView, doubt: Doubt | undefined, via: Via, signal: AbortSignal): Promise<void> {
     const { path, recursive } = watcher.spec;
+    const provisional = !recursive && via !== "poll" && takesSecondLook(this.#source);
+    const reasons = { doubt, via, provisional };
     if (!recursive) {
-      await this.#surveyor.survey({ path, recursive: false }, doubt, via, signal);
+      await this.#surveyor.survey({ path, recursive: false }, reasons, signal);
       return;
     }
     const roots = [...this.#posts.rootsUnder(watcher)];
     await forEachAtOnce(roots, this.#options.scansAtOnce, async (active) => {
       try {
-        await this.#surveyor.survey(active.interest, doubt, via, signal);
+        await this.#surveyor.survey(active.interest, reasons, signal);
         this.#roots.found(active);
       } catch (error) {
         if (!isAbsence(error) || this.#territory.key(active.interest.path) === this.#territory.key(path))
@@ -280,12 +289,7 @@ export class Garrison implements WatcherHost {
 
   async #surveyBelow(node: Node, tree: CanonicalPath): Promise<void> {
     try {
-      await this.#surveyor.survey(
-        { path: node.path, recursive: true },
-        undefined,
-        "rescan",
-        this.#stop.signal,
-      );
+      await this.#surveyor.survey({ path: node.path, recursive: true }, AFRESH, this.#stop.signal);
     } catch (error) {
       if (this.#stop.signal.aborted || isAbsence(error)) return;
       this.#doubtful(tree);

@@ -4,6 +4,7 @@ import type { Change, ResyncReason, ResyncScope, Via, WatchEvent } from "./event
 import type { ActiveInterest, InterestIndex } from "./interest.ts";
 import type { Picture, PictureNode } from "./picture.ts";
 import { EntryFlag, Snapshot } from "./snapshot.ts";
+import { type DoubtReason, resyncReason } from "./watcher-status.ts";
 
 /** What follows from a change besides telling it. */
 export interface Followers<T> {
@@ -104,31 +105,16 @@ export class Herald<T> {
   }
 
   /**
-   * A listing a consumer took after `since` may hold names that came and went unseen by us. Who listed the
-   * parent again may have listed this directory with it.
+   * A listing a consumer took after `since` may hold names that came and went unseen by us.
    */
-  gap(node: PictureNode<T>, since: number, reason: ResyncReason): void {
+  gap(node: PictureNode<T>, since: number, reason: DoubtReason): void {
     const path = node.path;
-    const never = Number.NEGATIVE_INFINITY;
-    const asked = Math.max(node.resyncedAt ?? never, node.parent?.resyncedAt ?? never);
+    const asked = lastAsked(node);
     for (const active of this.#interests.covering(path)) {
-      if (!this.#mayHaveSeen(active, asked, since, reason)) continue;
-      active.deliver({ type: "resync", path, scope: "self", reason });
+      if (!mayHaveSeen(active, asked, since, reason)) continue;
+      active.deliver({ type: "resync", path, scope: "self", reason: resyncReason(reason) });
       node.resyncedAt = this.#clock.monotonic();
     }
-  }
-
-  #mayHaveSeen(active: ActiveInterest, asked: number, since: number, reason: ResyncReason): boolean {
-    const { pictureAt, overrides, mode } = active;
-    // Nobody knows when those whom an earlier owner served have listed.
-    if (reason === "takeover" && active.inherits) return true;
-    if (overrides.openAudience === true) {
-      // A second look at what the server tells by itself finds what it does not tell: nobody was promised that.
-      const promised = reason !== "silent" || mode === "poll";
-      // Before it is live nobody has listed, unless it goes on where an earlier owner stopped.
-      if (promised) return pictureAt !== undefined || active.inherits;
-    }
-    return pictureAt !== undefined && Math.max(pictureAt, asked) + PICTURE_GRACE_MS >= since;
   }
 
   #tell(node: PictureNode<T>, via: Via, changes: readonly Change[]): void {
@@ -171,6 +157,7 @@ export class Herald<T> {
       this.#followers.left(below);
       // Names may come and go here until another handle is armed.
       below.dirModified = undefined;
+      below.surveyedAt = this.#clock.monotonic();
     }
     child.attach(parent, name);
     if (stale) this.#orphaned.add(child);
@@ -182,13 +169,11 @@ export class Herald<T> {
    */
   #mayBeListed(node: PictureNode<T>): boolean {
     const since = this.#clock.monotonic() - PICTURE_GRACE_MS;
-    const asked = ({ resyncedAt }: PictureNode<T>): boolean =>
-      resyncedAt !== undefined && resyncedAt >= since;
     for (const { pictureAt, overrides } of this.#interests.covering(node.path)) {
       if (pictureAt !== undefined && (overrides.openAudience === true || pictureAt >= since)) return true;
     }
-    for (let above = node.parent; above !== undefined; above = above.parent) if (asked(above)) return true;
-    return [...node.walk()].some(asked);
+    if (lastAsked(node) >= since) return true;
+    return [...node.walk()].some(({ resyncedAt }) => resyncedAt !== undefined && resyncedAt >= since);
   }
 
   /** Whether somebody asked for this directory, or one below, by its path. */
@@ -252,6 +237,7 @@ export class Herald<T> {
     if (!node.told) {
       node.snapshot = new Snapshot();
       node.inherited = parent.inherited;
+      node.surveyedAt = this.#clock.monotonic();
     }
     if (this.#orphaned.delete(node)) this.resync(node.path, "subtree", "silent");
     if (this.#isAwaited(node)) this.#introduce(parent, node);
@@ -271,6 +257,30 @@ export class Herald<T> {
       deliver(audience, below.path, "rescan", changes);
     }
   }
+}
+
+/** When consumers were last told to list this directory: by itself, or one above and with it what was new below. */
+function lastAsked<T>(node: PictureNode<T>): number {
+  let asked = Number.NEGATIVE_INFINITY;
+  for (let at: PictureNode<T> | undefined = node; at !== undefined; at = at.parent) {
+    asked = Math.max(asked, at.resyncedAt ?? asked);
+  }
+  return asked;
+}
+
+/**
+ * Whether one of an interest's consumers may have listed a directory after `since`. One that is known lists when
+ * the interest is live and when told to, and is done within the grace. An open audience lists when it pleases;
+ * only what a server does not tell anyway (`timer`) is announced to it by the same rule.
+ */
+function mayHaveSeen(active: ActiveInterest, asked: number, since: number, reason: DoubtReason): boolean {
+  const { pictureAt, overrides, mode } = active;
+  // Nobody knows when those whom an earlier owner served have listed.
+  if (reason === "takeover" && active.inherits) return true;
+  // Before it is live nobody has listed, unless it goes on where an earlier owner stopped.
+  if (overrides.openAudience === true && (reason !== "timer" || mode === "poll"))
+    return pictureAt !== undefined || active.inherits;
+  return pictureAt !== undefined && Math.max(pictureAt, asked) + PICTURE_GRACE_MS >= since;
 }
 
 function deliver(

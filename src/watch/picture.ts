@@ -20,11 +20,11 @@ export class PictureNode<T> {
   readonly logs: Set<TouchLog> = new Set<TouchLog>();
   snapshot: Snapshot | undefined;
   blind = false;
-  /** Last write of the directory itself when it was last listed (FILETIME). */
+  /** Last write of the directory itself when it was last listed (FILETIME). `undefined`: new, or moved since. */
   dirModified: bigint | undefined;
   /** Taken over from an earlier owner, or found below such, and not compared with a listing since. */
   inherited = false;
-  /** Monotonic ms of the last listing's begin. */
+  /** Monotonic ms of the last listing's begin; of a directory not listed since it came, when that was told. */
   surveyedAt: number | undefined;
   /** Which of all listings was the last to be told; older ones have nothing to say any more. */
   listing = 0;

@@ -1,4 +1,10 @@
+import type { DirectorySource } from "./source.ts";
 import type { WatcherServices } from "./watcher-port.ts";
+
+/** Whether a new handle of this server is followed by a second look. */
+export function takesSecondLook({ traits }: Pick<DirectorySource, "traits">): boolean {
+  return (traits.settleScanMs ?? 0) > 0;
+}
 
 /**
  * Runs `look` once, some time after a watch has gone live, where the server needs that: Samba accepts a

@@ -20,7 +20,6 @@ export class Subscription {
   readonly #givenUp = new Set<ArmedNotify>();
   #depth: number;
   #over = false;
-  #heard = false;
 
   constructor(
     directory: WatchedDirectory,
@@ -31,11 +30,6 @@ export class Subscription {
     this.#options = options;
     this.#onOutcome = onOutcome;
     this.#depth = Math.max(1, options.depth);
-  }
-
-  /** The server has told something: it hears what happens. */
-  get heard(): boolean {
-    return this.#heard;
   }
 
   /** Resolves `true` when the server holds the first request; `false` when an outcome will say why not. */
@@ -83,7 +77,6 @@ export class Subscription {
     switch (outcome.type) {
       case "records":
       case "overflow":
-        this.#heard = true;
         this.#fill();
         this.#onOutcome(
           outcome.type === "records" && outcome.records.length === 0 ? { type: "overflow" } : outcome,

@@ -2,14 +2,12 @@ import type { Clock } from "../base/clock.ts";
 import { joinPath } from "../base/path.ts";
 import type { Interest } from "./api.ts";
 import { isReplaced } from "./diff.ts";
-import type { Via } from "./events.ts";
 import type { Breather } from "./pacing.ts";
 import type { Picture, TouchLog } from "./picture.ts";
 import type { Budget, Scanner } from "./scanner.ts";
 import { Snapshot } from "./snapshot.ts";
 import { type DirectorySource, SourceError } from "./source.ts";
-import { type Listed, type SurveyReport, type Target, Teller } from "./teller.ts";
-import type { Doubt } from "./watcher-status.ts";
+import { type Listed, type SurveyReasons, type SurveyReport, type Target, Teller } from "./teller.ts";
 
 /**
  * The one way out of every doubt: list a directory (or tree), compare with what has been told, tell the
@@ -45,7 +43,7 @@ export class Surveyor<T> {
   }
 
   /** @throws SourceError when the root itself cannot be listed; AbortedError. */
-  async survey(root: Interest, doubt: Doubt | undefined, via: Via, signal: AbortSignal): Promise<void> {
+  async survey(root: Interest, reasons: SurveyReasons, signal: AbortSignal): Promise<void> {
     const node = this.#picture.find(root.path);
     const info = await this.#source.stat(root.path, { signal });
     // A directory that was told to be gone meanwhile: should it return, it is surveyed as a new one.
@@ -56,8 +54,7 @@ export class Surveyor<T> {
     const budget: Budget = { left: this.#maxEntries };
     const found: Listed<T>[] = [];
     const logs: Pick<Listed<T>, "node" | "log">[] = [];
-    const pristine = info.created === info.modified;
-    let level: Target<T>[] = [{ node, path: root.path, modified: info.modified, pristine }];
+    let level: Target<T>[] = [{ node, path: root.path, modified: info.modified }];
     const first = level[0];
     try {
       while (level.length > 0) {
@@ -70,7 +67,7 @@ export class Surveyor<T> {
         }
         level = next;
       }
-      await this.#teller.tell(found, { recursive: root.recursive, doubt, via }, signal);
+      await this.#teller.tell(found, { recursive: root.recursive, ...reasons }, signal);
     } finally {
       for (const { node, log } of logs) node.logs.delete(log);
     }
@@ -116,7 +113,7 @@ export class Surveyor<T> {
       const child = node.ensure(name);
       child.spell(`/${name}`);
       if (node.told && !child.told) child.snapshot = new Snapshot();
-      targets.push({ node: child, path: joinPath(path, name), modified, pristine: false });
+      targets.push({ node: child, path: joinPath(path, name), modified });
     }
     return targets;
   }

@@ -6,7 +6,7 @@ import { type Picture, type PictureNode, reconcile, type TouchLog } from "./pict
 import type { Listing } from "./scanner.ts";
 import { EntryFlag, type Snapshot, UNKNOWN } from "./snapshot.ts";
 import type { SourceError } from "./source.ts";
-import type { Doubt } from "./watcher-status.ts";
+import { type Doubt, type DoubtReason, resyncReason } from "./watcher-status.ts";
 
 /** Who hears what a survey finds. */
 export interface SurveyReport<T> {
@@ -20,16 +20,21 @@ export interface SurveyReport<T> {
    * Names may have come and gone between two listings. Who listed by himself after `since` may have seen
    * what no comparison of ours can tell.
    */
-  gap(node: PictureNode<T>, since: number, reason: ResyncReason): void;
+  gap(node: PictureNode<T>, since: number, reason: DoubtReason): void;
   /** A sub-directory that could not be listed. */
   skipped(path: CanonicalPath, error: SourceError): void;
 }
 
-/** Why and how a set of directories was listed. */
-export interface Survey {
-  readonly recursive: boolean;
+/** Why a set of directories was listed. */
+export interface SurveyReasons {
   readonly doubt: Doubt | undefined;
   readonly via: Via;
+  /** The server may be deaf as yet, and a second look follows: what a new directory leaves open is for that to say. */
+  readonly provisional: boolean;
+}
+
+interface Survey extends SurveyReasons {
+  readonly recursive: boolean;
 }
 
 /** A directory to be listed. */
@@ -37,8 +42,6 @@ export interface Target<T> {
   readonly node: PictureNode<T>;
   readonly path: CanonicalPath;
   readonly modified: bigint;
-  /** Just made: no name can have come and gone in it. */
-  readonly pristine: boolean;
 }
 
 /** One directory as it was found. */
@@ -89,7 +92,7 @@ export class Teller<T> {
   }
 
   async #tell(found: readonly Listed<T>[], survey: Survey, signal: AbortSignal): Promise<void> {
-    const { recursive, doubt } = survey;
+    const { recursive, doubt, provisional } = survey;
     const news: News<T>[] = [];
     for (const listed of found) {
       const { node, listing, path } = listed;
@@ -112,13 +115,19 @@ export class Teller<T> {
         else {
           await this.#tellDifferences(listed, byListing.get(listed), survey, signal);
           if (this.#picture.find(path) !== node) continue;
+          // New, and not looked at for the last time: its gap goes on.
+          if (node.dirModified === undefined && provisional && doubt === undefined && !node.inherited) {
+            node.listing = listed.number;
+            this.#report.listed(node, false);
+            continue;
+          }
           this.#tellGap(listed, doubt);
         }
         node.inherited = false;
         node.dirModified = listed.modified;
         node.surveyedAt = listed.begunAt;
         node.listing = listed.number;
-      } else if (doubt !== undefined) this.#report.gap(node, doubt.since, resyncReason(doubt));
+      } else if (doubt !== undefined) this.#report.gap(node, doubt.since, doubt.reason);
       this.#report.listed(node, !wasTold);
     }
   }
@@ -179,7 +188,7 @@ export class Teller<T> {
     }
     const since = gapBefore(listed, doubt);
     if (since === undefined) return;
-    this.#report.gap(node, since, doubt === undefined ? "silent" : resyncReason(doubt));
+    this.#report.gap(node, since, doubt?.reason ?? "settling");
   }
 
   /** The first listing of a directory that nobody was told of, or that was too large until now. */
@@ -191,7 +200,7 @@ export class Teller<T> {
       this.#report.resync(
         node.path,
         recursive ? "subtree" : "self",
-        doubt === undefined ? "too-large" : resyncReason(doubt),
+        doubt === undefined ? "too-large" : resyncReason(doubt.reason),
       );
     }
   }
@@ -220,14 +229,13 @@ function untouched(change: Change, log: TouchLog): Change[] {
 }
 
 /** Since when names may have come and gone in a directory unseen; `undefined` if none can have. */
-function gapBefore<T>(
-  { node, modified, pristine, begunAt }: Listed<T>,
-  doubt: Doubt | undefined,
-): number | undefined {
-  // A directory new to us, but maybe not to a consumer who has just listed the tree by himself.
-  if (node.dirModified === undefined) return pristine ? undefined : begunAt;
-  if (doubt === undefined || doubt.reason === "settling" || node.dirModified === modified) return undefined;
-  return doubt.reason === "timer" ? node.surveyedAt : doubt.since;
+function gapBefore<T>({ node, modified }: Listed<T>, doubt: Doubt | undefined): number | undefined {
+  // Told as new, but its handle came later, and a consumer who listed the tree by himself may have been quicker.
+  // No time stamp proves that nothing happened in between: creation times are made up where a file system
+  // has none (Samba takes the earliest of the others), and copying programs set the others.
+  if (node.dirModified === undefined) return Math.min(node.surveyedAt ?? Infinity, doubt?.since ?? Infinity);
+  if (doubt === undefined || node.dirModified === modified) return undefined;
+  return doubt.reason === "timer" || doubt.reason === "settling" ? node.surveyedAt : doubt.since;
 }
 
 /**
@@ -243,8 +251,4 @@ function withoutHeard(changes: readonly Change[], before: Snapshot, after: Snaps
     after.set(name, { ...UNKNOWN, flags: (after.get(name)?.flags ?? 0) & (directory | link) });
     return false;
   });
-}
-
-function resyncReason(doubt: Doubt): ResyncReason {
-  return doubt.reason === "timer" || doubt.reason === "settling" ? "silent" : doubt.reason;
 }

@@ -5,10 +5,15 @@ import { transitions, type WatcherState } from "./facts.ts";
 import { SourceError, type SourceFailure } from "./source.ts";
 
 /**
- * - `timer`: nothing in particular; whoever listed by himself meanwhile is told where he may be wrong.
- * - `settling`: the server may have been deaf at first, but has been heard since: comparing listings is enough.
+ * - `timer`: nothing in particular. What the server would not have told is found as far as listings show it.
+ * - `settling`: the server may have been deaf when the handle was new.
  */
 export type DoubtReason = ResyncReason | "timer" | "settling";
+
+/** As consumers are told. */
+export function resyncReason(reason: DoubtReason): ResyncReason {
+  return reason === "timer" || reason === "settling" ? "silent" : reason;
+}
 
 /** Something may have been missed. */
 export interface Doubt {

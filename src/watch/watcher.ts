@@ -203,7 +203,7 @@ export class Watcher implements WatcherView {
       often(options.healthSeconds * 1_000, () => this.#check?.()),
       often(options.refreshMinutes * 60_000, () => void this.#renew(subscription)),
       often(this.spec.rescanMinutes * 60_000, () => this.doubt("timer")),
-      secondLook(this.#services, () => this.doubt(subscription.heard ? "settling" : "timer")),
+      secondLook(this.#services, () => this.doubt("settling")),
     ];
   }
 

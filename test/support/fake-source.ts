@@ -57,6 +57,8 @@ export interface FakeOptions {
   readonly mute?: boolean;
   /** How long the server hears nothing after it has accepted the first request on a handle, ms. Default 0. */
   readonly deafMs?: number;
+  /** `false`: a creation time is the last write, as Samba makes it up where the file system knows none. Default true. */
+  readonly birthTimes?: boolean;
 }
 
 const ADDED = 1;
@@ -268,7 +270,7 @@ export class FakeShare implements DirectorySource {
       if (at > 0) await this.#answer(path, signal);
       yield names.slice(at, at + pageSize).flatMap((name) => {
         const child = node.children.get(name);
-        return child === undefined ? [] : [{ name, ...infoOf(child) }];
+        return child === undefined ? [] : [{ name, ...this.infoOf(child) }];
       });
     }
   }
@@ -276,7 +278,7 @@ export class FakeShare implements DirectorySource {
   async stat(path: CanonicalPath, { signal }: { signal?: AbortSignal | undefined }): Promise<EntryInfo> {
     this.calls.stat++;
     await this.#answer(path, signal);
-    return infoOf(this.#look(path));
+    return this.infoOf(this.#look(path));
   }
 
   async reachable({ signal, onRefused }: ReachOptions): Promise<void> {
@@ -291,6 +293,12 @@ export class FakeShare implements DirectorySource {
   }
 
   // --- inside ---------------------------------------------------------------------------------
+
+  infoOf(node: FakeNode): EntryInfo {
+    const { type, id, modified, size, attributes } = node;
+    const created = this.options.birthTimes === false ? modified : node.created;
+    return { type, fileId: id, created, modified, changed: modified, size, attributes };
+  }
 
   nodeOf(path: CanonicalPath): FakeNode | undefined {
     return this.#find(path);
@@ -409,7 +417,7 @@ export class FakeHandle implements WatchedDirectory {
     this.#share = share;
     this.node = node;
     this.path = path;
-    this.info = infoOf(node);
+    this.info = share.infoOf(node);
     this.#clock = clock;
     this.#random = random;
   }
@@ -522,9 +530,4 @@ export class FakeHandle implements WatchedDirectory {
 
 function failure(kind: SourceFailure, path: CanonicalPath): SourceError {
   return new SourceError(kind, `${kind}: ${path}`);
-}
-
-function infoOf(node: FakeNode): EntryInfo {
-  const { type, id, created, modified, size, attributes } = node;
-  return { type, fileId: id, created, modified, changed: modified, size, attributes };
 }

@@ -14,6 +14,8 @@ interface Scene {
   readonly share?: Partial<FakeOptions>;
   readonly interests: readonly Interest[];
   readonly faults: readonly Fault[];
+  /** Consumers join when they please, and hear what an interest hears from then on. */
+  readonly openAudience?: boolean;
 }
 
 type Fault = "cut" | "overflow" | "cleanup" | "forget" | "busy" | "babble";
@@ -42,10 +44,10 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
     { cover: "directory", healthSeconds: 5, refreshMinutes: 1, pollSeconds: 2, ...scene.watcher },
     { clock, random },
   );
-  const mirrors: Mirror[] = [];
+  const audiences: Mirror[][] = [];
   const handles: WatchHandle[] = [];
-  const join = (interest: Interest): void => {
-    const mirror = new Mirror({
+  const mirrorOf = (interest: Interest): Mirror =>
+    new Mirror({
       ...interest,
       now: () => share.tick,
       list: async (path) =>
@@ -56,23 +58,29 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
             }))
           : undefined,
     });
-    let live = false;
-    const handle = watcher.watch(interest, (event: WatchEvent) => {
-      log.push(
-        `${clock.monotonic().toFixed()} ${interest.path}${interest.recursive ? "/**" : ""} ${JSON.stringify(event)}`,
-      );
-      if (live) mirror.apply(event);
-    });
+  const join = (interest: Interest): void => {
+    const audience: Mirror[] = [];
+    const handle = watcher.watch(
+      interest,
+      (event: WatchEvent) => {
+        log.push(
+          `${clock.monotonic().toFixed()} ${interest.path}${interest.recursive ? "/**" : ""} ${JSON.stringify(event)}`,
+        );
+        for (const mirror of audience) mirror.apply(event);
+      },
+      { openAudience: scene.openAudience === true },
+    );
     // A directory that is not there yet is listed when it comes: the changes tell.
     handle.live.then(
       () => {
-        live = true;
         log.push(`${clock.monotonic().toFixed()} ${interest.path} listed`);
+        const mirror = mirrorOf(interest);
+        audience.push(mirror);
         mirror.start();
       },
       () => undefined,
     );
-    mirrors.push(mirror);
+    audiences.push(audience);
     handles.push(handle);
   };
   for (const interest of scene.interests) {
@@ -91,6 +99,16 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
       log.push(`${clock.monotonic().toFixed()} FAULT ${fault}`);
       inject(share, fault, clock, random);
     }
+    if (scene.openAudience === true && random() < 0.1) {
+      const index = Math.floor(random() * scene.interests.length);
+      const [interest, audience] = [scene.interests[index], audiences[index]];
+      if (interest !== undefined && audience !== undefined && handles[index]?.state === "live") {
+        log.push(`${clock.monotonic().toFixed()} ${interest.path} listed by one more`);
+        const mirror = mirrorOf(interest);
+        audience.push(mirror);
+        mirror.start();
+      }
+    }
     if (random() < 0.4) await clock.advance(random() * 100);
     if (random() < 0.02) await clock.advance(5_000);
   }
@@ -100,8 +118,8 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
   await clock.advance(scene.share?.mute === true ? 150_000 : 300_000);
   const wrong: string[] = [];
   for (const [index, interest] of scene.interests.entries()) {
-    const mirror = mirrors[index] as Mirror;
-    await mirror.idle();
+    const audience = audiences[index] ?? [];
+    for (const mirror of audience) await mirror.idle();
     const expected = share.isDirectory(interest.path) ? "live" : "gone";
     const state = handles[index]?.state === "degraded" ? "live" : handles[index]?.state;
     if (state !== expected) {
@@ -113,7 +131,9 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
     for (const [path, { type, changedAt }] of share.paths(interest.path, interest.recursive)) {
       truth.set(path, { directory: type === "directory", changedAt });
     }
-    wrong.push(...disagreements(mirror, truth).map((line) => `${JSON.stringify(interest)} ${line}`));
+    for (const mirror of audience) {
+      wrong.push(...disagreements(mirror, truth).map((line) => `${JSON.stringify(interest)} ${line}`));
+    }
   }
   await watcher.close();
   await clock.advance(1_000);
@@ -292,6 +312,39 @@ const scenes: Record<string, Scene> = {
       { path: "/a", recursive: false },
     ],
     faults: [],
+  },
+  "a server without creation times": {
+    share: { birthTimes: false },
+    interests: [{ path: "/", recursive: true }],
+    faults: [],
+  },
+  "consumers that join when they please": {
+    openAudience: true,
+    share: { birthTimes: false, latencyMs: 20 },
+    interests: [
+      { path: "/", recursive: true },
+      { path: "/a", recursive: false },
+    ],
+    faults: FAULTS,
+  },
+  "consumers that join when they please, at a server that is deaf at first": {
+    openAudience: true,
+    share: { birthTimes: false, deafMs: 700, traits: { settleScanMs: 1_500 } },
+    interests: [
+      { path: "/", recursive: true },
+      { path: "/a", recursive: false },
+    ],
+    faults: [],
+  },
+  "consumers that join when they please, one recursive handle": {
+    openAudience: true,
+    watcher: { cover: "tree" },
+    share: { birthTimes: false, latencyMs: 20 },
+    interests: [
+      { path: "/", recursive: true },
+      { path: "/a/b", recursive: true },
+    ],
+    faults: FAULTS,
   },
   "with stat and settling": {
     watcher: { stat: true, settleMs: 300 },

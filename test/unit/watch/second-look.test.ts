@@ -57,12 +57,20 @@ describe("a second look at a server that is deaf at first", () => {
     expect(told()).toEqual(["resync silent"]);
   });
 
-  it("asks nobody to list again when the server has been heard since", async () => {
+  it("says so even when the server has been heard since: it may have been deaf before", async () => {
     const { clock, share, told } = await watching();
+    share.write("/early");
+    share.remove("/early");
     await clock.advance(300);
     share.write("/late");
     await clock.advance(2_000);
-    expect(told()).toEqual(["notify: added late"]);
+    expect(told()).toEqual(["notify: added late", "resync silent"]);
+  });
+
+  it("asks nobody to list again where nothing has changed", async () => {
+    const { clock, share, told } = await watching();
+    await clock.advance(10_000);
+    expect(told()).toEqual([]);
     expect(share.calls.list).toBe(2);
   });
 

@@ -452,9 +452,77 @@ describe("many interests", () => {
     await handle.live;
     take();
     share.rename("/out", "/d/in");
-    share.mkdir("/d/empty");
     await clock.advance(1_000);
     expect(told(take()).filter((line) => line.startsWith("resync"))).toEqual(["resync /d/in self silent"]);
+    await clock.advance(60_000);
+    share.mkdir("/d/later");
+    await clock.advance(1_000);
+    expect(told(take())).toEqual(["notify: added /d:later"]);
+  });
+
+  it("are told of names that came and went in a new directory, whatever its creation time says", async () => {
+    const { clock, share, watcher, events, take } = bench({}, { birthTimes: false });
+    const handle = watcher.watch({ path: "/", recursive: true }, (event) => events.push(event));
+    await clock.advance(1_000);
+    await handle.live;
+    take();
+    share.mkdir("/new");
+    share.write("/new/ghost");
+    share.remove("/new/ghost");
+    await clock.advance(1_000);
+    expect(told(take())).toEqual(["notify: added /:new", "resync /new self silent"]);
+  });
+
+  it("are told so however long they have been watching, where anybody may list any time", async () => {
+    const { clock, share, watcher } = bench();
+    const heard: Record<"known" | "open", WatchEvent[]> = { known: [], open: [] };
+    const at = { path: "/", recursive: true };
+    const known = watcher.watch(at, (event) => heard.known.push(event));
+    const open = watcher.watch(at, (event) => heard.open.push(event), { openAudience: true });
+    await clock.advance(1_000);
+    await Promise.all([known.live, open.live]);
+    await clock.advance(600_000);
+    share.mkdir("/new");
+    await clock.advance(1_000);
+    expect(told(heard.known).slice(1)).toEqual(["notify: added /:new"]);
+    expect(told(heard.open).slice(1)).toEqual(["notify: added /:new", "resync /new self silent"]);
+  });
+
+  it("are told once of a new directory where a second look follows: after that", async () => {
+    const { clock, share, watcher, events, take } = bench(
+      {},
+      { traits: { settleScanMs: 1_500 }, deafMs: 200 },
+    );
+    const handle = watcher.watch({ path: "/", recursive: true }, (event) => events.push(event));
+    await clock.advance(5_000);
+    await handle.live;
+    take();
+    share.mkdir("/new");
+    share.write("/new/file");
+    await clock.advance(1_000);
+    share.write("/new/another");
+    expect(told(take())).toEqual(["notify: added /:new", "rescan: added /new:file"]);
+    await clock.advance(10_000);
+    expect(told(take())).toEqual(["notify: added /new:another", "resync /new self silent"]);
+  });
+
+  it("who listed a new directory together with the one it lies in hear of it, however deep it lies", async () => {
+    const { clock, share, watcher, events, take } = bench();
+    share.mkdir("/a");
+    const handle = watcher.watch({ path: "/", recursive: true }, (event) => events.push(event));
+    await clock.advance(1_000);
+    await handle.live;
+    await clock.advance(60_000);
+    take();
+    // Asks for a listing of the root, where a tree has appeared meanwhile.
+    share.write("/x");
+    share.remove("/x");
+    share.overflow();
+    await clock.advance(2_000);
+    expect(told(take())).toContain("resync / self overflow");
+    share.mkdir("/a/b");
+    await clock.advance(1_000);
+    expect(told(take())).toEqual(["notify: added /a:b", "resync /a/b self silent"]);
   });
 
   it("are served by one recursive handle where that tells everything", async () => {
