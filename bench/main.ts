@@ -1,5 +1,6 @@
 /**
- * npm run bench [-- --json FILE] [--only latency,burst,scale,fleet,checkpoints,gateway] [--quick]: the numbers of docs/benchmarks.md.
+ * npm run bench [-- --json FILE] [--only latency,burst,copy,large,scale,watches,fleet,checkpoints,gateway] [--quick]:
+ * the numbers of docs/benchmarks.md.
  * Everything runs on loopback against servers of our own, is bounded, and ends by itself.
  */
 import { writeFileSync } from "node:fs";
@@ -14,6 +15,7 @@ import { latency } from "./latency.ts";
 import { roles } from "./roles.ts";
 import { scale } from "./scale.ts";
 import type { Section } from "./stats.ts";
+import { treeCopy } from "./tree-copy.ts";
 import { watches } from "./watches.ts";
 
 const { values } = parseArgs({
@@ -26,6 +28,7 @@ const { values } = parseArgs({
 const sections: Record<string, () => Promise<Section>> = {
   latency: () => latency(values.quick ? 20 : 60),
   burst: () => burst(values.quick ? 2_000 : 20_000),
+  copy: () => treeCopy(values.quick ? 50 : 500),
   large: () => largeDirectory(values.quick ? 20_000 : 200_000),
   scale: () => scale(values.quick ? 500 : 10_000),
   watches: () => watches(values.quick ? 500 : 10_000),

@@ -1,8 +1,9 @@
-import { type CanonicalPath, joinPath } from "../base/path.ts";
+import { baseName, type CanonicalPath, joinPath, parentOf } from "../base/path.ts";
 import type { LocatedChange } from "./coalesce.ts";
 import type { Via } from "./events.ts";
 import { Herald } from "./herald.ts";
 import type { Inquirer } from "./inquirer.ts";
+import { Inquiries } from "./inquiries.ts";
 import { type ActiveInterest, InterestIndex, type InterestStatus } from "./interest.ts";
 import type { ResolvedOptions, Surroundings } from "./options.ts";
 import { Breather, forEachAtOnce, type Gate, Pacer } from "./pacing.ts";
@@ -91,11 +92,14 @@ export class Garrison implements WatcherHost {
         for (const active of this.#interests.covering(path)) this.#refresh(active);
       },
     });
+    const inquiries = new Inquiries<Node>(clock, this.#stop.signal, (node, names) =>
+      this.#enquire(node, names),
+    );
     this.#herald = new Herald(this.picture, this.#interests, clock, key, {
       left: (node) => this.#posts.withdraw(node),
       poke: (node) => this.#poke(node),
       entered: (node) => this.#entered(node),
-      enquire: (node, names) => void this.#enquire(node, names),
+      enquire: (node, names) => inquiries.add(node, names),
     });
     const breather = new Breather(clock, options.entriesPerTurn);
     const scanner = new Scanner(source, gate, clock, breather, {
@@ -104,9 +108,10 @@ export class Garrison implements WatcherHost {
     });
     this.#surveyor = new Surveyor(source, scanner, this.picture, clock, breather, options.maxEntries, {
       differences: (node, via, changes) => this.#herald.differences(node, via, changes),
-      listed: (node, silent) => {
+      expands: (node) => this.#expander(node) !== undefined,
+      listed: (node, silent, directories) => {
         this.#roster.trouble(node.path, undefined);
-        this.#expand(node, silent);
+        this.#expand(node, silent, directories);
       },
       resync: (path, scope, reason) => this.#herald.resync(path, scope, reason),
       gap: (node, since, reason) => this.#herald.gap(node, since, reason),
@@ -133,7 +138,9 @@ export class Garrison implements WatcherHost {
       this.#roots.look(active);
     } else {
       this.#posts.ensureDirectory(node, false);
-      if (unit.expand && node.told) this.#expand(node, true);
+      if (unit.expand && node.snapshot !== undefined) this.#expand(node, true, node.snapshot.directories());
+      // What is too large to remember must be listed for its sub-directories.
+      if (unit.expand && node.blind) node.attachment?.directory?.doubt("timer");
     }
     this.#refresh(active);
   }
@@ -204,7 +211,8 @@ export class Garrison implements WatcherHost {
 
   statusChanged(watcher: WatcherView): void {
     const { path, recursive } = watcher.spec;
-    this.#roster.note(watcher);
+    const above = path === "/" ? undefined : this.picture.find(parentOf(path));
+    this.#roster.note(watcher, above?.snapshot?.has(baseName(path)) === true);
     if (watcher.settled) this.#posts.settled(watcher);
     if (recursive) {
       if (watcher.status.state === "live") this.#posts.retire(path);
@@ -242,12 +250,16 @@ export class Garrison implements WatcherHost {
     for (const active of this.#interests.at(node.path)) this.#roots.wake(active);
   }
 
-  /** In `directory` cover: every known sub-directory of a recursive interest has a watcher of its own. */
-  #expand(node: Node, silent: boolean): void {
-    if (this.#stop.signal.aborted || node.snapshot === undefined) return;
-    const recursive = this.#interests.covering(node.path).find(({ interest }) => interest.recursive);
-    if (recursive === undefined || this.#territory.treeFor(node.path) !== undefined) return;
-    for (const name of node.snapshot.directories()) {
+  /** In `directory` cover: the interest for which sub-directories have watchers of their own. */
+  #expander(node: Node): ActiveInterest | undefined {
+    if (this.#territory.treeFor(node.path) !== undefined) return undefined;
+    return this.#interests.covering(node.path).find(({ interest }) => interest.recursive);
+  }
+
+  #expand(node: Node, silent: boolean, directories: Iterable<string>): void {
+    const recursive = this.#expander(node);
+    if (this.#stop.signal.aborted || recursive === undefined) return;
+    for (const name of directories) {
       const child = node.ensure(name);
       if (child.attachment?.directory !== undefined) continue;
       if (!silent && !child.told) this.#herald.enter(node, name);
@@ -272,7 +284,7 @@ export class Garrison implements WatcherHost {
     } else if (this.#posts.ensureDirectory(node, true) === undefined) {
       const recursive = this.#interests.covering(node.path).find(({ interest }) => interest.recursive);
       if (recursive !== undefined) this.#fall(recursive);
-    } else this.#expand(node, false);
+    } else this.#expand(node, false, node.snapshot?.directories() ?? []);
   }
 
   /** Too many directories for handles of their own. */

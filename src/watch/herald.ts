@@ -51,7 +51,7 @@ export class Herald<T> {
 
   /** What the server said about one directory. */
   records(path: CanonicalPath, changes: readonly Change[]): void {
-    const node = this.#picture.find(path);
+    const node = this.#picture.find(path) ?? this.#unremembered(path);
     // A directory nobody has been told of yet: its first listing will hold all this.
     if (node === undefined) return;
     if (node.path !== path) node.spell(path);
@@ -64,6 +64,15 @@ export class Herald<T> {
       this.#structure(node, change);
     }
     this.#tell(node, "notify", changes);
+  }
+
+  /** Below a directory that is too large, nothing was listed: what a recursive handle tells is passed on as it comes. */
+  #unremembered(path: CanonicalPath): PictureNode<T> | undefined {
+    const known = this.#picture.nearest(path);
+    if (!known.blind) return undefined;
+    const node = this.#picture.ensure(path);
+    for (let at = node; at !== known && at.parent !== undefined; at = at.parent) at.blind = true;
+    return node;
   }
 
   /** What a comparison found; `node.snapshot` is the new one already. */

@@ -4,7 +4,7 @@ import type { Gate } from "./pacing.ts";
 import { type DirectorySource, type EntryInfo, SourceError } from "./source.ts";
 
 /** Above this many names in one directory, one listing costs less than asking for each. */
-const STAT_AT_MOST = 16;
+export const STAT_AT_MOST = 16;
 
 /** Finds out what entries are that so far are only names. */
 export class Inquirer {

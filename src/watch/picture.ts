@@ -155,6 +155,17 @@ export class Picture<T> {
     return node;
   }
 
+  /** The directory itself, or the lowest above it that is in the picture. */
+  nearest(path: CanonicalPath): PictureNode<T> {
+    let node = this.root;
+    for (const name of segmentsOf(path)) {
+      const child = node.child(name);
+      if (child === undefined) break;
+      node = child;
+    }
+    return node;
+  }
+
   ensure(path: CanonicalPath): PictureNode<T> {
     let node = this.root;
     for (const name of segmentsOf(path)) node = node.ensure(name);

@@ -78,8 +78,9 @@ export class Recovery {
     switch (failure) {
       case "gone":
       case "not-a-directory":
-      case "bad-path":
         return this.#absent;
+      // No name that a server refuses becomes acceptable by itself.
+      case "bad-path":
       case "denied":
       case "credentials":
         return this.#refused;

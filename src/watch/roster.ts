@@ -2,6 +2,9 @@ import { type CanonicalPath, parentOf } from "../base/path.ts";
 import { Watcher } from "./watcher.ts";
 import type { WatcherServices, WatcherSpec, WatcherView } from "./watcher-port.ts";
 
+/** A directory that comes and goes is told by the one above it long before so many tries, some ten seconds, are over. */
+const STUCK_AFTER = 6;
+
 /** All watchers of a share: which are there, which an interest has to wait for, which are in trouble. */
 export class Roster {
   readonly #key: (path: CanonicalPath) => string;
@@ -40,12 +43,14 @@ export class Roster {
     return awaited || troubled;
   }
 
-  /** Takes note of a watcher's new status. */
-  note(watcher: WatcherView): void {
+  /** Takes note of a watcher's new status. `listed`: the directory above says that its directory is there. */
+  note(watcher: WatcherView, listed: boolean): void {
     const { state, error } = watcher.status;
     const key = this.#key(watcher.spec.path);
     if (watcher.settled) this.#unsettled.delete(key, watcher);
-    if (state === "denied" || state === "degraded") {
+    const refused = error?.failure === "bad-path" || watcher.failures >= STUCK_AFTER;
+    const stuck = state === "gone" && listed && refused;
+    if (state === "denied" || state === "degraded" || stuck) {
       this.#troubled.set(key, watcher, `${watcher.spec.path}: ${error?.message ?? state}`);
     } else this.#troubled.delete(key, watcher);
   }
@@ -62,14 +67,22 @@ export class Roster {
     return this.#unsettled.within(this.#key(path)).next().done !== true;
   }
 
-  /** What is wrong below `path`, in one clause. */
+  /** What is wrong below `path`, in one clause. It does not count: each one more would be news to tell. */
   troubleBelow(path: CanonicalPath): string | undefined {
     const key = this.#key(path);
-    for (const [{ spec }, trouble] of this.#troubled.within(key)) {
-      if (this.#key(spec.path) !== key) return trouble;
+    let first: string | undefined;
+    for (const trouble of this.#troubles(key)) {
+      if (first !== undefined) return `${first} (and others)`;
+      first = trouble;
     }
-    for (const [, trouble] of this.#skipped.within(key)) return trouble;
-    return undefined;
+    return first;
+  }
+
+  *#troubles(key: string): IterableIterator<string> {
+    for (const [{ spec }, trouble] of this.#troubled.within(key)) {
+      if (this.#key(spec.path) !== key) yield trouble;
+    }
+    for (const [, trouble] of this.#skipped.within(key)) yield trouble;
   }
 
   /** What was refused may be allowed now. */

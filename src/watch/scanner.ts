@@ -6,16 +6,18 @@ import type { Breather, Gate } from "./pacing.ts";
 import { REPARSE_POINT, Snapshot } from "./snapshot.ts";
 import type { DirectorySource } from "./source.ts";
 
-/** Names a set of listings may still read. */
+/** Names a set of listings may still remember. */
 export interface Budget {
   left: number;
+  /** Sub-directories are wanted even of a directory that is too large. */
+  readonly directories: boolean;
 }
 
 export interface Listing {
   readonly snapshot: Snapshot;
   /** Last write of each sub-directory, links left out (FILETIME). */
   readonly directories: ReadonlyMap<string, bigint>;
-  /** The budget did not suffice; the rest was not read. */
+  /** The budget did not suffice: `snapshot` is empty, and so is `directories` unless they were wanted. */
   readonly tooLarge: boolean;
 }
 
@@ -55,35 +57,44 @@ export class Scanner {
   async list(path: CanonicalPath, budget: Budget, signal: AbortSignal, begun?: () => void): Promise<Listing> {
     const leave = await this.#gate.enter(signal);
     const started = this.#clock.monotonic();
-    const snapshot = new Snapshot();
+    const directories = new Map<string, bigint>();
+    let snapshot = new Snapshot();
+    let tooLarge = false;
+    let read = 0;
     const fact = (phase: "started" | "progress" | "finished" | "failed"): void =>
       scans.publish({
         connection: this.#options.label,
         path,
         phase,
-        entries: snapshot.size,
+        entries: read,
         elapsedMs: this.#clock.monotonic() - started,
       });
     fact("started");
     try {
       begun?.();
-      const directories = new Map<string, bigint>();
       let told = 0;
       for await (const page of this.#source.list(path, { signal })) {
         throwIfAborted(signal);
         for (const entry of page) {
-          if (budget.left <= 0) {
-            fact("finished");
-            return { snapshot: new Snapshot(), directories: new Map(), tooLarge: true };
+          if (!tooLarge && budget.left <= 0) {
+            tooLarge = true;
+            snapshot = new Snapshot();
+            if (!budget.directories) {
+              fact("finished");
+              return { snapshot, directories: new Map(), tooLarge };
+            }
           }
-          budget.left--;
-          snapshot.put(entry);
+          if (!tooLarge) {
+            budget.left--;
+            snapshot.put(entry);
+          }
           if (entry.type === "directory" && (entry.attributes & REPARSE_POINT) === 0) {
             directories.set(entry.name, entry.modified);
           }
         }
-        if (snapshot.size - told >= ENTRIES_PER_FACT) {
-          told = snapshot.size;
+        read += page.length;
+        if (read - told >= ENTRIES_PER_FACT) {
+          told = read;
           fact("progress");
         }
         await this.#breather.after(page.length, signal);
@@ -93,7 +104,7 @@ export class Scanner {
         }
       }
       fact("finished");
-      return { snapshot: snapshot.compact(), directories, tooLarge: false };
+      return { snapshot: snapshot.compact(), directories, tooLarge };
     } catch (error) {
       fact("failed");
       throw error;

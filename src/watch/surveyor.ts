@@ -51,7 +51,8 @@ export class Surveyor<T> {
     if (info.type !== "directory") {
       throw new SourceError("not-a-directory", `${root.path} is not a directory`);
     }
-    const budget: Budget = { left: this.#maxEntries };
+    const directories = !root.recursive && this.#report.expands(node);
+    const budget: Budget = { left: this.#maxEntries, directories };
     const found: Listed<T>[] = [];
     const logs: Pick<Listed<T>, "node" | "log">[] = [];
     let level: Target<T>[] = [{ node, path: root.path, modified: info.modified }];
@@ -109,10 +110,12 @@ export class Surveyor<T> {
       const before = node.snapshot?.get(name);
       const now = listing.snapshot.get(name);
       const known = before !== undefined && now !== undefined && !isReplaced(before, now);
-      if (node.told && !known) continue;
+      // Of what was too large until now nobody knows anything: all that is below is asked for by one resync.
+      const told = node.told && !node.blind;
+      if (told && !known) continue;
       const child = node.ensure(name);
       child.spell(`/${name}`);
-      if (node.told && !child.told) child.snapshot = new Snapshot();
+      if (told && !child.told) child.snapshot = new Snapshot();
       targets.push({ node: child, path: joinPath(path, name), modified });
     }
     return targets;

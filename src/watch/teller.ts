@@ -1,4 +1,4 @@
-import type { CanonicalPath } from "../base/path.ts";
+import { baseName, type CanonicalPath } from "../base/path.ts";
 import { diffSteps, moveSteps } from "./diff.ts";
 import type { Change, ResyncReason, ResyncScope, Via } from "./events.ts";
 import { type Breather, Gate } from "./pacing.ts";
@@ -12,8 +12,10 @@ import { type Doubt, type DoubtReason, resyncReason } from "./watcher-status.ts"
 export interface SurveyReport<T> {
   /** `node.snapshot` has been replaced; these are the differences. */
   differences(node: PictureNode<T>, via: Via, changes: readonly Change[]): void;
-  /** The directory has been listed; `silent` when nobody had been told of it before. */
-  listed(node: PictureNode<T>, silent: boolean): void;
+  /** Sub-directories have handles of their own. */
+  expands(node: PictureNode<T>): boolean;
+  /** The directory has been listed, with these sub-directories; `silent` when nobody had been told of it before. */
+  listed(node: PictureNode<T>, silent: boolean, directories: Iterable<string>): void;
   /** Differences cannot be told. */
   resync(path: CanonicalPath, scope: ResyncScope, reason: ResyncReason): void;
   /**
@@ -110,7 +112,7 @@ export class Teller<T> {
       if (this.#picture.find(path) !== node) continue;
       const wasTold = node.told;
       if (!isOutdated(listed)) {
-        if (listing.tooLarge) this.#tellTooLarge(node, recursive, wasTold);
+        if (listing.tooLarge) this.#tellTooLarge(listed, recursive, wasTold);
         else if (node.snapshot === undefined) this.#adopt(listed, recursive, doubt);
         else {
           await this.#tellDifferences(listed, byListing.get(listed), survey, signal);
@@ -118,7 +120,7 @@ export class Teller<T> {
           // New, and not looked at for the last time: its gap goes on.
           if (node.dirModified === undefined && provisional && doubt === undefined && !node.inherited) {
             node.listing = listed.number;
-            this.#report.listed(node, false);
+            this.#report.listed(node, false, subdirectories(listed));
             continue;
           }
           this.#tellGap(listed, doubt);
@@ -128,7 +130,7 @@ export class Teller<T> {
         node.surveyedAt = listed.begunAt;
         node.listing = listed.number;
       } else if (doubt !== undefined) this.#report.gap(node, doubt.since, doubt.reason);
-      this.#report.listed(node, !wasTold);
+      this.#report.listed(node, !wasTold, subdirectories(listed));
     }
   }
 
@@ -205,11 +207,24 @@ export class Teller<T> {
     }
   }
 
-  #tellTooLarge(node: PictureNode<T>, recursive: boolean, wasTold: boolean): void {
+  #tellTooLarge({ node, listing, log }: Listed<T>, recursive: boolean, wasTold: boolean): void {
     node.snapshot = undefined;
     node.blind = true;
+    // Sub-directories with handles of their own are all that is remembered of it.
+    if (this.#report.expands(node)) {
+      const there = new Set([...listing.directories.keys()].map((name) => node.child(name)));
+      const gone = [...node.children()].filter((child) => child.told && !there.has(child));
+      const removed = gone.map((child): Change => ({ action: "removed", name: baseName(child.path) }));
+      const unheard = removed.filter(({ name }) => !log.has(name));
+      if (unheard.length > 0) this.#report.differences(node, "rescan", unheard);
+    }
     if (wasTold) this.#report.resync(node.path, recursive ? "subtree" : "self", "too-large");
   }
+}
+
+/** By what is known now, or by the listing of a directory too large to remember. */
+function subdirectories<T>({ node, listing }: Listed<T>): Iterable<string> {
+  return node.snapshot?.directories() ?? listing.directories.keys();
 }
 
 /** A later listing has been told already. */

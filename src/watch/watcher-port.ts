@@ -23,6 +23,8 @@ export interface WatcherView {
   readonly spec: WatcherSpec;
   readonly state: WatcherState;
   readonly status: WatcherStatus;
+  /** How often in a row it failed. */
+  readonly failures: number;
   /** The first answer is in: live, polling, or failed in a way that will not heal by itself. */
   readonly settled: boolean;
 }

@@ -1,4 +1,5 @@
-import { Backoff, deferred, sleep, waitFor } from "../base/async.ts";
+import { deferred, waitFor } from "../base/async.ts";
+import { Calm } from "./calm.ts";
 import { Coalescer, type LocatedChange } from "./coalesce.ts";
 import type { WatchMode } from "./events.ts";
 import { doubts, notifies, type WatcherState } from "./facts.ts";
@@ -47,8 +48,6 @@ import {
  * it is complete and no doubt arose meanwhile.
  */
 
-/** A rescan that follows another within this time waits: a server in an overflow storm needs air. */
-const STORM_MS = 1_000;
 /** Servers get configured: one that could not notify is asked again this often. */
 const NOTIFY_AGAIN_MS = 3_600_000;
 
@@ -64,7 +63,7 @@ export class Watcher implements WatcherView {
   #rescan: (() => void) | undefined;
   #check: (() => void) | undefined;
   #sureAt = 0;
-  #rescannedAt = Number.NEGATIVE_INFINITY;
+  readonly #calm: Calm;
   readonly #recovery: Recovery;
   readonly #checkup: Checkup;
 
@@ -73,6 +72,7 @@ export class Watcher implements WatcherView {
     this.#services = services;
     this.#recovery = new Recovery(services);
     this.#checkup = new Checkup(spec.path, services);
+    this.#calm = new Calm(services.clock);
   }
 
   get state(): WatcherState {
@@ -81,6 +81,10 @@ export class Watcher implements WatcherView {
 
   get status(): WatcherStatus {
     return this.#status;
+  }
+
+  get failures(): number {
+    return this.#recovery.failures;
   }
 
   get settled(): boolean {
@@ -227,6 +231,7 @@ export class Watcher implements WatcherView {
       records: records.length,
     });
     const since = this.#sureAt;
+    this.#calm.heard();
     switch (outcome.type) {
       case "records": {
         const { changes, doubtful } = coalescer.push(records);
@@ -259,10 +264,10 @@ export class Watcher implements WatcherView {
 
   /** Surveys again and again until none found itself in doubt when it ended. */
   async #surveyUntilSure(mode: WatchMode, state: WatcherState, signal: AbortSignal): Promise<undefined> {
-    const { host, clock, random } = this.#services;
-    const air = new Backoff({ initialMs: 100, maxMs: 10_000, random });
+    const { host, clock } = this.#services;
     this.#move(state);
-    for (;;) {
+    for (let again = state === "rescanning", tookMs = 0; ; again = true) {
+      if (again) await this.#calm.wait(tookMs, signal);
       const doubt = this.#doubt;
       this.#doubt = undefined;
       const begunAt = clock.monotonic();
@@ -276,19 +281,14 @@ export class Watcher implements WatcherView {
         this.#sureAt = Math.max(this.#sureAt, begunAt);
         return undefined;
       }
-      await sleep(air.next(), { signal, clock });
+      tookMs = clock.monotonic() - begunAt;
     }
   }
 
   async #rescanLive(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#services;
     if (this.#state !== "live") return;
-    this.#move("rescanning");
     try {
-      const rest = this.#rescannedAt + STORM_MS - clock.monotonic();
-      if (rest > 0) await sleep(rest, { signal, clock });
       await this.#surveyUntilSure("notify", "rescanning", signal);
-      this.#rescannedAt = clock.monotonic();
       this.#move("live");
       if (this.#doubt !== undefined) this.#rescan?.();
     } catch (error) {

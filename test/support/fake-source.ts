@@ -77,7 +77,7 @@ export class FakeShare implements DirectorySource {
   readonly options: FakeOptions;
   readonly #clock: Clock;
   readonly #random: () => number;
-  readonly #denied = new Set<string>();
+  readonly #denied = new Map<string, SourceFailure>();
   readonly #waiting = new Set<() => void>();
   #root: FakeNode;
   #nextId = 100n;
@@ -231,8 +231,9 @@ export class FakeShare implements DirectorySource {
     this.#busy = count;
   }
 
-  deny(path: CanonicalPath, denied = true): void {
-    if (denied) this.#denied.add(path);
+  /** Nobody can open or look at what is there and listed. */
+  deny(path: CanonicalPath, denied = true, failure: SourceFailure = "denied"): void {
+    if (denied) this.#denied.set(path, failure);
     else this.#denied.delete(path);
   }
 
@@ -317,7 +318,8 @@ export class FakeShare implements DirectorySource {
   #look(path: CanonicalPath): FakeNode {
     const node = this.#find(path);
     if (node === undefined) throw failure("gone", path);
-    if (this.#denied.has(path)) throw failure("denied", path);
+    const denied = this.#denied.get(path);
+    if (denied !== undefined) throw failure(denied, path);
     return node;
   }
 

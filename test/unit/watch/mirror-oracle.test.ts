@@ -270,6 +270,19 @@ const scenes: Record<string, Scene> = {
     interests: [{ path: "/", recursive: false }],
     faults: FAULTS,
   },
+  "too large to remember, one handle per directory": {
+    watcher: { maxEntries: 2 },
+    interests: [
+      { path: "/", recursive: true },
+      { path: "/a", recursive: false },
+    ],
+    faults: FAULTS,
+  },
+  "too large to remember, one recursive handle": {
+    watcher: { cover: "tree", maxEntries: 4 },
+    interests: [{ path: "/", recursive: true }],
+    faults: FAULTS,
+  },
   "slow answers": {
     share: { latencyMs: 400, lagMs: 5 },
     interests: [

@@ -300,6 +300,24 @@ describe("doubt", () => {
     expect(share.calls.list).toBe(listed + 1);
   });
 
+  it("waits for a pause in a storm of changes, but not for ever", async () => {
+    const { clock, share, watcher, events } = bench({}, { lagMs: 0, latencyMs: 1 });
+    const handle = watcher.watch({ path: "/", recursive: false }, (event) => events.push(event));
+    await clock.advance(1_000);
+    await handle.live;
+    const before = share.calls.list;
+    for (let i = 0; i < 100; i++) {
+      share.write(`/f${i}`);
+      share.overflow();
+      await clock.advance(100);
+    }
+    expect(share.calls.list - before).toBeGreaterThanOrEqual(4);
+    expect(share.calls.list - before).toBeLessThanOrEqual(6);
+    await clock.advance(500);
+    const names = events.flatMap((event) => (event.type === "changes" ? event.changes : []));
+    expect(new Set(names.map(({ name }) => name)).size).toBe(100);
+  });
+
   it("finds what a server forgot to tell, at the next renewal", async () => {
     const { clock, share, watcher, events, take } = bench({ refreshMinutes: 10 });
     const handle = watcher.watch({ path: "/", recursive: false }, (event) => events.push(event));
@@ -612,6 +630,105 @@ describe("many interests", () => {
     share.rename("/e", "/f");
     await clock.advance(100);
     expect(told(take())).toEqual(["notify: renamed /:e>f"]);
+  });
+
+  it("are served below a directory that is too large to remember", async () => {
+    const { clock, share, watcher, events, take } = bench({ maxEntries: 3 }, { deafMs: 0 });
+    share.mkdir("/sub");
+    for (let i = 0; i < 5; i++) share.write(`/f${i}`);
+    share.mkdir("/late");
+    const handle = watcher.watch({ path: "/", recursive: true }, (event) => events.push(event));
+    await clock.advance(1_000);
+    await handle.live;
+    expect([handle.state, watcher.handles]).toEqual(["live", 3]);
+    take();
+    share.write("/sub/x");
+    share.write("/late/y");
+    await clock.advance(1_000);
+    expect(told(take()).sort()).toEqual(["notify: added /late:y", "notify: added /sub:x"]);
+    await clock.advance(60_000);
+    share.remove("/sub", true);
+    share.mkdir("/new");
+    share.write("/new/z");
+    share.write("/f0");
+    share.overflow();
+    await clock.advance(2_000);
+    expect(told(take()).filter((line) => !line.includes("/late"))).toEqual([
+      "rescan: removed /:sub",
+      "resync / self too-large",
+      "rescan: added /new:z",
+      "resync /new self silent",
+    ]);
+    expect(watcher.handles).toBe(3);
+  });
+
+  it("that join a directory too large to remember get handles below it as well", async () => {
+    const { clock, share, watcher, events, take } = bench({ maxEntries: 3 });
+    share.mkdir("/sub");
+    for (let i = 0; i < 5; i++) share.write(`/f${i}`);
+    const first = watcher.watch({ path: "/", recursive: false }, () => undefined);
+    await clock.advance(1_000);
+    await first.live;
+    expect(watcher.handles).toBe(1);
+    const second = watcher.watch({ path: "/", recursive: true }, (event) => events.push(event));
+    await clock.advance(2_000);
+    await second.live;
+    expect(watcher.handles).toBe(2);
+    take();
+    share.write("/sub/x");
+    await clock.advance(1_000);
+    expect(told(take())).toEqual(["notify: added /sub:x"]);
+  });
+
+  it("hear by one recursive handle of what happens below a directory too large to remember", async () => {
+    const { clock, share, watcher, events, take } = bench({ cover: "tree", maxEntries: 5 });
+    share.mkdir("/sub");
+    share.mkdir("/sub/deep");
+    for (let i = 0; i < 7; i++) share.write(`/f${i}`);
+    const handle = watcher.watch({ path: "/", recursive: true }, (event) => events.push(event));
+    await clock.advance(1_000);
+    await handle.live;
+    take();
+    share.write("/sub/deep/x");
+    share.mkdir("/sub/new");
+    share.write("/sub/new/y");
+    await clock.advance(1_000);
+    expect(told(take())).toEqual(
+      expect.arrayContaining(["notify: added /sub/deep:x", "notify: added /sub:new"]),
+    );
+    // Small enough to be remembered, from the next comparison on: all that is below, too.
+    for (let i = 0; i < 7; i++) share.remove(`/f${i}`);
+    share.remove("/sub/new");
+    share.overflow();
+    await clock.advance(2_000);
+    expect(told(take())).toContain("resync / subtree overflow");
+    share.write("/sub/deep/y");
+    share.overflow();
+    await clock.advance(2_000);
+    expect(told(take())).toContain("rescan: added /sub/deep:y");
+  });
+
+  it("say so when a directory below cannot be opened, and go on asking slowly", async () => {
+    const { clock, share, watcher, events, take } = bench();
+    for (const name of ["/fine", "/odd", "/odder"]) share.mkdir(name);
+    share.deny("/odd", true, "bad-path");
+    share.deny("/odder", true, "gone");
+    const handle = watcher.watch({ path: "/", recursive: true }, (event) => events.push(event));
+    await clock.advance(1_000);
+    await handle.live;
+    expect(events.at(-1)).toMatchObject({ state: "degraded", error: "/odd: bad-path: /odd" });
+    await clock.advance(60_000);
+    expect(events.at(-1)).toMatchObject({ state: "degraded", error: "/odd: bad-path: /odd (and others)" });
+    take();
+    const before = share.calls.open;
+    await clock.advance(600_000);
+    // Half a minute between two tries for the one, two minutes and more for the other.
+    expect(share.calls.open - before).toBeLessThan(50);
+    expect(told(take())).toEqual([]);
+    share.deny("/odd", false);
+    share.deny("/odder", false);
+    await clock.advance(1_800_000);
+    expect(told(take()).at(-1)).toBe("live notify");
   });
 
   it("are not misled for long by records that came to the wrong handle, once that can happen", async () => {

@@ -1,0 +1,53 @@
+import type { Clock } from "../base/clock.ts";
+import { Calm } from "./calm.ts";
+import { STAT_AT_MOST } from "./inquirer.ts";
+
+interface Waiting {
+  readonly names: Set<string>;
+  readonly calm: Calm;
+}
+
+/**
+ * One inquiry at a time per directory. Names that come up meanwhile are asked for together in the next one, and
+ * what takes a listing waits for a pause: a burst costs a few listings, not one with every answer of the server.
+ */
+export class Inquiries<Directory> {
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal;
+  readonly #ask: (directory: Directory, names: readonly string[]) => Promise<void>;
+  /** Where an inquiry is under way: what has come up since. */
+  readonly #waiting = new Map<Directory, Waiting>();
+
+  /** @param ask must not reject */
+  constructor(
+    clock: Clock,
+    signal: AbortSignal,
+    ask: (directory: Directory, names: readonly string[]) => Promise<void>,
+  ) {
+    this.#clock = clock;
+    this.#signal = signal;
+    this.#ask = ask;
+  }
+
+  add(directory: Directory, names: readonly string[]): void {
+    const known = this.#waiting.get(directory);
+    const waiting = known ?? { names: new Set(), calm: new Calm(this.#clock) };
+    for (const name of names) waiting.names.add(name);
+    waiting.calm.heard();
+    if (known !== undefined) return;
+    this.#waiting.set(directory, waiting);
+    // Ends by itself, or because we were stopped.
+    void this.#run(directory, waiting).catch(() => undefined);
+  }
+
+  /** @throws AbortedError */
+  async #run(directory: Directory, { names, calm }: Waiting): Promise<void> {
+    while (names.size > 0) {
+      if (names.size > STAT_AT_MOST) await calm.wait(0, this.#signal);
+      const now = [...names];
+      names.clear();
+      await this.#ask(directory, now);
+    }
+    this.#waiting.delete(directory);
+  }
+}
