@@ -29,6 +29,8 @@ export class Consumer {
   readonly #mirrorAnew: () => Mirror;
   readonly #journal: Journal;
   #late: Mirror[] = [];
+  /** When it last heard or listed something (monotonic ms). */
+  busyAt = 0;
   #live = false;
   #refused = false;
 
@@ -47,12 +49,16 @@ export class Consumer {
       new Mirror({
         ...interest,
         now: () => Date.now(),
-        list: (path) => listed(share, path, journal, signal),
+        list: (path) =>
+          listed(share, path, journal, signal).finally(() => {
+            this.busyAt = performance.now();
+          }),
       });
     this.mirror = this.#mirrorAnew();
     this.handle = share.watches.watch(
       interest,
       (event) => {
+        this.busyAt = performance.now();
         journal.event(this.name, event);
         count(tally, event);
         for (const mirror of this.#late) mirror.apply(event);

@@ -78,6 +78,8 @@ const RESCAN_SECONDS = 6;
 const GROUND: Ground = { watched: "/top/watched", outside: "/outside" };
 /** Patience of the judge after a round, s. A directory that was gone is asked for every half minute. */
 const PATIENCE = { calm: 10, faulty: 75 };
+/** Whatever goes on then does not lead anywhere, s. */
+const ENDLESS = 600;
 const HISTORY = 50;
 
 /** Rounds of changes and faults; after each, every consumer's picture must become equal to the share. */
@@ -233,7 +235,7 @@ interface Verdict {
   readonly wrong: readonly { readonly consumer: string; readonly what: string; readonly path: string }[];
 }
 
-/** Waits until every consumer has it right, `patience` seconds at most. */
+/** Waits until every consumer has it right; gives up when none has heard or listed anything for `patience` seconds. */
 async function settle(samba: Samba, consumers: readonly Consumer[], patience: number): Promise<Verdict> {
   const began = performance.now();
   for (;;) {
@@ -256,7 +258,9 @@ async function settle(samba: Samba, consumers: readonly Consumer[], patience: nu
       return calm ? found : [{ consumer: who, what: `is ${consumer.handle.state}`, path }, ...found];
     });
     const seconds = (performance.now() - began) / 1_000;
-    if (wrong.length === 0 || seconds > patience) return { seconds, wrong };
+    const busyAt = Math.max(began, ...consumers.map(({ busyAt }) => busyAt));
+    const idle = (performance.now() - busyAt) / 1_000;
+    if (wrong.length === 0 || idle > patience || seconds > ENDLESS) return { seconds, wrong };
     await delay(50);
   }
 }

@@ -164,12 +164,16 @@ export class Herald<T> {
     const stale = this.#mayBeListed(child);
     for (const below of child.walk()) {
       this.#followers.left(below);
-      // Names may come and go here until another handle is armed.
-      below.dirModified = undefined;
-      below.surveyedAt = this.#clock.monotonic();
+      this.#renew(below);
     }
     child.attach(parent, name);
     if (stale) this.#orphaned.add(child);
+  }
+
+  /** Another directory than the one listed, or in another place: names may come and go until a handle is armed. */
+  #renew(node: PictureNode<T>): void {
+    node.dirModified = undefined;
+    node.surveyedAt = this.#clock.monotonic();
   }
 
   /**
@@ -207,6 +211,7 @@ export class Herald<T> {
     for (const child of [...node.children()]) if (this.#vacate(child)) keep = true;
     if (own.length > 0) {
       if (node.told) node.snapshot = new Snapshot();
+      this.#renew(node);
       this.#followers.poke(node);
     } else {
       this.#followers.left(node);
@@ -246,7 +251,7 @@ export class Herald<T> {
     if (!node.told) {
       node.snapshot = new Snapshot();
       node.inherited = parent.inherited;
-      node.surveyedAt = this.#clock.monotonic();
+      this.#renew(node);
     }
     if (this.#orphaned.delete(node)) this.resync(node.path, "subtree", "silent");
     if (this.#isAwaited(node)) this.#introduce(parent, node);
