@@ -13,6 +13,8 @@ const FILES = 10;
 const WIDE = 8;
 /** Until a reader who is known cannot be listing any more. */
 const GRACE_MS = 32_000;
+/** No news for this long: all has been told, second looks included. */
+const QUIET_MS = 10_000;
 
 /** A tree is copied into a recursive watch: what its consumers are told, and how often they have to list. */
 export async function treeCopy(directories: number): Promise<Section> {
@@ -51,8 +53,7 @@ export async function treeCopy(directories: number): Promise<Section> {
       const began = performance.now();
       await run("cp", ["-r", model, join(samba.path(), target)]);
       const copied = performance.now() - began;
-      // Second looks are taken at a hundred a second.
-      await delay(5_000 + directories * 20);
+      while (performance.now() - last < QUIET_MS) await delay(100);
       await handle.close();
       rows.push(
         {

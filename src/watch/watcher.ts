@@ -201,12 +201,13 @@ export class Watcher implements WatcherView {
 
   #timers(subscription: Subscription): (() => void)[] {
     const { clock, options, random } = this.#services;
-    const often = (ms: number, fn: () => void): (() => void) =>
+    const often = (ms: number, fn: () => unknown): (() => void) =>
       every(clock, ms, ms * (0.5 + random() / 2), fn);
     return [
       often(options.healthSeconds * 1_000, () => this.#check?.()),
       often(options.refreshMinutes * 60_000, () => void this.#renew(subscription)),
-      often(this.spec.rescanMinutes * 60_000, () => this.doubt("timer")),
+      // One under way will do: it may take longer than the time between two.
+      often(this.spec.rescanMinutes * 60_000, () => this.#state === "live" && this.doubt("timer")),
       secondLook(this.#services, () => this.doubt("settling")),
     ];
   }
@@ -222,11 +223,10 @@ export class Watcher implements WatcherView {
 
   #answered(outcome: NotifyOutcome, coalescer: Coalescer): void {
     const { clock, options } = this.#services;
-    const { path } = this.spec;
     const records = outcome.type === "records" ? outcome.records : [];
     notifies.publish({
       connection: options.label,
-      path,
+      path: this.spec.path,
       outcome: outcome.type,
       records: records.length,
     });

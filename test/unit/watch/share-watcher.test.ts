@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { ManualClock } from "../../../src/base/clock.ts";
 import type { CheckpointDirectory } from "../../../src/watch/checkpoint.ts";
 import type { WatchEvent } from "../../../src/watch/events.ts";
+import { transitions } from "../../../src/watch/facts.ts";
 import type { ShareWatcherOptions } from "../../../src/watch/options.ts";
 import { ShareWatcher } from "../../../src/watch/share-watcher.ts";
 import { type FakeOptions, FakeShare } from "../../support/fake-source.ts";
@@ -298,6 +299,21 @@ describe("doubt", () => {
     await clock.advance(2_000);
     expect(told(take())).toContain("notify: added /:a");
     expect(share.calls.list).toBe(listed + 1);
+  });
+
+  it("ends, even where comparing takes longer than the time between two", async () => {
+    const { clock, share, watcher } = bench({ rescanMinutes: 0.1 }, { latencyMs: 1_000, pageSize: 1 });
+    for (let i = 0; i < 20; i++) share.write(`/f${i}`);
+    let compared = 0;
+    const stop = transitions.subscribe(({ from, to }) => {
+      if (from === "rescanning" && to === "live") compared++;
+    });
+    const handle = watcher.watch({ path: "/", recursive: false }, () => undefined);
+    await clock.advance(60_000);
+    await handle.live;
+    await clock.advance(120_000);
+    stop();
+    expect(compared).toBeGreaterThan(3);
   });
 
   it("waits for a pause in a storm of changes, but not for ever", async () => {
