@@ -12,9 +12,9 @@ import { type Row, rounded, type Section } from "./stats.ts";
 /** Each listener in turn, so many times: what else runs on the machine hits all of them alike. */
 const ROUNDS = 3;
 const WARM = 5_000;
-/** Nothing new for this long after the last create: nothing will come any more. */
-const SILENCE_MS = 4_000;
-const LIMIT_MS = 30_000;
+/** Nothing new for this long after the last create: nothing will come any more. Comparing takes its time. */
+const SILENCE_MS = 15_000;
+const LIMIT_MS = 60_000;
 
 /** Makes files as fast as the machine can, on a thread of its own, and says how long it took. */
 const WRITER = `

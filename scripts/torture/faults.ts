@@ -24,6 +24,8 @@ export interface Arena {
   readonly ground: Ground;
   /** Silence after which the engine gives a connection up, ms. */
   readonly deadMs: number;
+  /** There is time for faults that last. */
+  readonly long: boolean;
 }
 
 export const FAULTS = [
@@ -60,10 +62,11 @@ const ACTIONS: Readonly<Record<FaultName, (arena: Arena) => Promise<void>>> = {
     await samba.start();
   },
 
-  /** Half of the time for longer than the engine has patience. */
-  async "server stopped"({ samba, chance, deadMs }) {
+  /** Half of the time for longer than the engine has patience, at times for longer than anybody has. */
+  async "server stopped"({ samba, chance, deadMs, long }) {
     samba.pause();
-    await delay(chance.happens(0.5) ? deadMs + chance.between(300, 2_000) : chance.between(100, 1_000));
+    if (long && chance.happens(0.2)) await delay(45_000);
+    else await delay(chance.happens(0.5) ? deadMs + chance.between(300, 2_000) : chance.between(100, 1_000));
     samba.resume();
   },
 

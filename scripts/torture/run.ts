@@ -81,6 +81,8 @@ const PATIENCE = { calm: 10, faulty: 75 };
 /** Whatever goes on then does not lead anywhere, s. */
 const ENDLESS = 600;
 const HISTORY = 50;
+/** A run of so many seconds has time for faults that last. */
+const LONG = 60;
 
 /** Rounds of changes and faults; after each, every consumer's picture must become equal to the share. */
 export async function torture(options: TortureOptions): Promise<TortureReport> {
@@ -126,7 +128,9 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   const joinOne = (): void => {
     if (openAudience && chance.happens(0.5)) chance.pick(consumers).join();
   };
-  const arena: Arena = { samba, proxy, chance, journal, changer, ground: GROUND, deadMs: TIMEOUTS.deadMs };
+  const long = options.seconds >= LONG;
+  const { deadMs } = TIMEOUTS;
+  const arena: Arena = { samba, proxy, chance, journal, changer, ground: GROUND, deadMs, long };
   const faults: Partial<Record<FaultName, number>> = {};
   const slowest = { calm: 0, faulty: 0 };
   const lost: Loss[] = [];
