@@ -76,8 +76,7 @@ function row(name: string, results: readonly { heard: Heard; rate: number }[], c
   const each = (value: (heard: Heard) => number): string =>
     results.map(({ heard }) => value(heard)).join(" / ");
   const engine = name.startsWith("the watch engine");
-  const covered = ({ named, compared }: Heard): number =>
-    [...compared].filter((created) => !named.has(created)).length;
+  const covered = (heard: Heard): number => found(heard).length;
   return {
     name: `${name}: named`,
     value: each(({ named }) => named.size),
@@ -86,6 +85,11 @@ function row(name: string, results: readonly { heard: Heard; rate: number }[], c
       ? `${each(covered)} found by comparing, ${each(({ gaps }) => gaps)} resyncs`
       : `${each(({ gaps }) => gaps)} overflows, each an unknown loss`,
   };
+}
+
+/** What comparing has found before the server told it. */
+function found({ named, compared }: Heard): string[] {
+  return [...compared].filter((created) => !named.has(created));
 }
 
 /** One listener, one burst, in a directory of its own. */
@@ -157,7 +161,7 @@ async function fill(folder: string, count: number, heard: Heard, prefix: string)
     worker.once("message", resolve);
     worker.once("error", reject);
   });
-  const told = (): number => heard.named.size + heard.compared.size;
+  const told = (): number => heard.named.size + found(heard).length;
   const deadline = performance.now() + LIMIT_MS;
   let quietSince = performance.now();
   for (let before = told(); before < count; ) {
