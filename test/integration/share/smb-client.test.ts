@@ -115,7 +115,7 @@ describe("SmbClient", () => {
     await read(stream, (seen) => names(seen).includes("added local.txt"));
     await expect(
       SmbClient.connect(options({ share: "sealed", smb: { encryption: "off" } })),
-    ).rejects.toMatchObject({ code: "SOURCE_DENIED" });
+    ).rejects.toMatchObject({ code: "SOURCE_POLICY" });
   }, 90_000);
 
   it("ends a watch by its signal, with the reason", async () => {
