@@ -103,7 +103,8 @@ describe("a gateway and real browsers", () => {
     }
     expect((await page.statuses()).map(({ state }) => state)).toContain("waiting");
     // So each change was stored, and told by name.
-    expect(await page.resyncs()).toEqual([]);
+    // (`silent` is the second look at a directory that changed as soon as it was watched.)
+    expect((await page.resyncs()).filter((reason) => reason !== "silent")).toEqual([]);
     expect(await page.told()).toEqual(expect.arrayContaining(["meanwhile-0", "meanwhile-19", "gone", "new"]));
     write("Outage", "after");
     await same(page, "Outage");

@@ -161,7 +161,7 @@ describe.skipIf(WITHOUT_KDC !== undefined)(kerberosSuite("Kerberos from the conf
     try {
       await vi.waitFor(() => expect(worker.process.log()).toContain("npm install koffi"), soon);
       await vi.waitFor(async () => expect(await watches(worker, "lab")).toEqual(["live"]), soon);
-      await vi.waitFor(async () => expect(await watches(worker, "corp")).toEqual(["unreachable"]), soon);
+      await vi.waitFor(async () => expect(await watches(worker, "corp")).toEqual(["denied"]), soon);
     } finally {
       await worker.stop();
     }
