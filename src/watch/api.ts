@@ -21,6 +21,11 @@ export interface WatchHandle {
    */
   readonly live: Promise<void>;
   /**
+   * Nothing is in doubt: who has been listening as well need not compare when this watch ends. `false` while listings are
+   * compared, before the second look at a server that may be deaf at first, and in poll mode. Default: yes.
+   */
+  readonly sure?: boolean;
+  /**
    * What the sink has been told so far, as a picture for a later owner (`WatchOverrides.checkpoint`). `undefined` before
    * the first listing, and while something is held back (settling, `stat`).
    */

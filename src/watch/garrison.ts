@@ -9,7 +9,7 @@ import type { ResolvedOptions, Surroundings } from "./options.ts";
 import { Breather, forEachAtOnce, type Gate, Pacer } from "./pacing.ts";
 import { Picture, type PictureNode } from "./picture.ts";
 import { type Post, Posts } from "./posts.ts";
-import { Roster } from "./roster.ts";
+import { isSure, Roster } from "./roster.ts";
 import { Scanner } from "./scanner.ts";
 import { takesSecondLook } from "./second-look.ts";
 import { EntryFlag, REPARSE_POINT } from "./snapshot.ts";
@@ -186,6 +186,12 @@ export class Garrison implements WatcherHost {
       run.push(located);
     }
     tell();
+  }
+
+  /** Whether all that happened so far has been told, or will be told by a handle that listens from now on. */
+  isSure({ interest: { path, recursive } }: ActiveInterest): boolean {
+    const own = this.#posts.watcherOf(path);
+    return own !== undefined && isSure(own) && (!recursive || this.#roster.isSure(path));
   }
 
   async survey(watcher: WatcherView, doubt: Doubt | undefined, via: Via, signal: AbortSignal): Promise<void> {

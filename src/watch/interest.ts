@@ -40,6 +40,7 @@ export class ActiveInterest implements WatchHandle {
   readonly #stage: Stage;
   readonly #onClose: (interest: ActiveInterest) => void;
   readonly #checkpoint: () => readonly CheckpointDirectory[] | undefined;
+  readonly #sure: (interest: ActiveInterest) => boolean;
   #status: InterestStatus = { state: "starting", mode: "notify" };
   #closed = false;
   /** Monotonic ms since when its owner may have listed: when first live, and at each resync. */
@@ -57,6 +58,7 @@ export class ActiveInterest implements WatchHandle {
       readonly stage: (out: WatchSink) => Stage;
       readonly onClose: (interest: ActiveInterest) => void;
       readonly checkpoint: () => readonly CheckpointDirectory[] | undefined;
+      readonly sure: (interest: ActiveInterest) => boolean;
     },
   ) {
     this.interest = interest;
@@ -68,6 +70,7 @@ export class ActiveInterest implements WatchHandle {
     ignoreRejection(this.live);
     this.#onClose = hooks.onClose;
     this.#checkpoint = hooks.checkpoint;
+    this.#sure = hooks.sure;
     this.#stage = hooks.stage((event) => {
       if (!this.#closed) sink(event);
     });
@@ -88,6 +91,10 @@ export class ActiveInterest implements WatchHandle {
   /** Whether `live` has resolved. */
   get wasLive(): boolean {
     return this.pictureAt !== undefined;
+  }
+
+  get sure(): boolean {
+    return !this.#closed && this.#sure(this);
   }
 
   checkpoint(): readonly CheckpointDirectory[] | undefined {

@@ -1,4 +1,4 @@
-import { type CanonicalPath, parentOf } from "../base/path.ts";
+import { type CanonicalPath, isWithin, parentOf } from "../base/path.ts";
 import { Watcher } from "./watcher.ts";
 import type { WatcherServices, WatcherSpec, WatcherView } from "./watcher-port.ts";
 
@@ -62,6 +62,15 @@ export class Roster {
     else this.#skipped.set(key, key, `${path}: ${text}`);
   }
 
+  /** Whether no watcher at or below `path` is in doubt of anything. */
+  isSure(path: CanonicalPath): boolean {
+    const top = this.#key(path);
+    for (const watcher of this.#watchers) {
+      if (!isSure(watcher) && isWithin(top, this.#key(watcher.spec.path))) return false;
+    }
+    return true;
+  }
+
   /** Whether a watcher at or below `path` has not given its first answer. */
   isAwaited(path: CanonicalPath): boolean {
     return this.#unsettled.within(this.#key(path)).next().done !== true;
@@ -94,6 +103,11 @@ export class Roster {
     for (const watcher of [...this.#watchers]) this.dismiss(watcher);
     while (this.#closing.size > 0) await Promise.allSettled(this.#closing);
   }
+}
+
+/** Armed, pictured, looked at for the second time where that is due, and no comparison under way. */
+export function isSure({ state, lookDue }: WatcherView): boolean {
+  return state === "live" && !lookDue;
 }
 
 /** Items by directory, found again by any of its ancestors without asking each. */

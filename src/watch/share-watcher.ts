@@ -66,6 +66,7 @@ export class ShareWatcher implements ShareWatch {
       stage: (out) => deliveryStage(out, { stat, settleMs, clock: this.#clock, inquirer: this.#inquirer }),
       onClose: (closed) => this.#garrison.remove(closed),
       checkpoint: () => takeCheckpoint(this.#garrison.picture, interest),
+      sure: (each) => this.#garrison.isSure(each),
     });
     if (overrides.checkpoint !== undefined) this.#takeOver(active, overrides.checkpoint);
     this.#garrison.add(active);

@@ -23,6 +23,8 @@ export interface WatcherView {
   readonly spec: WatcherSpec;
   readonly state: WatcherState;
   readonly status: WatcherStatus;
+  /** The server may have been deaf at first, and nobody has looked since. */
+  readonly lookDue: boolean;
   /** How often in a row it failed. */
   readonly failures: number;
   /** The first answer is in: live, polling, or failed in a way that will not heal by itself. */

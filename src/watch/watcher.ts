@@ -59,6 +59,8 @@ export class Watcher implements WatcherView {
   #state: WatcherState = "idle";
   #status: WatcherStatus = { state: "starting", mode: "notify" };
   #doubt: Doubt | undefined;
+  /** The server may have been deaf at first, and nobody has looked since. */
+  lookDue = false;
   #lose: ((loss: Loss) => void) | undefined;
   #rescan: (() => void) | undefined;
   #check: (() => void) | undefined;
@@ -108,7 +110,6 @@ export class Watcher implements WatcherView {
     this.#recovery.wake();
   }
 
-  /** What was refused may be allowed now. */
   retry(): void {
     this.#recovery.wake();
   }
@@ -138,7 +139,6 @@ export class Watcher implements WatcherView {
       // A server that cannot notify has dropped nothing.
       const reason = loss.error.failure === "unsupported" ? "timer" : loss.reason;
       this.#doubt = joinDoubts(this.#doubt, { reason, since: loss.since });
-      // Ends by itself, or because we were stopped.
       await this.#recover(loss, signal).catch(() => undefined);
     }
     this.#move("stopped");
@@ -208,7 +208,7 @@ export class Watcher implements WatcherView {
       often(options.refreshMinutes * 60_000, () => void this.#renew(subscription)),
       // One under way will do: it may take longer than the time between two.
       often(this.spec.rescanMinutes * 60_000, () => this.#state === "live" && this.doubt("timer")),
-      secondLook(this.#services, () => this.doubt("settling")),
+      secondLook(this.#services, this, () => this.doubt("settling")),
     ];
   }
 

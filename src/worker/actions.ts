@@ -48,6 +48,9 @@ export interface Step {
   readonly local: LocalWatch | undefined;
 }
 
+/** Longer than a second look at a new watch takes to come (`settleScanMs`), where nothing else is in its way. */
+const SURE_MS = 5_000;
+
 /** Carries out what `decide` has decided, one action per watch at a time. */
 export class WatchActions {
   readonly #options: WatchActionsOptions;
@@ -167,8 +170,11 @@ export class WatchActions {
     const { connection, path } = entry.record;
     const targets = this.#options.targets();
     const successor = how === "transfer" || (targets !== undefined && hasSuccessor(entry.record, targets));
-    // What our watch still holds back was told to us before the successor was armed.
-    if (successor && local?.publishing === true) await this.#pause(local.runtime.quietMs ?? 250);
+    if (successor && local?.publishing === true) {
+      await this.#untilSure(local);
+      // What our watch still holds back was told to us before the successor was armed.
+      await this.#pause(local.runtime.quietMs ?? 250);
+    }
     const { clean, last } = (await local?.letGo(this.#options.flushMs ?? 10_000)) ?? { clean: false };
     const { view, writer, archivist, leaving } = this.#options;
     const over = how === "release" && !leaving() && targets?.plan.has(key) !== true;
@@ -183,6 +189,14 @@ export class WatchActions {
     claimFacts.publish({ type: "let-go", connection, path, how: told, clean });
     if (local !== undefined && over) await archivist?.discard(local);
     return true;
+  }
+
+  /** What is in doubt is better settled by who knows what was told: the successor could only ask for a listing. */
+  async #untilSure(local: LocalWatch): Promise<void> {
+    const { clock, signal } = this.#options;
+    const until = clock.monotonic() + SURE_MS;
+    const worthwhile = (): boolean => local.state.state === "live" && local.state.mode === "notify";
+    while (!local.sure && worthwhile() && !signal.aborted && clock.monotonic() < until) await this.#pause(50);
   }
 
   /** Ends early when the controller stops. */

@@ -101,6 +101,11 @@ export class LocalWatch {
     return this.#outlet !== undefined;
   }
 
+  /** A listing would have nothing to settle: see `WatchHandle.sure`. */
+  get sure(): boolean {
+    return this.#state.state === "live" && this.#handle.sure !== false;
+  }
+
   get closed(): boolean {
     return this.#closed;
   }
@@ -166,12 +171,12 @@ export class LocalWatch {
   }
 
   /**
-   * Ends the watch, then gets out what it told. `clean`: nothing is left to tell, all is stored, and the watch was not
-   * waiting for the server, where a listing would still have had to tell what it missed. `last`: what consumers know.
+   * Ends the watch, then gets out what it told. `clean`: nothing is left to tell, all is stored, and the watch was in no
+   * doubt that a listing would still have had to settle: its successor has listed in silence. `last`: what consumers know.
    */
   async letGo(flushMs: number): Promise<{ readonly clean: boolean; readonly last?: Checkpoint | undefined }> {
     const outlet = this.#outlet;
-    const whole = this.#state.state === "live";
+    const whole = this.sure;
     const picture = this.#handle.checkpoint?.();
     await this.#end();
     if (outlet === undefined) return { clean: false };

@@ -21,6 +21,8 @@ export class FakeShare {
   readonly refuses: Map<string, "gone" | "denied" | "not-a-directory"> = new Map();
   /** Milliseconds until a new watch is armed. */
   armMs = 5;
+  /** Whether watches are in no doubt of anything. */
+  sure = true;
   /** Every interest ever begun, for assertions. */
   readonly begun: string[] = [];
 
@@ -103,10 +105,14 @@ export class FakeShare {
       }, this.armMs);
     });
     live.catch(() => undefined);
+    const isSure = (): boolean => this.sure;
     return {
       interest,
       get state() {
         return watch.state;
+      },
+      get sure() {
+        return isSure();
       },
       mode: "notify",
       live,

@@ -62,6 +62,35 @@ describe("two workers", () => {
     expect([...first.controller!.owned()].length + [...second.controller!.owned()].length).toBe(PATHS.length);
   });
 
+  it("wait for an owner in doubt to be sure before it lets go: nothing need be listed again", async () => {
+    const { worker: first } = await fleet.worker();
+    const { consumer } = await watchAll();
+    await until("the first resyncs", () => consumer.resyncs().length === PATHS.length);
+    fleet.share.sure = false;
+    await fleet.worker();
+    const both = (): number => PATHS.filter((path) => fleet.share.armed(path) === 2).length;
+    await until("the second to be armed", () => both() >= 4);
+    // Many times as long as an owner that is sure goes on (`quietMs`).
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect([...first.controller!.owned()]).toHaveLength(PATHS.length);
+    fleet.share.sure = true;
+    await until("the hand-over", () => both() === 0);
+    expect([...first.controller!.owned()].length).toBeLessThanOrEqual(8);
+    expect(consumer.resyncs()).toHaveLength(PATHS.length);
+  });
+
+  it("ask for a listing where an owner stayed in doubt: the second has listed in silence", async () => {
+    const { worker: first } = await fleet.worker();
+    const { consumer } = await watchAll();
+    await until("the first resyncs", () => consumer.resyncs().length === PATHS.length);
+    fleet.share.sure = false;
+    const { worker: second } = await fleet.worker();
+    await until("the second's share", () => [...(second.controller?.owned() ?? [])].length >= 4);
+    await until("calm", () => PATHS.every((path) => fleet.share.armed(path) === 1));
+    const moved = PATHS.length - [...first.controller!.owned()].length;
+    await until("a resync for each that moved", () => consumer.resyncs().length === PATHS.length + moved);
+  });
+
   it("drain hands everything over without a gap", async () => {
     const { worker: first } = await fleet.worker();
     const { worker: second } = await fleet.worker();

@@ -522,6 +522,45 @@ describe("many interests", () => {
     expect(told(heard.open).slice(1)).toEqual(["notify: added /:new", "resync /new self silent"]);
   });
 
+  it("a watch is sure of itself only while nothing is in doubt, at it and below", async () => {
+    const { clock, share, watcher } = bench(
+      {},
+      { traits: { settleScanMs: 1_500 }, deafMs: 200, latencyMs: 50 },
+    );
+    const handle = watcher.watch({ path: "/", recursive: true }, () => undefined);
+    expect(handle.sure).toBe(false);
+    await clock.advance(1_000);
+    await handle.live;
+    expect(handle.sure, "before the second look").toBe(false);
+    await clock.advance(5_000);
+    expect(handle.sure).toBe(true);
+    share.overflow();
+    await clock.advance(60);
+    expect([handle.state, handle.sure], "while it compares").toEqual(["live", false]);
+    await clock.advance(5_000);
+    expect(handle.sure).toBe(true);
+    share.mkdir("/new");
+    await clock.advance(1_000);
+    expect(handle.sure, "before the second look at a directory below").toBe(false);
+    await clock.advance(10_000);
+    expect(handle.sure).toBe(true);
+    share.mute = true;
+    const polled = watcher.watch({ path: "/new", recursive: false }, () => undefined);
+    await clock.advance(1_000);
+    expect(polled.sure, "served by a handle that is").toBe(true);
+    await polled.close();
+    expect(polled.sure, "closed").toBe(false);
+  });
+
+  it("a watch that polls is never sure: what happened since the last look is told by the next", async () => {
+    const { clock, share, watcher } = bench();
+    share.mute = true;
+    const handle = watcher.watch({ path: "/", recursive: false }, () => undefined);
+    await clock.advance(5_000);
+    await handle.live;
+    expect([handle.mode, handle.state, handle.sure]).toEqual(["poll", "live", false]);
+  });
+
   it("are told once of a new directory where a second look follows: after that", async () => {
     const { clock, share, watcher, events, take } = bench(
       {},

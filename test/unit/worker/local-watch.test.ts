@@ -15,11 +15,13 @@ let arming: ReturnType<typeof deferred<void>>;
 let closedOutlets: (number | undefined)[];
 let watch: LocalWatch;
 let pokes: number;
+let sure: boolean;
 
 beforeEach(() => {
   told = [];
   closedOutlets = [];
   pokes = 0;
+  sure = true;
   arming = deferred();
   const outlet = (epoch: string): WatchPublisher => ({
     epoch,
@@ -46,6 +48,9 @@ beforeEach(() => {
           state: "live",
           mode: "notify",
           live: arming.promise,
+          get sure() {
+            return sure;
+          },
           close: async () => undefined,
         };
       },
@@ -163,6 +168,19 @@ describe("LocalWatch", () => {
     sink({ type: "state", path: "/d", state: "unreachable", mode: "notify" });
     expect(await watch.letGo(1_000)).toMatchObject({ clean: false });
   });
+
+  it.each([
+    [false, false],
+    [true, true],
+  ])(
+    "lets go cleanly of a watch that is sure of itself (%s): its successor has listed in silence",
+    async (is, clean) => {
+      await arm();
+      await watch.open("e1", "takeover", signal);
+      sure = is;
+      expect(await watch.letGo(1_000)).toMatchObject({ clean });
+    },
+  );
 
   it("lets go cleanly only of what was published, and is deaf afterwards", async () => {
     await arm();
