@@ -29,6 +29,8 @@ export interface FleetTortureOptions {
   readonly faults?: readonly FleetFault[];
   /** Directories watched one by one, beside the tree. Default 48. */
   readonly rooms?: number;
+  /** Whether a service mirrors the changing tree as well, moving what it knows when a directory is renamed. Default true. */
+  readonly tree?: boolean;
   /** Length of a full outage of NATS, ms. Default 30,000. */
   readonly outageMs?: number;
   readonly onRound?: (text: string) => void;
@@ -67,6 +69,7 @@ export async function tortureFleet(options: FleetTortureOptions): Promise<FleetT
     suite = "trixie",
     rooms: count = 48,
     outageMs = 30_000,
+    tree = true,
     faults = FLEET_FAULTS,
   } = options;
   const chance = new Chance(options.seed);
@@ -101,7 +104,8 @@ export async function tortureFleet(options: FleetTortureOptions): Promise<FleetT
     new ServiceConsumer(client, { path, recursive }, tally, journal, stop.signal, (error) =>
       wrong.push(`${path}: ${error}`),
     );
-  const watchers: Watcher[] = [service(GROUND.watched, true), ...rooms.map((path) => service(path, false))];
+  const trees = tree ? [service(GROUND.watched, true)] : [];
+  const watchers: Watcher[] = [...trees, ...rooms.map((path) => service(path, false))];
   for (const [i, gateway] of arena.of("gateway").entries()) {
     const seen = rooms.filter((_, room) => room % 2 === i % 2).slice(0, 24);
     watchers.push(new PageConsumer(`page ${i}`, () => gateway.role?.url, seen, folder, journal, stop.signal));

@@ -17,6 +17,7 @@ examples:
   --rooms N      directories watched one by one, beside a tree (default 48)
   --outage S     how long NATS is away as a whole, s (default 30)
   --faults A,B   only these of: ${FLEET_FAULTS.join(", ")}; "none" for none
+  --no-tree      mirror no tree, only the rooms
   --keep DIR     where to leave the journal and the processes' logs, when something was wrong
   --json         the reports as JSON, one a line
 
@@ -34,6 +35,7 @@ async function main(args: readonly string[]): Promise<number> {
       gateways: { type: "string", default: "2" },
       outage: { type: "string", default: "30" },
       rooms: { type: "string", default: "48" },
+      "no-tree": { type: "boolean", default: false },
       suite: { type: "string", default: "trixie" },
       faults: { type: "string" },
       keep: { type: "string" },
@@ -58,6 +60,7 @@ async function main(args: readonly string[]): Promise<number> {
       gateways: Number(values.gateways),
       outageMs: Number(values.outage) * 1_000,
       rooms: Number(values.rooms),
+      tree: !values["no-tree"],
       suite: values.suite === "sid" ? "sid" : "trixie",
       ...(values.faults === undefined ? {} : { faults: faultsOf(values.faults) }),
       ...(values.keep === undefined ? {} : { keepIn: `${values.keep}/${seed}` }),
