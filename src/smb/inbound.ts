@@ -30,6 +30,8 @@ interface Arrival {
   readonly message: Uint8Array;
   /** It came inside a transform that opened. */
   readonly sealed: boolean;
+  /** The message before it in this frame was believed, and was refused because the session has expired. */
+  readonly afterExpiry: boolean;
 }
 
 /**
@@ -43,6 +45,7 @@ export function receive(frame: Uint8Array, context: InboundContext): void {
   if (plain[0] !== 0xfe) {
     throw new SmbProtocolError(`a message with protocol id ${plain[0]?.toString(16) ?? "none"}`);
   }
+  let afterExpiry = false;
   for (const message of splitCompound(plain)) {
     const header = decodeHeader(message);
     if ((header.flags & HeaderFlags.SERVER_TO_REDIR) === 0) {
@@ -51,7 +54,7 @@ export function receive(frame: Uint8Array, context: InboundContext): void {
     if (sealed && header.sessionId !== context.security?.sessionId) {
       throw new SmbProtocolError("a sealed message names another session");
     }
-    accept({ header, message, sealed }, context);
+    afterExpiry = accept({ header, message, sealed, afterExpiry }, context);
   }
 }
 
@@ -67,10 +70,14 @@ function unseal(frame: Uint8Array, security: SessionSecurity | undefined): Uint8
   }
 }
 
-function accept(arrival: Arrival, context: InboundContext): void {
+/** Whether it was refused, believably, because the session has expired. */
+function accept(arrival: Arrival, context: InboundContext): boolean {
   const request = match(arrival, context);
-  if (request === undefined) return;
+  if (request === undefined) return false;
   const { header } = arrival;
+  const expired =
+    (header.status === NtStatus.NETWORK_SESSION_EXPIRED && header.command !== Command.SESSION_SETUP) ||
+    draggedAlong(arrival, request);
   const interim = isInterim(header, request);
   if (!interim || arrival.sealed || request.encrypted) verify(arrival, request, context.security);
   checkAsyncId(header, request, interim);
@@ -82,7 +89,7 @@ function accept(arrival: Arrival, context: InboundContext): void {
       request.state = "interim";
       context.interim(request);
     }
-    return;
+    return false;
   }
   // Credits first: they may break the protocol, and then the request must still be in the table to be failed
   // with the rest; and whoever gets the answer may want to send at once.
@@ -97,6 +104,7 @@ function accept(arrival: Arrival, context: InboundContext): void {
   } else {
     context.deliver(request, response);
   }
+  return expired;
 }
 
 /** By MessageId and Command. `undefined` for messages that concern nobody and do no harm. */
@@ -149,7 +157,7 @@ function checkAsyncId(header: Header, request: PendingRequest, interim: boolean)
  * it is sealed where the session is.
  */
 function verify(arrival: Arrival, request: PendingRequest, security: SessionSecurity | undefined): void {
-  if (arrival.sealed || security === undefined) return;
+  if (arrival.sealed || security === undefined || draggedAlong(arrival, request)) return;
   const { header, message } = arrival;
   const name = commandName(header.command);
   if (request.encrypted) {
@@ -170,6 +178,15 @@ function verify(arrival: Arrival, request: PendingRequest, security: SessionSecu
     tolerateGone(header, request);
     throw new SmbSecurityError("bad-signature", `the signature of the answer to ${name} is wrong`);
   }
+}
+
+/**
+ * Samba looks at the session of a compound once: what follows the message that it refuses because the session
+ * has expired gets STATUS_INVALID_PARAMETER, unsigned (seen with 4.17). Whoever forges that makes us repeat
+ * a compound that we repeat anyway.
+ */
+function draggedAlong({ header, afterExpiry }: Arrival, request: PendingRequest): boolean {
+  return afterExpiry && request.related && header.status === NtStatus.INVALID_PARAMETER;
 }
 
 /**

@@ -4,9 +4,17 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type KerberosLab, startKerberosLab } from "../../../scripts/lab/kerberos.ts";
+import { createKerberosProvider } from "../../../src/auth/kerberos.ts";
+import type { AuthProvider } from "../../../src/auth/provider.ts";
 import { SmbClient } from "../../../src/share/smb-client.ts";
 import type { StreamEvent } from "../../../src/share/watch-stream.ts";
-import { type PoolFact, poolFacts, type SessionFact, sessionFacts } from "../../../src/smb/facts.ts";
+import {
+  type PoolFact,
+  poolFacts,
+  requestFacts,
+  type SessionFact,
+  sessionFacts,
+} from "../../../src/smb/facts.ts";
 import { kerberosClient, kerberosSuite, useRealm, WITHOUT_KDC } from "../../support/kerberos.ts";
 import { disagreements, Mirror, type Truth } from "../../support/mirror-oracle/mirror.ts";
 import { until } from "../../support/until.ts";
@@ -120,6 +128,38 @@ describe.skipIf(WITHOUT_KDC !== undefined)(kerberosSuite("tickets that end"), ()
     expect(watching.mirror.resyncs).toBe(0);
     const vias = watching.events.flatMap((event) => (event.type === "changes" ? [event.via] : [event.type]));
     expect(new Set(vias)).toEqual(new Set(["live", "notify"]));
+    await watching.close();
+  }, 90_000);
+
+  it("are followed by others on the same session where nothing warned of their end", async () => {
+    const { kdc, samba, user, spnHost } = lab;
+    const provider = createKerberosProvider({ principal: user, keytab: await kdc.keytab(user), spnHost });
+    const auth: AuthProvider = {
+      mechanism: "kerberos",
+      begin: (target) => Object.defineProperty(provider.begin(target), "expiresAt", { value: undefined }),
+    };
+    const refused = new Set<number>();
+    stops.push(
+      requestFacts.subscribe(({ id, outcome }) => {
+        if (outcome === "STATUS_NETWORK_SESSION_EXPIRED") refused.add(id);
+      }),
+    );
+    const client = await SmbClient.connect({ ...kerberosClient(lab, {}), auth });
+    const watching = new Watching(client, samba.path());
+    await until("live", () => watching.events.length > 0);
+    // Both sockets: the one with the watch by asking anew, the one for listings by a compound.
+    await until(
+      "the end of both sessions",
+      async () => {
+        watching.change();
+        await client.stat("/");
+        return refused.size === 2;
+      },
+      { timeoutMs: 60_000 },
+    );
+    await until("new tickets", () => sessions.filter(({ type }) => type === "renewed").length === 2);
+    await until("the picture to be true", async () => (await watching.wrong()).length === 0);
+    expect(pools.filter(({ type }) => type === "lost")).toEqual([]);
     await watching.close();
   }, 90_000);
 

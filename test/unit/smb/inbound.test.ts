@@ -8,6 +8,7 @@ import { CreditAccount } from "../../../src/smb/credits.ts";
 import { type InboundContext, receive } from "../../../src/smb/inbound.ts";
 import { PendingTable } from "../../../src/smb/pending.ts";
 import { Call, type PendingRequest } from "../../../src/smb/request.ts";
+import type { SessionSecurity } from "../../../src/smb/security.ts";
 
 interface Bench extends InboundContext {
   readonly delivered: PendingRequest[];
@@ -33,8 +34,8 @@ function bench(): Bench {
 }
 
 /** A request that is out, under the next id. */
-function ask(context: InboundContext, command: number): Call {
-  const call = new Call({ command, body: new Uint8Array(0) }, 1_000);
+function ask(context: InboundContext, command: number, related = false): Call {
+  const call = new Call({ command, body: new Uint8Array(0), related }, 1_000);
   context.credits.submit({
     charge: 1,
     messages: 1,
@@ -45,6 +46,22 @@ function ask(context: InboundContext, command: number): Call {
     },
   });
   return call;
+}
+
+/** Insists on signatures, and takes every signature for good. */
+const SIGNING = { sessionId: 7n, signing: true, verify: () => true } as unknown as SessionSecurity;
+
+/** The answers to a compound, in one frame. */
+function compound(...messages: readonly Uint8Array[]): Uint8Array {
+  return new Uint8Array(
+    messages.flatMap((message, index) => {
+      const last = index === messages.length - 1;
+      const bytes = new Uint8Array(last ? message.length : Math.ceil(message.length / 8) * 8);
+      bytes.set(message);
+      if (!last) new DataView(bytes.buffer).setUint32(20, bytes.length, true);
+      return [...bytes];
+    }),
+  );
 }
 
 function response(
@@ -98,6 +115,41 @@ describe("receive path", () => {
     expect(context.delivered).toEqual([]);
     expect(context.letters).toEqual(["abandoned"]);
     expect(() => receive(response({}), context)).toThrow("not outstanding");
+  });
+
+  describe("what follows a CREATE that an expired session refuses", () => {
+    const expired = {
+      command: Command.CREATE,
+      status: NtStatus.NETWORK_SESSION_EXPIRED,
+      flags: HeaderFlags.SIGNED,
+    };
+    const dragged = { command: Command.QUERY_INFO, status: NtStatus.INVALID_PARAMETER, messageId: 1n };
+
+    it("may be unsigned, as Samba sends it", () => {
+      const context = { ...bench(), security: SIGNING };
+      const created = ask(context, Command.CREATE);
+      const queried = ask(context, Command.QUERY_INFO, true);
+      receive(compound(response(expired), response(dragged)), context);
+      expect(context.delivered).toEqual([created, queried]);
+    });
+
+    it.each<[string, Parameters<typeof response>[0], Parameters<typeof response>[0], boolean]>([
+      ["succeeds", { ...expired, status: NtStatus.SUCCESS }, dragged, true],
+      ["is not signed", { ...expired, flags: 0 }, dragged, true],
+      [
+        "is unsolicited",
+        { ...expired, command: Command.OPLOCK_BREAK, messageId: (1n << 64n) - 1n },
+        dragged,
+        true,
+      ],
+      ["is not related to it", expired, dragged, false],
+      ["says anything else", expired, { ...dragged, status: NtStatus.SUCCESS }, true],
+    ])("must be signed where one of them %s", (_what, first, second, related) => {
+      const context = { ...bench(), security: SIGNING };
+      ask(context, Command.CREATE);
+      ask(context, Command.QUERY_INFO, related);
+      expect(() => receive(compound(response(first), response(second)), context)).toThrow(Smb2NatsError);
+    });
   });
 
   it("never throws anything but our own errors, and never delivers twice, whatever arrives", () => {
