@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { parentOf } from "../../src/base/path.ts";
+import type { Kdc } from "../lab/kdc.ts";
 import type { Samba } from "../lab/samba.ts";
 import type { TcpProxy } from "../lab/tcp-proxy.ts";
 import type { Chance } from "./chance.ts";
@@ -16,6 +17,8 @@ const run = promisify(execFile);
 /** What a fault can lay hands on. */
 export interface Arena {
   readonly samba: Samba;
+  /** Where logins go by Kerberos. */
+  readonly kdc: Kdc | undefined;
   /** Between the engine and the server; changes by other clients do not pass it. */
   readonly proxy: TcpProxy;
   readonly chance: Chance;
@@ -43,7 +46,14 @@ export const FAULTS = [
   "own process stalled",
 ] as const;
 
-export type FaultName = (typeof FAULTS)[number];
+/** Only where logins go by Kerberos. */
+const KERBEROS_FAULTS = ["kdc away"] as const;
+
+export type FaultName = (typeof FAULTS | typeof KERBEROS_FAULTS)[number];
+
+export function faultsFor({ kerberos = false }: { readonly kerberos?: boolean }): readonly FaultName[] {
+  return kerberos ? [...FAULTS, ...KERBEROS_FAULTS] : FAULTS;
+}
 
 /** Does it, and undoes it: when it returns, the world is whole again. */
 export async function inject(name: FaultName, arena: Arena): Promise<void> {
@@ -147,6 +157,15 @@ const ACTIONS: Readonly<Record<FaultName, (arena: Arena) => Promise<void>>> = {
     changer.burst(chance.between(1_500, 3_000));
     await delay(Math.min(500, deadMs / 4));
     proxy.thaw();
+  },
+
+  /** Nobody can renew a ticket or log in anew; half of the time for longer than any ticket lives. */
+  async "kdc away"({ kdc, proxy, chance }) {
+    if (kdc === undefined) throw new Error("there is no KDC without Kerberos");
+    await kdc.kill();
+    if (chance.happens(0.3)) proxy.cut();
+    await delay(chance.happens(0.5) ? 17_000 : chance.between(500, 5_000));
+    await kdc.start();
   },
 
   /** While others go on changing things. */

@@ -1,7 +1,8 @@
 // The torture test: random changes and faults against a real smbd; every consumer's picture must stay true.
 import { parseArgs } from "node:util";
+import { missingKdc } from "../lab/kdc.ts";
 import { detection } from "./detection.ts";
-import { FAULTS, type FaultName } from "./faults.ts";
+import { FAULTS, type FaultName, faultsFor } from "./faults.ts";
 import { races } from "./races.ts";
 import { describeRaces, describeReport } from "./report.ts";
 import { type TortureMode, type TortureOptions, torture } from "./run.ts";
@@ -20,15 +21,21 @@ examples:
   --mode MODE    handles per directory, one recursive handle, or polling (default directory)
   --recursive    watch the whole tree
   --encrypted    insist on SMB encryption
+  --kerberos     log in by Kerberos, with tickets of seconds: sessions expire all the time (needs a KDC:
+                 Debian's krb5-kdc, krb5-admin-server and krb5-user)
   --open         consumers join when they please, behind one and the same watch
   --reserved     names with characters SMB reserves, on a share with "mangled names = no"
-  --faults A,B   only these of: ${FAULTS.join(", ")}; "none" for none
+  --faults A,B   only these of: ${FAULTS.join(", ")};
+                 with --kerberos also: kdc away; "none" for none
   --journal FILE everything that happened, when something was lost
   --json         the reports as JSON, one a line
 
 Exits 1 when anything was lost, with what was last done to it and told of it.`;
 
-type Kind = Pick<TortureOptions, "mode" | "recursive" | "encrypted" | "reservedNames" | "openAudience">;
+type Kind = Pick<
+  TortureOptions,
+  "mode" | "recursive" | "encrypted" | "reservedNames" | "openAudience" | "kerberos"
+>;
 
 const KINDS: readonly Kind[] = [
   { mode: "directory", recursive: true, encrypted: false },
@@ -43,6 +50,13 @@ const KINDS: readonly Kind[] = [
   { mode: "poll", recursive: false, encrypted: true },
 ];
 
+/** Taken in turn as well where there is a KDC. */
+const KERBEROS_KINDS: readonly Kind[] = [
+  { mode: "directory", recursive: true, encrypted: false, kerberos: true },
+  { mode: "directory", recursive: false, encrypted: true, openAudience: true, kerberos: true },
+  { mode: "tree", recursive: true, encrypted: false, kerberos: true },
+];
+
 class UsageError extends Error {}
 
 async function main(args: readonly string[]): Promise<number> {
@@ -55,6 +69,7 @@ async function main(args: readonly string[]): Promise<number> {
       mode: { type: "string" },
       recursive: { type: "boolean", default: false },
       encrypted: { type: "boolean", default: false },
+      kerberos: { type: "boolean", default: false },
       open: { type: "boolean", default: false },
       reserved: { type: "boolean", default: false },
       faults: { type: "string" },
@@ -74,16 +89,21 @@ async function main(args: readonly string[]): Promise<number> {
   if (values.races !== undefined) return showRaces(seed, number("races", values.races), values.json);
   const runs = number("runs", values.runs);
   const seconds = (number("minutes", values.minutes) * 60) / runs;
-  const faults = faultsOf(values.faults);
+  const faults = faultsOf(values.faults, values.kerberos);
+  const withoutKdc = missingKdc();
+  if (values.kerberos && withoutKdc !== undefined) throw new UsageError(`--kerberos: ${withoutKdc}`);
+  if (runs > 1 && withoutKdc !== undefined) console.error(`torture: no sessions that expire: ${withoutKdc}`);
+  const kinds = withoutKdc === undefined ? [...KINDS, ...KERBEROS_KINDS] : KINDS;
   const single = {
     recursive: values.recursive,
     encrypted: values.encrypted,
+    kerberos: values.kerberos,
     reservedNames: values.reserved,
     openAudience: values.open,
   };
   let lost = 0;
   for (let run = 0; run < runs; run++) {
-    const kind = KINDS[run % KINDS.length] as Kind;
+    const kind = kinds[run % kinds.length] as Kind;
     const report = await torture({
       ...(values.mode === undefined && runs > 1 ? kind : { mode: modeOf(values.mode), ...single }),
       seed: seed + run,
@@ -130,11 +150,11 @@ function modeOf(text: string | undefined): TortureMode {
   throw new UsageError(`no such mode: ${text}`);
 }
 
-function faultsOf(text: string | undefined): FaultName[] | undefined {
+function faultsOf(text: string | undefined, kerberos: boolean): FaultName[] | undefined {
   if (text === undefined) return undefined;
   if (text === "none") return [];
   return text.split(",").map((name) => {
-    const known = FAULTS.find((fault) => fault === name.trim());
+    const known = faultsFor({ kerberos }).find((fault) => fault === name.trim());
     if (known === undefined) throw new UsageError(`no such fault: ${name}`);
     return known;
   });

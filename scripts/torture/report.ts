@@ -1,15 +1,16 @@
 import type { RacesReport } from "./races.ts";
 import type { TortureReport } from "./run.ts";
+import type { SessionCounts } from "./tickets.ts";
 
 /** A run for people. */
 export function describeReport(report: TortureReport): string {
-  const { changes, delivered, lost, slowest } = report;
+  const { changes, delivered, lost, sessions, slowest } = report;
   const kinds = Object.values(report.faults);
   const faults = kinds.reduce((sum, count) => sum + count, 0);
   const perHour = report.seconds > 0 ? Math.round((faults / report.seconds) * 3_600) : 0;
   const lines = [
     `seed                ${report.seed}`,
-    `mode                ${report.mode}${report.recursive ? ", recursive" : ""}${report.encrypted ? ", encrypted" : ""}${report.openAudience ? ", consumers join at any time" : ""}`,
+    `mode                ${report.mode}${report.recursive ? ", recursive" : ""}${report.encrypted ? ", encrypted" : ""}${sessions === undefined ? "" : ", by Kerberos"}${report.openAudience ? ", consumers join at any time" : ""}`,
     `consumers           ${report.consumers.join("  ")}`,
     `options             ${counts(report.options)}`,
     `ran                 ${report.seconds.toFixed(0)} s, ${report.rounds} rounds`,
@@ -18,6 +19,7 @@ export function describeReport(report: TortureReport): string {
     `resyncs             ${counts(report.resyncs) || "none"}`,
     `covered by resync   ${report.coveredByResync} names`,
     `faults              ${faults} (${perHour} an hour): ${counts(report.faults) || "none"}`,
+    ...(sessions === undefined ? [] : [describeSessions(sessions)]),
     `slowest to converge ${slowest.calm.toFixed(2)} s after a round without, ${slowest.faulty.toFixed(2)} s with a fault`,
     `lost                ${lost.length}`,
   ];
@@ -30,6 +32,10 @@ export function describeReport(report: TortureReport): string {
     lines.push("", `LOST ${consumer}: ${what}`, ...history.map((line) => `  ${line}`));
   }
   return lines.join("\n");
+}
+
+function describeSessions({ ticketSeconds, renewed, expired, revived, failed }: SessionCounts): string {
+  return `sessions            tickets of ${ticketSeconds} s: ${renewed} renewed in time, ${expired} ended by the server (${revived} of them went on by a new ticket), ${failed} renewals put off`;
 }
 
 export function describeRaces(report: RacesReport): string {

@@ -5,13 +5,14 @@ import { createNtlmProvider } from "../../src/auth/ntlm.ts";
 import { Scope } from "../../src/base/scope.ts";
 import { Share } from "../../src/share/share.ts";
 import type { ShareWatcherOptions } from "../../src/watch/options.ts";
-import { type Samba, startSamba } from "../lab/samba.ts";
+import { type Samba, type SambaOptions, startSamba } from "../lab/samba.ts";
 import { startTcpProxy } from "../lab/tcp-proxy.ts";
 import { Chance } from "./chance.ts";
 import { type ChangeCounts, Changer, type Ground } from "./changes.ts";
 import { Consumer, type Tally } from "./consumer.ts";
-import { type Arena, FAULTS, type FaultName, inject } from "./faults.ts";
+import { type Arena, type FaultName, faultsFor, inject } from "./faults.ts";
 import { Journal } from "./journal.ts";
+import { type SessionCounts, startTickets } from "./tickets.ts";
 import { diskTruth, existsInSomeCase } from "./truth.ts";
 
 export type TortureMode = "directory" | "tree" | "poll";
@@ -26,6 +27,8 @@ export interface TortureOptions {
   readonly reservedNames?: boolean;
   /** Consumers join when they please, behind one and the same watch. Default false. */
   readonly openAudience?: boolean;
+  /** Log in by Kerberos, with tickets that end every few seconds; needs a KDC. Default false. */
+  readonly kerberos?: boolean;
   /** Default all. */
   readonly faults?: readonly FaultName[];
   /** Over what the seed chooses. */
@@ -34,6 +37,9 @@ export interface TortureOptions {
   /** Where to leave everything that happened, when something was lost. */
   readonly journalFile?: string;
 }
+
+/** A session expires by itself: nobody injects that. */
+type FaultCounts = Partial<Record<FaultName | "session expiry", number>>;
 
 /** One path that a consumer's picture has wrong when all is quiet. */
 export interface Loss {
@@ -49,13 +55,15 @@ export interface TortureReport {
   readonly recursive: boolean;
   readonly encrypted: boolean;
   readonly openAudience: boolean;
+  /** Where sessions end with their tickets. */
+  readonly sessions?: SessionCounts;
   /** What else the seed chose. */
   readonly options: ShareWatcherOptions;
   readonly consumers: readonly string[];
   readonly seconds: number;
   readonly rounds: number;
   readonly changes: ChangeCounts;
-  readonly faults: Readonly<Partial<Record<FaultName, number>>>;
+  readonly faults: Readonly<FaultCounts>;
   readonly delivered: Tally["delivered"];
   readonly resyncs: Tally["resyncs"];
   /** Names that a consumer had wrong until a `resync` made it list. */
@@ -90,11 +98,13 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   const chance = new Chance(options.seed);
   const journal = new Journal();
   scope.defer(() => journal.close());
-  const samba = await startSamba({
+  const server: SambaOptions = {
     ...(options.mode === "poll" ? { global: { "change notify": "no", "kernel change notify": "no" } } : {}),
     shares: { share: options.reservedNames === true ? { "mangled names": "no" } : {} },
-  });
-  scope.defer(() => samba.stop());
+  };
+  const tickets = options.kerberos ? await startTickets(options.seed, server, journal) : undefined;
+  const samba = tickets?.samba ?? (await startSamba(server));
+  scope.defer(() => (tickets ?? samba).stop());
   const proxy = await startTcpProxy({ port: samba.port });
   scope.defer(() => proxy.close());
   for (const path of [GROUND.watched, GROUND.outside])
@@ -109,7 +119,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
       host: "127.0.0.1",
       port: proxy.port,
       share: "share",
-      auth: createNtlmProvider({ username: samba.user, password: samba.password }),
+      auth: tickets?.auth ?? createNtlmProvider({ username: samba.user, password: samba.password }),
       encryption: options.encrypted ? "required" : "auto",
       timeouts: TIMEOUTS,
       backoff: { initialMs: 50, maxMs: 500 },
@@ -130,8 +140,19 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   };
   const long = options.seconds >= LONG;
   const { deadMs } = TIMEOUTS;
-  const arena: Arena = { samba, proxy, chance, journal, changer, ground: GROUND, deadMs, long };
-  const faults: Partial<Record<FaultName, number>> = {};
+  const arena: Arena = {
+    samba,
+    kdc: tickets?.kdc,
+    proxy,
+    chance,
+    journal,
+    changer,
+    ground: GROUND,
+    deadMs,
+    long,
+  };
+  const possible = options.faults ?? faultsFor(options);
+  const faults: FaultCounts = {};
   const slowest = { calm: 0, faulty: 0 };
   const lost: Loss[] = [];
   let rounds = 0;
@@ -142,12 +163,12 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     for (const { consumer, what, path } of verdict.wrong) {
       lost.push({ consumer, what, history: journal.about(path, HISTORY) });
     }
+    if (tickets !== undefined) faults["session expiry"] = tickets.counts.expired;
   };
   await judge("calm");
   while (journal.seconds < options.seconds && lost.length === 0) {
     rounds++;
     changer.tidy();
-    const { faults: possible = FAULTS } = options;
     const fault = possible.length > 0 && chance.happens(0.6) ? chance.pick(possible) : undefined;
     if (fault !== undefined) faults[fault] = (faults[fault] ?? 0) + 1;
     await round(arena, fault, joinOne);
@@ -165,6 +186,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     recursive: options.recursive,
     encrypted: options.encrypted,
     openAudience,
+    ...(tickets === undefined ? {} : { sessions: tickets.counts }),
     options: watch,
     consumers: consumers.map(({ name }) => name),
     seconds: journal.seconds,
