@@ -1,7 +1,6 @@
 import { Backoff, sleep, throwIfAborted } from "../base/async.ts";
 import { Scope } from "../base/scope.ts";
 import type { ConnectOptions } from "./connect-options.ts";
-import type { BrokerErrorCode } from "./errors.ts";
 import { connectionFacts } from "./facts.ts";
 import { NatsEventFeed } from "./feed.ts";
 import { NatsKvBucket } from "./kv.ts";
@@ -12,6 +11,7 @@ import { NatsObjectBucket } from "./objects.ts";
 import type { Broker, EventPublisher, KvMirror, MirrorOptions, PublisherOptions } from "./port.ts";
 import { jetStreamStore, NatsEventPublisher } from "./publisher.ts";
 import type { StreamOptions } from "./stream-config.ts";
+import { NOT_READY, StreamKeeper } from "./stream-keeper.ts";
 import { type PreparedStreams, prepareStreams } from "./streams.ts";
 
 export interface BrokerOptions extends ConnectOptions {
@@ -27,18 +27,25 @@ export async function connectBroker(options: BrokerOptions): Promise<Broker> {
   const scope = new Scope();
   try {
     const link = scope.use(await NatsLink.connect(options));
-    const { names, watchesNonce, eventsNonce, differences } = await prepareWhenReady(link, options);
+    const prepared = await prepareWhenReady(link, options);
+    const { names, differences } = prepared;
+    const keeper = scope.use(new StreamKeeper(link, options.streams ?? {}, prepared));
     const feed = scope.use(new NatsEventFeed(link, names.events));
     return {
       link,
-      watches: new NatsKvBucket(link, names.watches, watchesNonce),
+      watches: new NatsKvBucket(link, names.watches, () => keeper.current.watchesNonce),
       checkpoints: new NatsObjectBucket(link, names.checkpoints),
       feed,
       differences,
       mirror: (mirrorOptions: MirrorOptions = {}): KvMirror =>
         scope.use(new NatsKvMirror(link, names.watches, mirrorOptions)),
       publisher: (publisherOptions: PublisherOptions): EventPublisher =>
-        scope.use(new NatsEventPublisher(jetStreamStore(link, eventsNonce), publisherOptions)),
+        scope.use(
+          new NatsEventPublisher(
+            jetStreamStore(link, () => keeper.current.eventsNonce),
+            publisherOptions,
+          ),
+        ),
       close: () => scope.close(),
     };
   } catch (error) {
@@ -65,9 +72,3 @@ async function prepareWhenReady(link: NatsLink, options: BrokerOptions): Promise
     }
   }
 }
-
-const NOT_READY: ReadonlySet<string> = new Set<BrokerErrorCode>([
-  "BROKER_NO_JETSTREAM",
-  "BROKER_UNAVAILABLE",
-  "BROKER_TIMEOUT",
-]);

@@ -31,13 +31,17 @@ interface StoredEntry extends KvEntry {
 /** The bucket's stream, spoken to directly: the client's own KV can neither set `Nats-Msg-Id` nor expect revision 0 in a delete. */
 export class NatsKvBucket implements KvBucket {
   readonly name: string;
-  readonly nonce: string;
   readonly #link: NatsLink;
+  readonly #nonce: () => string;
 
-  constructor(link: NatsLink, name: string, nonce: string) {
+  constructor(link: NatsLink, name: string, nonce: () => string) {
     this.#link = link;
     this.name = name;
-    this.nonce = nonce;
+    this.#nonce = nonce;
+  }
+
+  get nonce(): string {
+    return this.#nonce();
   }
 
   async get(key: string): Promise<KvEntry | undefined> {

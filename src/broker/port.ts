@@ -101,7 +101,7 @@ export interface KvWriteOptions {
 /** Compare-and-swap only. A failure by timeout may have been stored. */
 export interface KvBucket {
   readonly name: string;
-  /** Identifies this incarnation of the bucket: revisions of another one mean nothing. */
+  /** Identifies the incarnation of the bucket there is now: revisions of another one mean nothing. */
   readonly nonce: string;
   /** From the leader, never from a lagging replica. Absent and deleted keys are `undefined`. */
   get(key: string): Promise<KvEntry | undefined>;

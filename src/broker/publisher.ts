@@ -294,9 +294,11 @@ export class NatsEventPublisher implements EventPublisher {
 }
 
 /** JetStream as the store. */
-export function jetStreamStore(link: NatsLink, nonce: string): Store {
+export function jetStreamStore(link: NatsLink, nonce: () => string): Store {
   return {
-    nonce,
+    get nonce() {
+      return nonce();
+    },
     get connected() {
       return link.connected;
     },

@@ -1,3 +1,5 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Nats, startNats } from "../../../scripts/lab/nats.ts";
 import { connectBroker } from "../../../src/broker/broker.ts";
@@ -54,6 +56,23 @@ describe("streams", () => {
       });
     } finally {
       await link.close();
+    }
+  });
+
+  it("makes them again when the server lost its data, and names the new ones", async () => {
+    const own = await startNats();
+    const broker = await connectBroker({ servers: [own.url], name: "own", requestTimeoutMs: 500 });
+    try {
+      const before = broker.watches.nonce;
+      await own.kill();
+      rmSync(join(own.dir, "jetstream"), { recursive: true });
+      await own.start();
+      await until("other streams", () => broker.watches.nonce !== before);
+      expect(await broker.watches.create("k", bytes("v"))).toBe(1);
+      await broker.feed.end();
+    } finally {
+      await broker.close();
+      await own.stop();
     }
   });
 
