@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SignJWT } from "jose";
@@ -148,6 +148,15 @@ describe("what is secret stays out of logs and pages", () => {
       }
     }
     expect(await clients.at(-1)?.subscribe("/one")).toMatchObject({ type: "subscribed" });
+  });
+
+  it("warns of secrets that others on the machine may read", async () => {
+    expect(log()).not.toContain('"config.secret-mode"');
+    chmodSync(secretFile, 0o644);
+    const role = await stack.startRole("gateway");
+    await until("the warning", () => /"config.secret-mode".*mode 644/.test(role.process.log()));
+    await role.stop();
+    chmodSync(secretFile, 0o600);
   });
 
   it("tells a wrong SMB password to nobody", async () => {

@@ -111,13 +111,10 @@ export class ConnectionSet {
   }
 
   async #password(name: string, { passwordFile }: ConnectionConfig): Promise<Secret | undefined> {
-    const { prompted, log } = this.#options;
+    const { prompted } = this.#options;
     if (prompted?.connection === name) return prompted.password;
     if (passwordFile === undefined) return undefined;
-    const { secret, warning } = await readSecretFile(passwordFile);
-    if (warning !== undefined)
-      log.warn("config.secret-mode", `${passwordFile} ${warning}`, { connection: name });
-    return secret;
+    return (await readSecretFile(passwordFile)).secret;
   }
 }
 

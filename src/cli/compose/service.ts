@@ -2,6 +2,7 @@ import { AbortedError, describeError } from "../../base/errors.ts";
 import { Scope } from "../../base/scope.ts";
 import type { ConnectionArgument, LoadedConfig } from "../../ops/config.ts";
 import { ConfigError, describeProblem } from "../../ops/config-error.ts";
+import { secretProblems } from "../../ops/config-secrets.ts";
 import { ConfigWatch } from "../../ops/config-watch.ts";
 import { monitorEventLoop } from "../../ops/event-loop.ts";
 import { OpsServer } from "../../ops/http.ts";
@@ -74,6 +75,7 @@ export async function runService(options: ServiceOptions): Promise<ExitCode> {
       commit: version.commit,
       file: loaded.file,
     });
+    await warnOfModes(log, loaded);
     scope.use(observe(metrics, log));
     scope.defer(
       monitorEventLoop({
@@ -105,6 +107,7 @@ export async function runService(options: ServiceOptions): Promise<ExitCode> {
           metrics.process.configReloads.inc({ outcome: "applied" });
           metrics.process.configReloaded.set(Date.now() / 1_000);
           log.info("config.reloaded", "the new configuration is in force", { changed });
+          await warnOfModes(log, next);
         });
         queue = queue.catch((error: unknown) => reloadFailed(error, metrics, log));
       },
@@ -143,6 +146,11 @@ export async function runService(options: ServiceOptions): Promise<ExitCode> {
   } finally {
     log.flush();
   }
+}
+
+/** What cannot be read is for the role that reads it: a gateway has no passwords. */
+async function warnOfModes(log: Log, loaded: LoadedConfig): Promise<void> {
+  for (const warning of (await secretProblems(loaded)).warnings) log.warn("config.secret-mode", warning);
 }
 
 function reloadFailed(error: unknown, metrics: Metrics, log: Log): void {
