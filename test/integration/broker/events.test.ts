@@ -403,9 +403,9 @@ describe("events", () => {
     await subscription.ready;
     const { publisher, watch } = open(connection);
     for (const path of ["/", "/a", "/b"]) add(watch, path, "unheard");
-    await until("the audit", () => found.length === 3);
+    // The fact comes when all that was missed is handed on.
+    await until("the audit", () => found.length === 3 && causes.includes("audit"));
     off();
-    expect(causes).toContain("audit");
     expect(found.map(({ message }) => message.body.path)).toEqual(["/", "/a", "/b"]);
     feed.close();
     await publisher.close();
