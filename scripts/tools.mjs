@@ -1,5 +1,6 @@
 // npm run tools: what checks the chart, into .cache/bin, where the tests look for it. Neither is needed for anything
 // else, and both are too slow to build to be part of every set-up: helm by Go, Kubernetes' own schemas by Python.
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { find, root, run, say } from "./setup.mjs";
@@ -11,9 +12,6 @@ const bin = join(root, ".cache", "bin");
 mkdirSync(bin, { recursive: true });
 let missing = 0;
 
-make("helm", "go", (go) => {
-  run(go, ["install", HELM], { env: { ...process.env, GOBIN: bin } });
-});
 make("kubernetes-validate", "python3", (python) => {
   const venv = join(root, ".cache", "python");
   run(python, ["-m", "venv", venv]);
@@ -21,6 +19,9 @@ make("kubernetes-validate", "python3", (python) => {
   const link = join(bin, "kubernetes-validate");
   rmSync(link, { force: true });
   symlinkSync(join(venv, "bin", "kubernetes-validate"), link);
+});
+make("helm", "go", (go) => {
+  run(go, ["install", HELM], { env: { ...process.env, GOBIN: bin } });
 });
 process.exitCode = missing;
 
@@ -31,6 +32,18 @@ function make(tool, builder, build) {
     missing = 1;
     return say(`${tool} needs ${builder}; what needs it is skipped`);
   }
+  const old = builder === "go" ? oldGo(program) : undefined;
+  if (old !== undefined) {
+    missing = 1;
+    return say(`${tool} needs Go 1.21 or newer, and ${program} is ${old}; what needs it is skipped`);
+  }
   say(`building ${tool}, which takes some minutes`);
   build(program);
+}
+
+/** From 1.21 on Go fetches the release that a program asks for; Debian 12 has 1.19, which only says "invalid go version". */
+function oldGo(go) {
+  const { stdout } = spawnSync(go, ["env", "GOVERSION"], { encoding: "utf8" });
+  const minor = /^go1\.(\d+)/.exec(stdout)?.[1];
+  return minor !== undefined && Number(minor) < 21 ? stdout.trim() : undefined;
 }
