@@ -6,6 +6,7 @@ import type {
   DirectoryEntry,
   DirectorySource,
   EntryInfo,
+  ListOptions,
   NotifyOutcome,
   SourceTraits,
   WatchedDirectory,
@@ -36,8 +37,12 @@ export class MemoryShare implements DirectorySource {
     return new MemoryDirectory(path);
   }
 
-  async *list(path: CanonicalPath): AsyncGenerator<readonly DirectoryEntry[], void> {
+  async *list(
+    path: CanonicalPath,
+    { onOpened }: ListOptions,
+  ): AsyncGenerator<readonly DirectoryEntry[], void> {
     await turn();
+    onOpened?.(INFO);
     if (path === "/" && this.#top.length > 0) yield this.#top;
   }
 

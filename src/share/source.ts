@@ -9,6 +9,7 @@ import {
   type DirectoryEntry,
   type DirectorySource,
   type EntryInfo,
+  type ListOptions,
   type NotifyOutcome,
   type ReachOptions,
   SourceError,
@@ -74,7 +75,7 @@ export class SmbDirectorySource implements DirectorySource {
     return new SmbWatchedDirectory(path, handle, this.#mapped);
   }
 
-  async *list(path: CanonicalPath, options: Cancellable): AsyncGenerator<readonly DirectoryEntry[], void> {
+  async *list(path: CanonicalPath, options: ListOptions): AsyncGenerator<readonly DirectoryEntry[], void> {
     const shown = (page: readonly DirectoryEntry[]): readonly DirectoryEntry[] =>
       this.#mapped ? page.map(shownEntry) : page;
     const pages = await this.#find(path, async (stored) => {

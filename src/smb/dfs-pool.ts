@@ -6,7 +6,7 @@ import { isAway, isNotCovered, routed, SmbDfsError } from "./dfs-errors.ts";
 import { type DfsLocation, formatLocation } from "./dfs-location.ts";
 import { type DfsLeg, type DfsOptions, DfsTable, type SharePool } from "./dfs-table.ts";
 import type { DirectoryHandle } from "./handle.ts";
-import type { DirEntry, FileInfo } from "./listing.ts";
+import type { DirEntry, FileInfo, ListOptions } from "./listing.ts";
 import type { PoolInfo } from "./pool.ts";
 import type { ReadyOptions } from "./pool-options.ts";
 import type { ServerInfo } from "./server-info.ts";
@@ -55,10 +55,10 @@ export class DfsPool {
     return this.#through(path, signal, (leg) => leg.pool.openDirectory(leg.path, { signal }));
   }
 
-  async *list(path: CanonicalPath, { signal }: Cancellable = {}): AsyncGenerator<readonly DirEntry[], void> {
+  async *list(path: CanonicalPath, options: ListOptions = {}): AsyncGenerator<readonly DirEntry[], void> {
     // A listing that has begun elsewhere cannot be gone on with: only its first page may take another way.
-    const { pages, first } = await this.#through(path, signal, async (leg) => {
-      const begun = leg.pool.list(leg.path, { signal });
+    const { pages, first } = await this.#through(path, options.signal, async (leg) => {
+      const begun = leg.pool.list(leg.path, options);
       return { pages: begun, first: await begun.next() };
     });
     if (first.done === true) return;

@@ -1,5 +1,6 @@
 import { throwIfAborted } from "../base/async.ts";
 import { Command, commandName } from "../codec/header.ts";
+import type { CreateResponse } from "../codec/msg/create.ts";
 import { DirectoryClass, decodeDirectoryInformation } from "../codec/msg/directory-information.ts";
 import { decodeQueryDirectoryResponse, encodeQueryDirectoryRequest } from "../codec/msg/query-directory.ts";
 import { isUsableName } from "../codec/names.ts";
@@ -34,6 +35,11 @@ interface Cancellable {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface ListOptions extends Cancellable {
+  /** Called before the first page, with the directory as it was when it was opened; `fileId` is not asked for. */
+  readonly onOpened?: ((directory: FileInfo) => void) | undefined;
+}
+
 /**
  * Lists one directory on a handle of its own, page by page (MS-SMB2 3.2.4.17). A directory that fits into
  * one page costs one round trip, and one for the CLOSE. Order is the server's. Names that could not be part
@@ -43,10 +49,12 @@ interface Cancellable {
 export async function* listDirectory(
   tree: Tree,
   name: string,
-  { signal }: Cancellable = {},
+  { signal, onOpened }: ListOptions = {},
 ): AsyncGenerator<readonly DirEntry[], void> {
-  const { fileId, pages } = await openListing(tree, name, signal);
+  const { opened, pages } = await openListing(tree, name, signal);
+  const { fileId } = opened;
   try {
+    onOpened?.(infoOfCreate(opened, undefined));
     for (const page of pages) {
       const entries = entriesOf(tree, page);
       if (entries === undefined) return;
@@ -85,14 +93,14 @@ async function openListing(
   tree: Tree,
   name: string,
   signal: AbortSignal | undefined,
-): Promise<{ readonly fileId: Uint8Array; readonly pages: readonly Response[] }> {
+): Promise<{ readonly opened: CreateResponse; readonly pages: readonly Response[] }> {
   const bytes = Math.min(SMALL_PAGE, tree.info.maxTransactSize);
   const requests = [createDirectory(tree, name)];
   if (tree.session.canCompound(3)) {
     requests.push(nextPage(PREVIOUS_HANDLE, bytes, true), nextPage(PREVIOUS_HANDLE, bytes, true));
   }
   const [created, ...pages] = await tree.exchange(requests, { signal, orphan: orphanCloser(tree) });
-  return { fileId: createdOf(tree, created).fileId, pages };
+  return { opened: createdOf(tree, created), pages };
 }
 
 function nextPage(fileId: Uint8Array, bytes: number, related: boolean): TreeRequest {

@@ -7,7 +7,7 @@ import { Dialer } from "./dialer.ts";
 import { SmbNotSentError, SmbStatusError } from "./errors.ts";
 import { poolFacts } from "./facts.ts";
 import { type DirectoryHandle, openDirectory } from "./handle.ts";
-import { type DirEntry, type FileInfo, listDirectory, statPath } from "./listing.ts";
+import { type DirEntry, type FileInfo, type ListOptions, listDirectory, statPath } from "./listing.ts";
 import { lowerCap, placeHandle } from "./placement.ts";
 import { dialOptions, type PoolOptions, type ReadyOptions } from "./pool-options.ts";
 import { askReferral, type Referral } from "./referral.ts";
@@ -111,8 +111,8 @@ export class SmbPool {
   }
 
   /** Lists a directory page by page, without `.` and `..`. Throws like `openDirectory`. */
-  async *list(path: CanonicalPath, { signal }: Cancellable = {}): AsyncGenerator<readonly DirEntry[], void> {
-    yield* listDirectory(await this.#tree(signal), wirePath(this.#root, path), { signal });
+  async *list(path: CanonicalPath, options: ListOptions = {}): AsyncGenerator<readonly DirEntry[], void> {
+    yield* listDirectory(await this.#tree(options.signal), wirePath(this.#root, path), options);
   }
 
   /** Looks at one entry without following it. Throws like `openDirectory`. */

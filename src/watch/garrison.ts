@@ -106,7 +106,7 @@ export class Garrison implements WatcherHost {
       label: options.label,
       entriesPerSecond: options.scanEntriesPerSecond,
     });
-    this.#surveyor = new Surveyor(source, scanner, this.picture, clock, breather, options.maxEntries, {
+    this.#surveyor = new Surveyor(scanner, this.picture, clock, breather, options.maxEntries, {
       differences: (node, via, changes) => this.#herald.differences(node, via, changes),
       expands: (node) => this.#expander(node) !== undefined,
       listed: (node, silent, directories) => {

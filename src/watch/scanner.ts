@@ -15,8 +15,10 @@ export interface Budget {
 
 export interface Listing {
   readonly snapshot: Snapshot;
-  /** Last write of each sub-directory, links left out (FILETIME). */
-  readonly directories: ReadonlyMap<string, bigint>;
+  /** Sub-directories, links left out. */
+  readonly directories: ReadonlySet<string>;
+  /** Last write of the directory itself, from before anything of it was read (FILETIME). */
+  readonly modified: bigint;
   /** The budget did not suffice: `snapshot` is empty, and so is `directories` unless they were wanted. */
   readonly tooLarge: boolean;
 }
@@ -57,7 +59,11 @@ export class Scanner {
   async list(path: CanonicalPath, budget: Budget, signal: AbortSignal, begun?: () => void): Promise<Listing> {
     const leave = await this.#gate.enter(signal);
     const started = this.#clock.monotonic();
-    const directories = new Map<string, bigint>();
+    const directories = new Set<string>();
+    let modified: bigint | undefined;
+    const onOpened = (directory: { readonly modified: bigint }): void => {
+      modified = directory.modified;
+    };
     let snapshot = new Snapshot();
     let tooLarge = false;
     let read = 0;
@@ -73,15 +79,15 @@ export class Scanner {
     try {
       begun?.();
       let told = 0;
-      for await (const page of this.#source.list(path, { signal })) {
+      pages: for await (const page of this.#source.list(path, { signal, onOpened })) {
         throwIfAborted(signal);
         for (const entry of page) {
           if (!tooLarge && budget.left <= 0) {
             tooLarge = true;
             snapshot = new Snapshot();
             if (!budget.directories) {
-              fact("finished");
-              return { snapshot, directories: new Map(), tooLarge };
+              directories.clear();
+              break pages;
             }
           }
           if (!tooLarge) {
@@ -89,7 +95,7 @@ export class Scanner {
             snapshot.put(entry);
           }
           if (entry.type === "directory" && (entry.attributes & REPARSE_POINT) === 0) {
-            directories.set(entry.name, entry.modified);
+            directories.add(entry.name);
           }
         }
         read += page.length;
@@ -103,8 +109,11 @@ export class Scanner {
           await sleep((page.length / entriesPerSecond) * 1_000, { signal, clock: this.#clock });
         }
       }
+      // To take any stamp for the right one would be to say that nothing has happened.
+      if (modified === undefined)
+        throw new Error(`the listing of ${path} did not say when it was last written`);
       fact("finished");
-      return { snapshot: snapshot.compact(), directories, tooLarge };
+      return { snapshot: snapshot.compact(), directories, modified, tooLarge };
     } catch (error) {
       fact("failed");
       throw error;

@@ -12,10 +12,7 @@ export interface DirectorySource {
     options: { readonly signal?: AbortSignal | undefined },
   ): Promise<WatchedDirectory>;
   /** Lists the entries of one directory, page by page, without `.` and `..`. @throws SourceError */
-  list(
-    path: CanonicalPath,
-    options: { readonly signal?: AbortSignal | undefined },
-  ): AsyncIterable<readonly DirectoryEntry[]>;
+  list(path: CanonicalPath, options: ListOptions): AsyncIterable<readonly DirectoryEntry[]>;
   /** Looks at one entry by path without following it. @throws SourceError */
   stat(path: CanonicalPath, options: { readonly signal?: AbortSignal | undefined }): Promise<EntryInfo>;
   /**
@@ -27,6 +24,15 @@ export interface DirectorySource {
   reachable(options: ReachOptions): Promise<void>;
   /** What the server is like, known once connected. */
   readonly traits: SourceTraits;
+}
+
+export interface ListOptions {
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Called before the first page, and also where there is none, with the directory's own last write: as it was
+   * when the listing had not read anything yet.
+   */
+  readonly onOpened?: ((directory: Pick<EntryInfo, "modified">) => void) | undefined;
 }
 
 export interface ReachOptions {

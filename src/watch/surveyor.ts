@@ -6,7 +6,7 @@ import type { Breather } from "./pacing.ts";
 import type { Picture, TouchLog } from "./picture.ts";
 import type { Budget, Scanner } from "./scanner.ts";
 import { Snapshot } from "./snapshot.ts";
-import { type DirectorySource, SourceError } from "./source.ts";
+import { SourceError } from "./source.ts";
 import { type Listed, type SurveyReasons, type SurveyReport, type Target, Teller } from "./teller.ts";
 
 /**
@@ -15,7 +15,6 @@ import { type Listed, type SurveyReasons, type SurveyReport, type Target, Teller
  * surveyed by themselves, so that nothing below is told before they are.
  */
 export class Surveyor<T> {
-  readonly #source: DirectorySource;
   readonly #scanner: Scanner;
   readonly #picture: Picture<T>;
   readonly #clock: Clock;
@@ -25,7 +24,6 @@ export class Surveyor<T> {
   #listings = 0;
 
   constructor(
-    source: DirectorySource,
     scanner: Scanner,
     picture: Picture<T>,
     clock: Clock,
@@ -33,7 +31,6 @@ export class Surveyor<T> {
     maxEntries: number,
     report: SurveyReport<T>,
   ) {
-    this.#source = source;
     this.#scanner = scanner;
     this.#picture = picture;
     this.#clock = clock;
@@ -45,17 +42,13 @@ export class Surveyor<T> {
   /** @throws SourceError when the root itself cannot be listed; AbortedError. */
   async survey(root: Interest, reasons: SurveyReasons, signal: AbortSignal): Promise<void> {
     const node = this.#picture.find(root.path);
-    const info = await this.#source.stat(root.path, { signal });
     // A directory that was told to be gone meanwhile: should it return, it is surveyed as a new one.
-    if (node === undefined || this.#picture.find(root.path) !== node) return;
-    if (info.type !== "directory") {
-      throw new SourceError("not-a-directory", `${root.path} is not a directory`);
-    }
+    if (node === undefined) return;
     const directories = !root.recursive && this.#report.expands(node);
     const budget: Budget = { left: this.#maxEntries, directories };
     const found: Listed<T>[] = [];
     const logs: Pick<Listed<T>, "node" | "log">[] = [];
-    let level: Target<T>[] = [{ node, path: root.path, modified: info.modified }];
+    let level: Target<T>[] = [{ node, path: root.path }];
     const first = level[0];
     try {
       while (level.length > 0) {
@@ -106,7 +99,7 @@ export class Surveyor<T> {
   /** Sub-directories to list in the same survey: known ones, and all where nothing has been told yet. */
   #below({ node, path, listing }: Listed<T>): Target<T>[] {
     const targets: Target<T>[] = [];
-    for (const [name, modified] of listing.directories) {
+    for (const name of listing.directories) {
       const before = node.snapshot?.get(name);
       const now = listing.snapshot.get(name);
       const known = before !== undefined && now !== undefined && !isReplaced(before, now);
@@ -116,7 +109,7 @@ export class Surveyor<T> {
       const child = node.ensure(name);
       child.spell(`/${name}`);
       if (told && !child.told) child.snapshot = new Snapshot();
-      targets.push({ node: child, path: joinPath(path, name), modified });
+      targets.push({ node: child, path: joinPath(path, name) });
     }
     return targets;
   }

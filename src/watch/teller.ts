@@ -43,7 +43,6 @@ interface Survey extends SurveyReasons {
 export interface Target<T> {
   readonly node: PictureNode<T>;
   readonly path: CanonicalPath;
-  readonly modified: bigint;
 }
 
 /** One directory as it was found. */
@@ -126,7 +125,7 @@ export class Teller<T> {
           this.#tellGap(listed, doubt);
         }
         node.inherited = false;
-        node.dirModified = listed.modified;
+        node.dirModified = listed.listing.modified;
         node.surveyedAt = listed.begunAt;
         node.listing = listed.number;
       } else if (doubt !== undefined) this.#report.gap(node, doubt.since, doubt.reason);
@@ -182,10 +181,10 @@ export class Teller<T> {
   }
 
   #tellGap(listed: Listed<T>, doubt: Doubt | undefined): void {
-    const { node, modified, begunAt } = listed;
+    const { node, listing, begunAt } = listed;
     if (node.inherited) {
       // Nobody watched. Names that came and went meanwhile have left no trace but the directory's own last write.
-      if (node.dirModified !== modified) this.#report.gap(node, begunAt, "takeover");
+      if (node.dirModified !== listing.modified) this.#report.gap(node, begunAt, "takeover");
       return;
     }
     const since = gapBefore(listed, doubt);
@@ -212,7 +211,7 @@ export class Teller<T> {
     node.blind = true;
     // Sub-directories with handles of their own are all that is remembered of it.
     if (this.#report.expands(node)) {
-      const there = new Set([...listing.directories.keys()].map((name) => node.child(name)));
+      const there = new Set([...listing.directories].map((name) => node.child(name)));
       const gone = [...node.children()].filter((child) => child.told && !there.has(child));
       const removed = gone.map((child): Change => ({ action: "removed", name: baseName(child.path) }));
       const unheard = removed.filter(({ name }) => !log.has(name));
@@ -224,7 +223,7 @@ export class Teller<T> {
 
 /** By what is known now, or by the listing of a directory too large to remember. */
 function subdirectories<T>({ node, listing }: Listed<T>): Iterable<string> {
-  return node.snapshot?.directories() ?? listing.directories.keys();
+  return node.snapshot?.directories() ?? listing.directories;
 }
 
 /** A later listing has been told already. */
@@ -244,12 +243,12 @@ function untouched(change: Change, log: TouchLog): Change[] {
 }
 
 /** Since when names may have come and gone in a directory unseen; `undefined` if none can have. */
-function gapBefore<T>({ node, modified }: Listed<T>, doubt: Doubt | undefined): number | undefined {
+function gapBefore<T>({ node, listing }: Listed<T>, doubt: Doubt | undefined): number | undefined {
   // Told as new, but its handle came later, and a consumer who listed the tree by himself may have been quicker.
   // No time stamp proves that nothing happened in between: creation times are made up where a file system
   // has none (Samba takes the earliest of the others), and copying programs set the others.
   if (node.dirModified === undefined) return Math.min(node.surveyedAt ?? Infinity, doubt?.since ?? Infinity);
-  if (doubt === undefined || node.dirModified === modified) return undefined;
+  if (doubt === undefined || node.dirModified === listing.modified) return undefined;
   return doubt.reason === "timer" || doubt.reason === "settling" ? node.surveyedAt : doubt.since;
 }
 

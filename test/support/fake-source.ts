@@ -13,6 +13,7 @@ import {
   type DirectoryEntry,
   type DirectorySource,
   type EntryInfo,
+  type ListOptions,
   type NotifyOutcome,
   type NotifyRecord,
   type ReachOptions,
@@ -259,12 +260,13 @@ export class FakeShare implements DirectorySource {
 
   async *list(
     path: CanonicalPath,
-    { signal }: { signal?: AbortSignal | undefined },
+    { signal, onOpened }: ListOptions,
   ): AsyncIterable<readonly DirectoryEntry[]> {
     this.calls.list++;
     await this.#answer(path, signal);
     const node = this.#look(path);
     if (node.type !== "directory") throw failure("not-a-directory", path);
+    onOpened?.(this.infoOf(node));
     const names = [...node.children.keys()];
     const pageSize = this.options.pageSize ?? 50;
     for (let at = 0; at < names.length; at += pageSize) {
