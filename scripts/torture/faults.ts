@@ -55,6 +55,9 @@ export function faultsFor({ kerberos = false }: { readonly kerberos?: boolean })
   return kerberos ? [...FAULTS, ...KERBEROS_FAULTS] : FAULTS;
 }
 
+/** Another client may make something there at the same moment: ENOTEMPTY then ended the whole run. */
+const CONTESTED = { recursive: true, force: true, maxRetries: 10, retryDelay: 10 } as const;
+
 /** Does it, and undoes it: when it returns, the world is whole again. */
 export async function inject(name: FaultName, arena: Arena): Promise<void> {
   arena.journal.add("fault", `${name}: begins`);
@@ -116,7 +119,7 @@ const ACTIONS: Readonly<Record<FaultName, (arena: Arena) => Promise<void>>> = {
     const real = join(samba.path(), watched);
     const bySmb = chance.happens(0.5);
     if (bySmb) await quietly(samba.smbclient(`deltree "${watched.slice(1)}"`));
-    rmSync(real, { recursive: true, force: true });
+    rmSync(real, CONTESTED);
     await delay(chance.between(0, 1_000));
     if (chance.happens(0.5)) await quietly(samba.smbclient(`mkdir "${watched.slice(1)}"`));
     mkdirSync(real, { recursive: true });
@@ -128,8 +131,8 @@ const ACTIONS: Readonly<Record<FaultName, (arena: Arena) => Promise<void>>> = {
     const real = join(samba.path(), watched);
     const spare = join(samba.path(), outside, "spare");
     const away = join(samba.path(), outside, "replaced");
-    rmSync(away, { recursive: true, force: true });
-    rmSync(spare, { recursive: true, force: true });
+    rmSync(away, CONTESTED);
+    rmSync(spare, CONTESTED);
     mkdirSync(join(spare, "inner"), { recursive: true });
     renameSync(real, away);
     if (chance.happens(0.5)) await delay(chance.between(0, 800));
@@ -144,7 +147,7 @@ const ACTIONS: Readonly<Record<FaultName, (arena: Arena) => Promise<void>>> = {
   async "ancestor renamed"({ samba, chance, ground }) {
     const ancestor = join(samba.path(), parentOf(ground.watched));
     const away = `${ancestor}-away`;
-    rmSync(away, { recursive: true, force: true });
+    rmSync(away, CONTESTED);
     renameSync(ancestor, away);
     await delay(chance.between(0, 1_500));
     if (chance.happens(0.5) && !isFolder(ancestor)) renameSync(away, ancestor);
