@@ -48,6 +48,7 @@ export class ServiceConsumer implements Watcher {
     this.#mirror = new Mirror({
       ...interest,
       now: () => Date.now(),
+      forgets: true,
       list: (path) => this.#list(client, path, tally, signal),
     });
     this.#follow(client, tally, signal).catch((error: unknown) => {

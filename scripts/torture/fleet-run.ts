@@ -29,7 +29,7 @@ export interface FleetTortureOptions {
   readonly faults?: readonly FleetFault[];
   /** Directories watched one by one, beside the tree. Default 48. */
   readonly rooms?: number;
-  /** Whether a service mirrors the changing tree as well, moving what it knows when a directory is renamed. Default true. */
+  /** Whether a service mirrors the changing tree as well. Default true. */
   readonly tree?: boolean;
   /** Length of a full outage of NATS, ms. Default 30,000. */
   readonly outageMs?: number;

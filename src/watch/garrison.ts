@@ -48,6 +48,7 @@ export class Garrison implements WatcherHost {
   readonly #roster: Roster;
   readonly #roots: TreeRoots;
   readonly #territory: Territory;
+  readonly #inquiries: Inquiries<Node>;
 
   constructor(
     source: DirectorySource,
@@ -92,14 +93,12 @@ export class Garrison implements WatcherHost {
         for (const active of this.#interests.covering(path)) this.#refresh(active);
       },
     });
-    const inquiries = new Inquiries<Node>(clock, this.#stop.signal, (node, names) =>
-      this.#enquire(node, names),
-    );
+    this.#inquiries = new Inquiries(clock, this.#stop.signal, (node, names) => this.#enquire(node, names));
     this.#herald = new Herald(this.picture, this.#interests, clock, key, {
       left: (node) => this.#posts.withdraw(node),
       poke: (node) => this.#poke(node),
       entered: (node) => this.#entered(node),
-      enquire: (node, names) => inquiries.add(node, names),
+      enquire: (node, names) => this.#inquiries.add(node, names),
     });
     const breather = new Breather(clock, options.entriesPerTurn);
     const scanner = new Scanner(source, gate, clock, breather, {
@@ -191,7 +190,13 @@ export class Garrison implements WatcherHost {
   /** Whether all that happened so far has been told, or will be told by a handle that listens from now on. */
   isSure({ interest: { path, recursive } }: ActiveInterest): boolean {
     const own = this.#posts.watcherOf(path);
-    return own !== undefined && isSure(own) && (!recursive || this.#roster.isSure(path));
+    if (own === undefined || !isSure(own)) return false;
+    return !recursive || (this.#roster.isSure(path) && !this.#owes(path));
+  }
+
+  /** Whether names at or below `path` have been told, and what lies below them has not. */
+  #owes(path: CanonicalPath): boolean {
+    return this.#inquiries.open.some((node) => this.#territory.isWithin(path, node.path));
   }
 
   async survey(watcher: WatcherView, doubt: Doubt | undefined, via: Via, signal: AbortSignal): Promise<void> {
@@ -280,7 +285,7 @@ export class Garrison implements WatcherHost {
     if (this.#stop.signal.aborted) return;
     const tree = this.#territory.treeFor(node.path);
     if (tree !== undefined) {
-      void this.#surveyBelow(node, tree);
+      void this.#inquiries.during(node, this.#surveyBelow(node, tree));
       return;
     }
     const existing = node.attachment?.directory;

@@ -182,8 +182,13 @@ export class Herald<T> {
    */
   #mayBeListed(node: PictureNode<T>): boolean {
     const since = this.#clock.monotonic() - PICTURE_GRACE_MS;
-    for (const { pictureAt, overrides } of this.#interests.covering(node.path)) {
-      if (pictureAt !== undefined && (overrides.openAudience === true || pictureAt >= since)) return true;
+    for (const { pictureAt, inherits, overrides } of this.#interests.covering(node.path)) {
+      if (
+        overrides.openAudience === true
+          ? inherits || pictureAt !== undefined
+          : (pictureAt ?? since - 1) >= since
+      )
+        return true;
     }
     if (lastAsked(node) >= since) return true;
     return [...node.walk()].some(({ resyncedAt }) => resyncedAt !== undefined && resyncedAt >= since);

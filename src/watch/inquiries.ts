@@ -17,6 +17,7 @@ export class Inquiries<Directory> {
   readonly #ask: (directory: Directory, names: readonly string[]) => Promise<void>;
   /** Where an inquiry is under way: what has come up since. */
   readonly #waiting = new Map<Directory, Waiting>();
+  readonly #errands = new Set<{ readonly directory: Directory }>();
 
   /** @param ask must not reject */
   constructor(
@@ -27,6 +28,19 @@ export class Inquiries<Directory> {
     this.#clock = clock;
     this.#signal = signal;
     this.#ask = ask;
+  }
+
+  /** Directories of which something is still to be found out. */
+  get open(): readonly Directory[] {
+    return [...this.#waiting.keys(), ...[...this.#errands].map(({ directory }) => directory)];
+  }
+
+  /** Counts a search of another kind. @param errand must not reject */
+  async during(directory: Directory, errand: Promise<void>): Promise<void> {
+    const entry = { directory };
+    this.#errands.add(entry);
+    await errand;
+    this.#errands.delete(entry);
   }
 
   add(directory: Directory, names: readonly string[]): void {

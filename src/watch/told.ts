@@ -26,8 +26,9 @@ export class ToldPicture {
     return [...this.#directories.values()];
   }
 
-  changes(path: CanonicalPath, changes: readonly Change[]): void {
-    for (const change of changes) this.#apply(this.#directory(path), path, change);
+  /** Returns whether it can be told what consumers know now: a directory that was renamed is told to be listed again. */
+  changes(path: CanonicalPath, changes: readonly Change[]): boolean {
+    return changes.every((change) => this.#apply(this.#directory(path), path, change));
   }
 
   /** Consumers were asked to list, and nobody knows what they saw. Returns whether it can be told for that directory alone. */
@@ -36,24 +37,26 @@ export class ToldPicture {
     return scope === "self";
   }
 
-  #apply({ snapshot }: ToldDirectory, path: CanonicalPath, { action, name, oldName }: Change): void {
+  #apply({ snapshot }: ToldDirectory, path: CanonicalPath, { action, name, oldName }: Change): boolean {
     switch (action) {
       case "added":
         if (snapshot?.has(name) === false) snapshot.set(name, UNKNOWN);
-        return;
+        return true;
       case "removed":
         snapshot?.delete(name);
         this.#forget(joinPath(path, name));
-        return;
+        return true;
       case "renamed": {
-        if (oldName === undefined) return;
+        if (oldName === undefined || oldName === name) return true;
         snapshot?.set(name, snapshot.get(oldName) ?? UNKNOWN);
-        if (oldName !== name) snapshot?.delete(oldName);
-        this.#move(joinPath(path, oldName), joinPath(path, name));
-        return;
+        snapshot?.delete(oldName);
+        const known = this.#below(joinPath(path, oldName)).length > 0;
+        this.#forget(joinPath(path, name));
+        return !known;
       }
       case "modified":
-      // The mark stays: the comparison tells it once more, rather than never.
+        // The mark stays: the comparison tells it once more, rather than never.
+        return true;
     }
   }
 
@@ -70,16 +73,6 @@ export class ToldPicture {
 
   #forget(path: CanonicalPath): void {
     for (const [key] of this.#below(path)) this.#directories.delete(key);
-  }
-
-  #move(from: CanonicalPath, to: CanonicalPath): void {
-    const moving = this.#below(from);
-    if (this.#key(from) !== this.#key(to)) this.#forget(to);
-    for (const [key] of moving) this.#directories.delete(key);
-    for (const [, directory] of moving) {
-      const path = to + directory.path.slice(from.length);
-      this.#directories.set(this.#key(path), { ...directory, path, modified: undefined });
-    }
   }
 
   #below(path: CanonicalPath): [string, ToldDirectory][] {

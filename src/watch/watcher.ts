@@ -175,10 +175,10 @@ export class Watcher implements WatcherView {
       const early = await Promise.race([surveyed, lost.promise]);
       if (early !== undefined) return early;
       this.#recovery.healed();
-      this.#move("live");
       this.#rescan = () => void this.#rescanLive(signal);
       this.#check = () => void this.#health(directory.info, signal);
       timers.push(...this.#timers(subscription));
+      this.#move("live");
       if (this.#doubt !== undefined) this.#rescan();
       return await waitFor(lost.promise, { signal });
     } finally {

@@ -98,9 +98,7 @@ export class WatchActions {
         if (local === undefined) this.#start(key, target);
         return true;
       case "ready":
-        if (entry === undefined || !(await writer.intend(entry, me, true))) return false;
-        local?.bridge();
-        return true;
+        return entry !== undefined && local !== undefined && this.#promise(entry, me, local);
       case "announce-warm": {
         const mode = local?.state.mode ?? "notify";
         return entry !== undefined && writer.announce(entry, { state: "warm", mode });
@@ -152,6 +150,18 @@ export class WatchActions {
     return true;
   }
 
+  /**
+   * Tells the owner that he may let go. What we are in doubt about he hears himself, so it is waited for while he does:
+   * what a second look of ours would say after he let go, nobody need list for.
+   */
+  async #promise(entry: ClaimEntry, me: string, local: LocalWatch): Promise<boolean> {
+    const { view, writer } = this.#options;
+    await this.#untilSure(local, () => view.leases.has(entry.record.lease));
+    if (local.closed || !(await writer.intend(entry, me, true))) return false;
+    local.bridge();
+    return true;
+  }
+
   async #publish(entry: ClaimEntry, local: LocalWatch): Promise<boolean> {
     const fresh = await this.#options.writer.unusedRevision(entry);
     if (fresh === undefined || this.#options.lease() !== entry.record.lease) return false;
@@ -192,10 +202,11 @@ export class WatchActions {
   }
 
   /** What is in doubt is better settled by who knows what was told: the successor could only ask for a listing. */
-  async #untilSure(local: LocalWatch): Promise<void> {
+  async #untilSure(local: LocalWatch, useful: () => boolean = () => true): Promise<void> {
     const { clock, signal } = this.#options;
     const until = clock.monotonic() + SURE_MS;
-    const worthwhile = (): boolean => local.state.state === "live" && local.state.mode === "notify";
+    const worthwhile = (): boolean =>
+      local.state.state === "live" && local.state.mode === "notify" && !local.closed && useful();
     while (!local.sure && worthwhile() && !signal.aborted && clock.monotonic() < until) await this.#pause(50);
   }
 

@@ -113,8 +113,9 @@ export class Inheritance {
       // Consumers may, or may not, have dropped what an owner said after its successor had begun.
       if (now === undefined || now < before) return "ambiguous";
       owners.set(key(body.path), now);
-      if (type === "changes") picture.changes(body.path, body.changes);
-      else if (!picture.resync(body.path, body.scope)) return "resync";
+      const known =
+        type === "changes" ? picture.changes(body.path, body.changes) : picture.resync(body.path, body.scope);
+      if (!known) return "resync";
     }
     return { directories: picture.directories, replayed };
   }

@@ -154,10 +154,15 @@ export class LocalWatch {
     await this.#outlet?.flush({ signal, deadlineMs: 5_000 }).catch(() => undefined);
   }
 
-  /** The owner has been told that we are armed: from here on the buffer joins up with what it publishes. */
+  /**
+   * The owner has been told that we are armed: from here on the buffer joins up with what it publishes. What we were in
+   * doubt about until now, and are not any more, it has heard.
+   */
   bridge(): void {
     const { state } = this.#state;
-    if (this.#outlet === undefined && (state === "live" || state === "degraded")) this.#gap = false;
+    if (this.#outlet !== undefined || (state !== "live" && state !== "degraded")) return;
+    this.#gap = false;
+    if (this.sure) this.#buffer = this.#buffer.filter(({ type }) => type !== "resync");
   }
 
   /** Somebody else speaks: stops publishing at once; what is queued is dropped. The watch goes on, buffering. */

@@ -17,11 +17,9 @@ it(`torture, a whole fleet, seed ${SEED}`, { timeout: 420_000 }, async () => {
     // Beyond what a lease lives; half a minute of it belongs to the long runs.
     outageMs: 6_000,
     rooms: 24,
-    // Long runs mirror a tree too, and still find wrong names in it: see docs/nats.md, "Known".
-    tree: false,
     keepIn,
   });
-  const again = `npm run torture -- --fleet --nodes 1 --outage 6 --rooms 24 --no-tree --seed ${SEED}; journal and logs in ${keepIn}`;
+  const again = `npm run torture -- --fleet --nodes 1 --outage 6 --rooms 24 --seed ${SEED}; journal and logs in ${keepIn}`;
   expect(report.wrong, again).toEqual([]);
   expect(report.rounds, again).toBeGreaterThan(0);
   expect(report.changes, again).toBeGreaterThan(0);

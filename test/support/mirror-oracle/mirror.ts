@@ -20,6 +20,11 @@ export interface MirrorOptions {
   /** Any counter that grows with the changes of the share: says how fresh an entry is. */
   readonly now: () => number;
   readonly caseSensitive?: boolean;
+  /**
+   * Drops what is known below both names of a `renamed`, as consumers behind a broker have to: their listings may be
+   * newer than what they are told next. Default: what lies below moves along, as for the one reader of the library.
+   */
+  readonly forgets?: boolean;
 }
 
 interface MirrorNode {
@@ -137,6 +142,7 @@ export class Mirror {
         // A rename applied before leaves nothing to move, and its target as it is.
         if (moved === undefined && existing !== undefined) existing.seenAt = seenAt;
         else node.children.set(key, { name, seenAt, children: moved?.children ?? new Map() });
+        if (this.#options.forgets === true) node.children.get(key)?.children.clear();
       }
     }
   }

@@ -16,6 +16,8 @@ interface Scene {
   readonly faults: readonly Fault[];
   /** Consumers join when they please, and hear what an interest hears from then on. */
   readonly openAudience?: boolean;
+  /** What is told waits now and then, as in an outbox, so that listings are newer than what is told after them. */
+  readonly late?: boolean;
 }
 
 type Fault = "cut" | "overflow" | "cleanup" | "forget" | "busy" | "babble";
@@ -38,6 +40,18 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
     ...scene.share,
   });
   const log: string[] = [];
+  let waiting: (() => void)[] | undefined;
+  const outage = (): void => {
+    if (waiting !== undefined) return;
+    waiting = [];
+    log.push(`${clock.monotonic().toFixed()} what is told waits`);
+    clock.after(random() * 10_000, () => {
+      const due = waiting ?? [];
+      waiting = undefined;
+      log.push(`${clock.monotonic().toFixed()} what waited is told: ${due.length}`);
+      for (const tell of due) tell();
+    });
+  };
   for (const path of ROOTS.slice(1)) share.mkdir(path);
   const watcher = new ShareWatcher(
     share,
@@ -49,6 +63,7 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
   const mirrorOf = (interest: Interest): Mirror =>
     new Mirror({
       ...interest,
+      forgets: scene.late === true,
       now: () => share.tick,
       list: async (path) =>
         share.isDirectory(path)
@@ -66,7 +81,11 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
         log.push(
           `${clock.monotonic().toFixed()} ${interest.path}${interest.recursive ? "/**" : ""} ${JSON.stringify(event)}`,
         );
-        for (const mirror of audience) mirror.apply(event);
+        const tell = (): void => {
+          for (const mirror of audience) mirror.apply(event);
+        };
+        if (waiting === undefined) tell();
+        else waiting.push(tell);
       },
       { openAudience: scene.openAudience === true },
     );
@@ -99,6 +118,7 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
       log.push(`${clock.monotonic().toFixed()} FAULT ${fault}`);
       inject(share, fault, clock, random);
     }
+    if (scene.late === true && random() < 0.05) outage();
     if (scene.openAudience === true && random() < 0.1) {
       const index = Math.floor(random() * scene.interests.length);
       const [interest, audience] = [scene.interests[index], audiences[index]];
@@ -358,6 +378,57 @@ const scenes: Record<string, Scene> = {
       { path: "/a/b", recursive: true },
     ],
     faults: FAULTS,
+  },
+  // A refresh after silence would find what is wrong, too, at last.
+  "told late, no faults": {
+    openAudience: true,
+    late: true,
+    watcher: { refreshMinutes: 60 },
+    share: { birthTimes: false, latencyMs: 20 },
+    interests: [{ path: "/", recursive: true }],
+    faults: [],
+  },
+  "told late": {
+    openAudience: true,
+    late: true,
+    watcher: { refreshMinutes: 60 },
+    share: { birthTimes: false, latencyMs: 20 },
+    interests: [{ path: "/", recursive: true }],
+    faults: FAULTS.filter((fault) => fault !== "forget"),
+  },
+  "told late, one recursive handle": {
+    openAudience: true,
+    late: true,
+    watcher: { refreshMinutes: 60, cover: "tree" },
+    share: { latencyMs: 20 },
+    interests: [{ path: "/", recursive: true }],
+    faults: FAULTS.filter((fault) => fault !== "forget"),
+  },
+  "told late, overlapping interests": {
+    openAudience: true,
+    late: true,
+    watcher: { refreshMinutes: 60 },
+    interests: [
+      { path: "/", recursive: true },
+      { path: "/a", recursive: true },
+      { path: "/c", recursive: false },
+    ],
+    faults: FAULTS.filter((fault) => fault !== "forget"),
+  },
+  "told late, polling": {
+    openAudience: true,
+    late: true,
+    watcher: { refreshMinutes: 60 },
+    share: { mute: true },
+    interests: [{ path: "/", recursive: true }],
+    faults: ["cut", "busy"],
+  },
+  "told late, too large to remember": {
+    openAudience: true,
+    late: true,
+    watcher: { refreshMinutes: 60, maxEntries: 3 },
+    interests: [{ path: "/", recursive: true }],
+    faults: FAULTS.filter((fault) => fault !== "forget"),
   },
   "with stat and settling": {
     watcher: { stat: true, settleMs: 300 },

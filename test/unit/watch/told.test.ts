@@ -46,21 +46,24 @@ describe("what was told after a checkpoint", () => {
     expect(picture.directories[0]?.snapshot?.get("b")).toEqual(before);
   });
 
-  it("takes along what lies below a directory that was renamed, in doubt, and drops what was there", () => {
+  it("does not claim to know what consumers have below a directory that was renamed", () => {
     const picture = pictureOf(
-      directory("/", "old", "new"),
+      directory("/", "Old", "new", "file"),
       directory("/Old", "x"),
-      directory("/Old/in", "y"),
       directory("/new", "z"),
-      directory("/older", "w"),
     );
-    picture.changes("/", [{ action: "renamed", name: "new", oldName: "old" }]);
-    expect(shown(picture)).toEqual({
-      "/": "new",
-      "/new": "x (doubtful)",
-      "/new/in": "y (doubtful)",
-      "/older": "w",
-    });
+    expect(picture.changes("/", [{ action: "renamed", name: "file2", oldName: "file" }])).toBe(true);
+    expect(picture.changes("/", [{ action: "renamed", name: "moved", oldName: "Old" }])).toBe(false);
+  });
+
+  it("drops what lay where something else was renamed to", () => {
+    const picture = pictureOf(
+      directory("/", "file", "new"),
+      directory("/new", "z"),
+      directory("/new/in", "y"),
+    );
+    expect(picture.changes("/", [{ action: "renamed", name: "new", oldName: "file" }])).toBe(true);
+    expect(shown(picture)).toEqual({ "/": "new" });
   });
 
   it("forgets what lay below a directory that was removed, and begins anew with one of its name", () => {
@@ -69,12 +72,6 @@ describe("what was told after a checkpoint", () => {
     picture.changes("/", [{ action: "added", name: "d" }]);
     picture.changes("/d", [{ action: "added", name: "z" }]);
     expect(shown(picture)).toEqual({ "/": "d", "/d": "z (doubtful)" });
-  });
-
-  it("knows that a name that changes its case only stays where it is", () => {
-    const picture = pictureOf(directory("/", "d"), directory("/d", "x"));
-    picture.changes("/", [{ action: "renamed", name: "D", oldName: "d" }]);
-    expect(shown(picture)).toEqual({ "/": "D", "/D": "x (doubtful)" });
   });
 
   it("doubts a directory that consumers were asked to list, and gives up on a whole scope", () => {
