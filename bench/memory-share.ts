@@ -51,6 +51,10 @@ export class MemoryShare implements DirectorySource {
     return INFO;
   }
 
+  roundTrip(): Promise<void> {
+    return Promise.resolve();
+  }
+
   reachable(): Promise<void> {
     return Promise.resolve();
   }

@@ -1,3 +1,4 @@
+import { waitFor } from "../base/async.ts";
 import { describeError } from "../base/errors.ts";
 import type { CanonicalPath } from "../base/path.ts";
 import { ShareCapabilities } from "../codec/msg/tree-connect.ts";
@@ -32,7 +33,7 @@ export interface SourceOptions {
 }
 
 /** A share, alone or with what its DFS links lead to. */
-export type SourcePool = Pick<SmbPool, "ready" | "openDirectory" | "list" | "stat" | "info">;
+export type SourcePool = Pick<SmbPool, "ready" | "openDirectory" | "list" | "stat" | "info" | "echo">;
 
 /** An SMB share as the watch engine sees it. Decides nothing but what an error means, and how names are shown. */
 export class SmbDirectorySource implements DirectorySource {
@@ -96,6 +97,10 @@ export class SmbDirectorySource implements DirectorySource {
 
   stat(path: CanonicalPath, options: Cancellable): Promise<EntryInfo> {
     return this.#find(path, (stored) => this.#pool.stat(stored, options));
+  }
+
+  async roundTrip({ signal }: Cancellable): Promise<void> {
+    await translated(waitFor(this.#pool.echo(), { signal }));
   }
 
   /** Tries the ways in which a server may have stored the path. @throws SourceError, AbortedError */

@@ -58,7 +58,7 @@ export class Connection {
       dead: (error) => this.destroy(error),
       overdue: (now) => this.#overdue(now),
       busy: () => this.#pending.impatient > 0 || this.#credits.waiting > 0,
-      echo: () => (this.#state === "ready" ? this.#sendEcho() : undefined),
+      echo: () => (this.#state === "ready" ? this.echo() : undefined),
     });
     this.#lastSpent = this.#keepalive.now();
     this.closed = new Promise((resolve) => {
@@ -202,6 +202,15 @@ export class Connection {
     this.#keepalive.lookSoon();
   }
 
+  /** Fulfilled by the server's answer, behind all it sent before. @throws SmbTimeoutError, SmbConnectionError, ClosedError */
+  async echo(): Promise<void> {
+    // The connection's own limit judges; a lost ECHO alone proves nothing.
+    const echo = new Call({ command: Command.ECHO, body: encodeEchoRequest() }, undefined);
+    this.submit([echo]);
+    await echo.result;
+    this.telemetry.echo(this.#keepalive.now() - echo.sentAt);
+  }
+
   /**
    * Ends in order: `farewell` may still talk, for `closeMs` at most, then the socket ends. Idempotent;
    * never rejects.
@@ -297,13 +306,6 @@ export class Connection {
     if (this.#credits.waiting > 0 && now - this.#lastSpent >= this.options.timeouts.requestMs) {
       this.destroy(new SmbCreditError("no credits came while requests were waiting", "silent"));
     }
-  }
-
-  #sendEcho(): Promise<unknown> {
-    // The connection's own limit judges; a lost ECHO alone proves nothing.
-    const echo = new Call({ command: Command.ECHO, body: encodeEchoRequest() }, undefined);
-    this.submit([echo]);
-    return echo.result.then(() => this.telemetry.echo(this.#keepalive.now() - echo.sentAt));
   }
 
   #ended(reason: Error | undefined): void {

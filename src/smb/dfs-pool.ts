@@ -105,6 +105,10 @@ export class DfsPool {
     return stops.map(formatLocation);
   }
 
+  echo(): Promise<unknown> {
+    return Promise.all([this.#options.base, ...this.#table.pools()].map((pool) => pool.echo()));
+  }
+
   replaceAuth(auth: AuthProvider): void {
     this.#options.base.replaceAuth(auth);
     for (const pool of this.#table.pools()) pool.replaceAuth(auth);

@@ -10,7 +10,7 @@ import type { Referral } from "./referral.ts";
 /** As much of a pool as routing needs. */
 export type SharePool = Pick<
   SmbPool,
-  "ready" | "openDirectory" | "list" | "stat" | "info" | "referral" | "replaceAuth" | "close"
+  "ready" | "openDirectory" | "list" | "stat" | "info" | "referral" | "replaceAuth" | "echo" | "close"
 >;
 
 export interface DfsOptions {

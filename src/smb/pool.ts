@@ -126,23 +126,25 @@ export class SmbPool {
     { signal }: Cancellable = {},
   ): Promise<Referral & { readonly asked: readonly string[] }> {
     const tree = await this.#tree(signal);
-    const referral = await askReferral(tree.session, `\\${tree.nameOf(wirePath(this.#root, path))}`, {
-      signal,
-    });
+    const name = `\\${tree.nameOf(wirePath(this.#root, path))}`;
+    const referral = await askReferral(tree.session, name, { signal });
     return { ...referral, asked: [...segmentsOf(this.#root), ...segmentsOf(path)] };
   }
 
   info(): PoolInfo {
-    let watches = 0;
-    for (const lane of this.#lanes) watches += lane.load;
     return {
       state: this.#state(),
       error: this.#dialer.lastError,
       server: this.#server,
-      connections: this.#lanes.size + (this.#scan === undefined ? 0 : 1),
-      watches,
+      connections: this.#trees().length,
+      watches: [...this.#lanes].reduce((sum, { load }) => sum + load, 0),
       watchesPerConnection: this.#cap,
     };
+  }
+
+  /** Fulfilled when all has been heard that the server had sent on any connection. @throws what `SmbConnection.echo` throws */
+  echo(): Promise<unknown> {
+    return Promise.all(this.#trees().map(({ connection }) => connection.echo()));
   }
 
   /** New credentials: for the next login or renewal; a login comes at once if the old ones had been refused. */
@@ -172,8 +174,7 @@ export class SmbPool {
   }
 
   #trees(): Tree[] {
-    const trees = [...this.#lanes].map((lane) => lane.tree);
-    return this.#scan === undefined ? trees : [...trees, this.#scan];
+    return [...[...this.#lanes].map(({ tree }) => tree), ...(this.#scan === undefined ? [] : [this.#scan])];
   }
 
   #state(): PoolState {

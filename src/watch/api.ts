@@ -25,6 +25,8 @@ export interface WatchHandle {
    * compared, before the second look at a server that may be deaf at first, and in poll mode. Default: yes.
    */
   readonly sure?: boolean;
+  /** Looks now for what the server does not tell by itself, where that is looked for (`rescanMinutes`). Not `sure` until then. */
+  recheck?(): void;
   /**
    * What the sink has been told so far, as a picture for a later owner (`WatchOverrides.checkpoint`). `undefined` before
    * the first listing, and while something is held back (settling, `stat`).
@@ -40,6 +42,8 @@ export type WatchSink = (event: WatchEvent) => void;
 /** Serves any number of interests on one share with as few handles as its cover policy allows. */
 export interface ShareWatch {
   watch(interest: Interest, sink: WatchSink, options?: WatchOverrides): WatchHandle;
+  /** Resolves when everything has been heard that the server had sent until now. @throws SourceError, AbortedError */
+  roundTrip?(options: { readonly signal?: AbortSignal | undefined }): Promise<void>;
   close(): Promise<void>;
 }
 

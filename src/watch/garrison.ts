@@ -194,6 +194,10 @@ export class Garrison implements WatcherHost {
     return !recursive || (this.#roster.isSure(path) && !this.#owes(path));
   }
 
+  recheck({ interest }: ActiveInterest): void {
+    this.#roster.recheck(interest);
+  }
+
   /** Whether names at or below `path` have been told, and what lies below them has not. */
   #owes(path: CanonicalPath): boolean {
     return this.#inquiries.open.some((node) => this.#territory.isWithin(path, node.path));

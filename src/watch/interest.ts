@@ -41,6 +41,7 @@ export class ActiveInterest implements WatchHandle {
   readonly #onClose: (interest: ActiveInterest) => void;
   readonly #checkpoint: () => readonly CheckpointDirectory[] | undefined;
   readonly #sure: (interest: ActiveInterest) => boolean;
+  readonly #recheck: (interest: ActiveInterest) => void;
   #status: InterestStatus = { state: "starting", mode: "notify" };
   #closed = false;
   /** Monotonic ms since when its owner may have listed: when first live, and at each resync. */
@@ -59,6 +60,7 @@ export class ActiveInterest implements WatchHandle {
       readonly onClose: (interest: ActiveInterest) => void;
       readonly checkpoint: () => readonly CheckpointDirectory[] | undefined;
       readonly sure: (interest: ActiveInterest) => boolean;
+      readonly recheck: (interest: ActiveInterest) => void;
     },
   ) {
     this.interest = interest;
@@ -71,6 +73,7 @@ export class ActiveInterest implements WatchHandle {
     this.#onClose = hooks.onClose;
     this.#checkpoint = hooks.checkpoint;
     this.#sure = hooks.sure;
+    this.#recheck = hooks.recheck;
     this.#stage = hooks.stage((event) => {
       if (!this.#closed) sink(event);
     });
@@ -95,6 +98,10 @@ export class ActiveInterest implements WatchHandle {
 
   get sure(): boolean {
     return !this.#closed && this.#sure(this);
+  }
+
+  recheck(): void {
+    if (!this.#closed) this.#recheck(this);
   }
 
   checkpoint(): readonly CheckpointDirectory[] | undefined {

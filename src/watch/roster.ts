@@ -1,4 +1,5 @@
 import { type CanonicalPath, isWithin, parentOf } from "../base/path.ts";
+import type { Interest } from "./api.ts";
 import { Watcher } from "./watcher.ts";
 import type { WatcherServices, WatcherSpec, WatcherView } from "./watcher-port.ts";
 
@@ -69,6 +70,18 @@ export class Roster {
       if (!isSure(watcher) && isWithin(top, this.#key(watcher.spec.path))) return false;
     }
     return true;
+  }
+
+  /** Compares where that is done from time to time anyway. */
+  recheck({ path, recursive }: Interest): void {
+    const top = this.#key(path);
+    for (const watcher of this.#watchers) {
+      const { spec } = watcher;
+      const own = this.#key(spec.path);
+      const below = recursive && isWithin(top, own);
+      const above = spec.recursive && isWithin(own, top);
+      if (spec.rescanMinutes > 0 && (own === top || below || above)) watcher.doubt("timer");
+    }
   }
 
   /** Whether a watcher at or below `path` has not given its first answer. */

@@ -1,4 +1,4 @@
-import { deferred, ignoreRejection, sleep } from "../base/async.ts";
+import { deferred, ignoreRejection, sleep, waitFor } from "../base/async.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { ClosedError } from "../base/errors.ts";
 import { type CanonicalPath, pathKey } from "../base/path.ts";
@@ -38,6 +38,9 @@ export class ShareWatcher implements ShareWatch {
   /** Why there is no contact yet. */
   #trouble: SourceError | undefined;
   #closing: Promise<void> | undefined;
+  /** On its way, whatever becomes of it; and the one after it. */
+  #trip: Promise<void> | undefined;
+  #nextTrip: Promise<void> | undefined;
 
   constructor(
     source: DirectorySource,
@@ -67,11 +70,23 @@ export class ShareWatcher implements ShareWatch {
       onClose: (closed) => this.#garrison.remove(closed),
       checkpoint: () => takeCheckpoint(this.#garrison.picture, interest),
       sure: (each) => this.#garrison.isSure(each),
+      recheck: (each) => this.#garrison.recheck(each),
     });
     if (overrides.checkpoint !== undefined) this.#takeOver(active, overrides.checkpoint);
     this.#garrison.add(active);
     void this.#serve(active);
     return active;
+  }
+
+  /** Many ask at once when a worker ends: those who ask while one is on its way share the next. @throws SourceError, AbortedError */
+  async roundTrip({ signal }: { readonly signal?: AbortSignal | undefined }): Promise<void> {
+    this.#nextTrip ??= (this.#trip ?? Promise.resolve()).then(() => {
+      this.#nextTrip = undefined;
+      const trip = this.#source.roundTrip({ signal: this.#stop.signal });
+      this.#trip = trip.catch(() => undefined);
+      return trip;
+    });
+    await waitFor(this.#nextTrip, { signal });
   }
 
   /** What was refused may be allowed now (new credentials): asks again at once, not after a long pause. */

@@ -22,6 +22,8 @@ export interface DirectorySource {
    * tried again (`credentials`).
    */
   reachable(options: ReachOptions): Promise<void>;
+  /** Resolves when everything has been heard that the server had sent until now, on every connection. @throws SourceError */
+  roundTrip(options: { readonly signal?: AbortSignal | undefined }): Promise<void>;
   /** What the server is like, known once connected. */
   readonly traits: SourceTraits;
 }

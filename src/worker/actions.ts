@@ -137,6 +137,7 @@ export class WatchActions {
       target: { connection, path, recursive },
       runtime,
       publisher,
+      clock: this.#options.clock,
       inherited,
       onTold: () => archivist?.told(local),
       resyncTargets: (event) =>
@@ -180,10 +181,13 @@ export class WatchActions {
     const { connection, path } = entry.record;
     const targets = this.#options.targets();
     const successor = how === "transfer" || (targets !== undefined && hasSuccessor(entry.record, targets));
+    let heard = true;
     if (successor && local?.publishing === true) {
+      local.recheck();
       await this.#untilSure(local);
       // What our watch still holds back was told to us before the successor was armed.
       await this.#pause(local.runtime.quietMs ?? 250);
+      heard = await local.heardAll(this.#options.signal);
     }
     const { clean, last } = (await local?.letGo(this.#options.flushMs ?? 10_000)) ?? { clean: false };
     const { view, writer, archivist, leaving } = this.#options;
@@ -192,11 +196,11 @@ export class WatchActions {
     this.remove(key);
     const latest = view.claim(key) ?? entry;
     // Whoever was ready when we decided must still be the one, or nobody was listening when we stopped.
-    const joined = clean && latest.revision === entry.revision;
+    const joined = clean && heard && latest.revision === entry.revision;
     const done = how === "transfer" ? await writer.transfer(latest, joined) : await writer.release(latest);
     if (!done) return false;
     const told = how === "transfer" ? "handover" : "release";
-    claimFacts.publish({ type: "let-go", connection, path, how: told, clean });
+    claimFacts.publish({ type: "let-go", connection, path, how: told, clean: clean && heard });
     if (local !== undefined && over) await archivist?.discard(local);
     return true;
   }

@@ -1,3 +1,5 @@
+import { waitFor } from "../base/async.ts";
+import type { Clock } from "../base/clock.ts";
 import { describeError } from "../base/errors.ts";
 import type { EventPublisher, WatchPublisher } from "../broker/port.ts";
 import type { WatchKey } from "../fleet/identity.ts";
@@ -18,6 +20,7 @@ export interface LocalWatchOptions {
   readonly target: WatchTarget;
   readonly runtime: ConnectionRuntime;
   readonly publisher: EventPublisher;
+  readonly clock: Clock;
   /** Directories inside a resync's scope that have a live ref. */
   readonly resyncTargets: (event: ResyncEvent) => readonly string[];
   /** Its state has changed. Must not throw. */
@@ -27,6 +30,15 @@ export interface LocalWatchOptions {
   /** What consumers know already, as a former owner left it. */
   readonly inherited?: readonly CheckpointDirectory[] | undefined;
 }
+
+/**
+ * What was told to us this long before the owner is asked to let go, he has heard, too: he lets go only after the server
+ * has answered him once more. A server tells two of its clients within moments of each other.
+ */
+const OVERLAP_MS = 1_000;
+
+/** An owner that cannot ask the server does not know what it has missed. */
+const HEARD_MS = 5_000;
 
 /** Events kept while another owner still publishes. Beyond, a resync takes their place. */
 const MAX_BUFFERED = 10_000;
@@ -60,7 +72,7 @@ export class LocalWatch {
   readonly #options: LocalWatchOptions;
   readonly #handle: WatchHandle;
   #state: LocalState = { state: "starting", mode: "notify" };
-  #buffer: WatchEvent[] = [];
+  #buffer: { readonly at: number; readonly event: WatchEvent }[] = [];
   /** What is buffered does not join up with what was published before. */
   #gap: boolean;
   /** Not yet told anything of its own: what it finds joins up with what a former owner told. */
@@ -106,6 +118,11 @@ export class LocalWatch {
     return this.#state.state === "live" && this.#handle.sure !== false;
   }
 
+  /** Looks for what the server does not tell: whoever goes on lists in silence, and takes it for known. */
+  recheck(): void {
+    this.#handle.recheck?.();
+  }
+
   get closed(): boolean {
     return this.#closed;
   }
@@ -138,7 +155,8 @@ export class LocalWatch {
     this.#outlet = outlet;
     // After a hand-over the former owner has told some of it already.
     const repeats = recursive && resync === undefined && !this.#inherits;
-    const buffered = repeats ? repeatable(this.#buffer, this.runtime.caseSensitive) : this.#buffer;
+    const heard = this.#buffer.map(({ event }) => event);
+    const buffered = repeats ? repeatable(heard, this.runtime.caseSensitive) : heard;
     this.#buffer = [];
     this.#owed = this.#gap ? (resync ?? "takeover") : this.#inherits ? undefined : resync;
     this.#gap = false;
@@ -155,14 +173,27 @@ export class LocalWatch {
   }
 
   /**
-   * The owner has been told that we are armed: from here on the buffer joins up with what it publishes. What we were in
-   * doubt about until now, and are not any more, it has heard.
+   * The owner has been told that we are armed: from here on the buffer joins up with what it publishes. What we heard
+   * before, or were in doubt about and are not any more, it has told, or will before it lets go.
    */
   bridge(): void {
     const { state } = this.#state;
     if (this.#outlet !== undefined || (state !== "live" && state !== "degraded")) return;
     this.#gap = false;
-    if (this.sure) this.#buffer = this.#buffer.filter(({ type }) => type !== "resync");
+    if (!this.sure) return;
+    const since = this.#options.clock.monotonic() - OVERLAP_MS;
+    this.#buffer = this.#buffer.filter(({ at, event }) => event.type !== "resync" && at >= since);
+  }
+
+  /** Whether the server has answered, and with that all was heard that it had sent until now. Never rejects. */
+  async heardAll(signal: AbortSignal): Promise<boolean> {
+    const { clock, runtime } = this.#options;
+    const answer = runtime.watches.roundTrip?.({ signal });
+    if (answer === undefined) return true;
+    return waitFor(answer, { signal, clock, deadlineMs: HEARD_MS, what: "an answer of the server" }).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** Somebody else speaks: stops publishing at once; what is queued is dropped. The watch goes on, buffering. */
@@ -224,8 +255,9 @@ export class LocalWatch {
     }
     if (this.#outlet !== undefined) {
       this.#tell(event);
-    } else if (this.#buffer.length < MAX_BUFFERED) this.#buffer.push(event);
-    else {
+    } else if (this.#buffer.length < MAX_BUFFERED) {
+      this.#buffer.push({ at: this.#options.clock.monotonic(), event });
+    } else {
       this.#buffer = [];
       this.#gap = true;
     }

@@ -89,6 +89,7 @@ export class FakeShare implements DirectorySource {
   /** Answers CHANGE_NOTIFY with "not supported". */
   mute: boolean;
   #busy = 0;
+  #secret = false;
 
   constructor(options: FakeOptions) {
     this.mute = options.mute === true;
@@ -100,6 +101,16 @@ export class FakeShare implements DirectorySource {
   }
 
   // --- what happens on the server -------------------------------------------------------------
+
+  /** What the server tells nobody. */
+  secretly(change: () => void): void {
+    this.#secret = true;
+    try {
+      change();
+    } finally {
+      this.#secret = false;
+    }
+  }
 
   mkdir(path: CanonicalPath): void {
     this.#add(path, "directory");
@@ -284,6 +295,10 @@ export class FakeShare implements DirectorySource {
     return this.infoOf(this.#look(path));
   }
 
+  async roundTrip({ signal }: { readonly signal?: AbortSignal | undefined }): Promise<void> {
+    await this.#answer("/", signal);
+  }
+
   async reachable({ signal, onRefused }: ReachOptions): Promise<void> {
     this.calls.reachable++;
     if (this.#refused) throw failure("credentials", "/");
@@ -378,6 +393,7 @@ export class FakeShare implements DirectorySource {
   }
 
   #record(directory: FakeNode, action: number, name: string): void {
+    if (this.#secret) return;
     for (const handle of this.handles) {
       let relative = name;
       let node: FakeNode | undefined = directory;

@@ -14,6 +14,7 @@ export function countedWatch(inner: ShareWatch, connection: string, metrics: Wat
         },
         options,
       ),
+    roundTrip: async (options) => inner.roundTrip?.(options),
     close: () => inner.close(),
   };
 }

@@ -552,6 +552,43 @@ describe("many interests", () => {
     expect(polled.sure, "closed").toBe(false);
   });
 
+  it("a watch of a tree is not sure before it knows what a new name is", async () => {
+    for (const cover of ["directory", "tree"] as const) {
+      const { clock, share, watcher, events, take } = bench({ cover }, { latencyMs: 400, lagMs: 0 });
+      const handle = watcher.watch({ path: "/", recursive: true }, (event) => events.push(event));
+      await clock.advance(5_000);
+      expect(handle.sure).toBe(true);
+      take();
+      share.mkdir("/new");
+      share.write("/new/file");
+      await clock.advance(1);
+      expect(told(take())).toEqual(["notify: added /:new"]);
+      expect(handle.sure, cover).toBe(false);
+      await clock.advance(5_000);
+      expect(told(take())).toContain("rescan: added /new:file");
+      expect(handle.sure).toBe(true);
+    }
+  });
+
+  it("a directory renamed while what an earlier owner left is compared is told to be listed", async () => {
+    const { clock, share, watcher, events, take } = bench({}, { latencyMs: 100, lagMs: 0 });
+    share.mkdir("/a");
+    share.write("/a/file");
+    const at = { path: "/", recursive: true };
+    const before = watcher.watch(at, () => undefined);
+    await clock.advance(2_000);
+    const checkpoint = before.checkpoint?.() ?? [];
+    await before.close();
+    await clock.advance(1_000);
+    watcher.watch(at, (event) => events.push(event), { checkpoint, openAudience: true });
+    // Two directories, two requests each: the handles are armed, and nothing is live yet.
+    for (const arms = share.calls.arm; share.calls.arm < arms + 4; ) await clock.advance(5);
+    expect(told(take())).toEqual([]);
+    share.rename("/a", "/b");
+    await clock.advance(5_000);
+    expect(told(take())).toContain("resync /b subtree silent");
+  });
+
   it("a watch that polls is never sure: what happened since the last look is told by the next", async () => {
     const { clock, share, watcher } = bench();
     share.mute = true;

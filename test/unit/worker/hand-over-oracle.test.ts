@@ -20,6 +20,12 @@ interface Scene {
   readonly deaf?: boolean;
   /** How long things wait in an outbox, ms at most. */
   readonly outboxMs?: number;
+  /** Half of what happens is not told by the server; everything is compared once an hour. */
+  readonly silent?: boolean;
+  /** Longest time between two changes, ms. Default 60. */
+  readonly paceMs?: number;
+  /** The server has ceased to answer whoever hands over, and he has not noticed yet. */
+  readonly dead?: boolean;
   /** Some workers end at once, without handing over. */
   readonly crashes?: boolean;
 }
@@ -47,6 +53,8 @@ class Stage {
   readonly #workers: { readonly worker: Worker; readonly watcher: ShareWatcher }[] = [];
   readonly #newest = new Map<string, number>();
   started = false;
+  /** Nothing changes any more. */
+  still = false;
 
   constructor(seed: number, scene: Scene) {
     const { clock } = this;
@@ -75,8 +83,14 @@ class Stage {
           : undefined,
     });
     const ref = { ...TARGET, recursive: scene.recursive };
-    this.bucket.put("lease.gateway.holder", { kind: "gateway", ttlMs: 600_000, host: "holder" });
+    this.renew();
     this.bucket.put(`ref.holder.nas1.d.${scene.recursive ? "=t" : "=d"}`, ref);
+  }
+
+  /** Of the one who asks for the watch. */
+  renew(): void {
+    const seq = Math.ceil(this.clock.monotonic());
+    this.bucket.put("lease.gateway.holder", { kind: "gateway", ttlMs: 600_000, host: "holder", seq });
   }
 
   get claim(): Record<string, unknown> | undefined {
@@ -92,8 +106,13 @@ class Stage {
   async join(): Promise<void> {
     const { clock, random } = this;
     const watcher = new ShareWatcher(
-      this.share,
-      { cover: this.#scene.cover ?? "directory", healthSeconds: 60, refreshMinutes: 60 },
+      this.#scene.dead === true ? silenced(this.share) : this.share,
+      {
+        cover: this.#scene.cover ?? "directory",
+        healthSeconds: 60,
+        refreshMinutes: 90,
+        rescanMinutes: this.#scene.silent === true ? 60 : 0,
+      },
       { clock, random },
     );
     const runtime: ConnectionRuntime = {
@@ -142,15 +161,27 @@ class Stage {
     });
     for (let i = 0; !over && i < 1_000; i++) {
       this.change();
-      await this.clock.advance(this.random() * 60);
+      await this.rest();
     }
     await work;
   }
 
+  rest(): Promise<void> {
+    return this.clock.advance(this.random() * (this.#scene.paceMs ?? 60));
+  }
+
   change(): void {
+    if (this.still) return;
     try {
-      const said = change(this.share, this.random, this.#scene.recursive);
-      if (said !== "") this.log.push(`${this.clock.monotonic().toFixed()} ${said}`);
+      const secret = this.#scene.silent === true && this.random() < 0.5;
+      let said = "";
+      const happen = (): void => {
+        said = change(this.share, this.random, this.#scene);
+      };
+      if (secret) this.share.secretly(happen);
+      else happen();
+      if (said !== "")
+        this.log.push(`${this.clock.monotonic().toFixed()} ${said}${secret ? ", in secret" : ""}`);
     } catch {
       // Not every random change is possible.
     }
@@ -234,7 +265,18 @@ class Stage {
   }
 }
 
-function change(share: FakeShare, random: () => number, recursive: boolean): string {
+/** Hears what it hears, and gets no answer. */
+function silenced(share: FakeShare): FakeShare {
+  return new Proxy(share, {
+    get: (target, key) => {
+      if (key === "roundTrip") return () => new Promise(() => undefined);
+      const value: unknown = Reflect.get(target, key);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
+function change(share: FakeShare, random: () => number, { recursive }: Scene): string {
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
   const directories = [...share.paths()]
     .filter(([path, { type }]) => type === "directory" && (recursive ? path.startsWith("/d") : path === "/d"))
@@ -270,20 +312,26 @@ async function play(seed: number, scene: Scene, handOvers: number): Promise<Outc
   stage.started = true;
   await clock.advance(10_000);
   for (let i = 0; i < handOvers; i++) {
+    stage.renew();
+    // What the last owner before the end has not found by then, nobody will.
+    stage.still = scene.silent === true && i === handOvers - 1;
     await stage.join();
     for (let steps = random() * 20; steps > 0; steps--) {
       stage.change();
-      await clock.advance(random() * 60);
+      await stage.rest();
     }
     await stage.leave(scene.crashes === true && random() < 0.3);
     for (let n = 0; stage.owner === undefined && n < 400; n++) await clock.advance(100);
     for (let steps = random() * 40; steps > 0; steps--) {
       stage.change();
-      await clock.advance(random() * 60);
+      await stage.rest();
     }
     if (random() < 0.5) await clock.advance(5_000);
   }
-  await clock.advance(60_000);
+  for (let minutes = scene.silent === true ? 70 : 1; minutes > 0; minutes--) {
+    stage.renew();
+    await clock.advance(60_000);
+  }
   await stage.mirror.idle();
   const truth = new Map<string, Truth>();
   for (const [path, { type, changedAt }] of share.paths(TARGET.path, scene.recursive)) {
@@ -301,15 +349,24 @@ const SEED = Number(process.env["ORACLE_SEED"] ?? 1);
 
 const scenes: Record<string, Scene> = {
   "of one directory": { recursive: false },
-  "of one directory on a server that is deaf at first": { recursive: false, deaf: true },
+  "of one directory on a server that is deaf at first": { recursive: false, deaf: true, paceMs: 300 },
   "of one directory, settling": { recursive: false, settleMs: 300 },
+  "of one directory, with changes that are not told": { recursive: false, silent: true, paceMs: 300 },
+  "of a tree, with changes that are not told": { recursive: true, silent: true, paceMs: 1_000 },
   "of a tree by one handle per directory": { recursive: true },
   "of a tree on a server that is deaf at first": { recursive: true, deaf: true },
   "of a tree by one recursive handle": { recursive: true, cover: "tree" },
   "of a tree, settling": { recursive: true, settleMs: 300 },
+  "of a tree that changes now and then": { recursive: true, deaf: true, paceMs: 2_000 },
   "of a tree, told late": { recursive: true, outboxMs: 30 },
   "of a tree, with crashes in between": { recursive: true, deaf: true, crashes: true },
 };
+
+it("a hand-over by an owner that the server does not answer any more ends in a resync", async () => {
+  const { wrong, resyncs } = await play(SEED, { recursive: false, dead: true }, 10);
+  expect(wrong).toEqual([]);
+  expect(resyncs).toEqual({ takeover: 10 });
+});
 
 describe("hand-overs while everything changes", () => {
   for (const [name, scene] of Object.entries(scenes)) {
@@ -322,7 +379,7 @@ describe("hand-overs while everything changes", () => {
       }
       if (process.env["ORACLE_LOG"] !== undefined) console.log(name, total);
       // In one directory nothing can be taken along by what is told twice.
-      if (!scene.recursive) expect(total).toEqual({});
+      if (!scene.recursive && scene.silent !== true) expect(total).toEqual({});
     });
   }
 });

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { deferred } from "../../../src/base/async.ts";
+import { systemClock } from "../../../src/base/clock.ts";
 import type { EventPublisher, WatchPublisher } from "../../../src/broker/port.ts";
 import type { WatchOverrides, WatchSink } from "../../../src/watch/api.ts";
 import { SourceError } from "../../../src/watch/source.ts";
@@ -65,6 +66,7 @@ beforeEach(() => {
     target: { connection: "nas1", path: "/d", recursive: true },
     runtime,
     publisher: { open: ({ epoch }) => outlet(epoch) } as EventPublisher,
+    clock: systemClock,
     resyncTargets: () => [],
     onChange: () => pokes++,
   });
