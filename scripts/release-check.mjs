@@ -11,6 +11,9 @@ const PUBLINT = "publint@0.3.25";
 const ATTW = "@arethetypeswrong/cli@0.18.5";
 
 setup([]);
+const { dependencies, optionalDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const pinned = () => Object.entries({ ...dependencies, ...optionalDependencies });
+const view = (what, field) => JSON.parse(call("npm", ["view", what, field, "--json"]) || "[]");
 const work = mkdtempSync(join(tmpdir(), "smb2nats-release-"));
 const results = [];
 try {
@@ -38,6 +41,8 @@ try {
     check("installs, runs and can be imported", () => installs(tarball));
   }
   check("npm audit, what is shipped", audit);
+  check("what is shipped is the newest of its major", newest);
+  check("what is shipped is not deprecated", deprecations);
 } finally {
   rmSync(work, { recursive: true, force: true });
 }
@@ -92,10 +97,31 @@ function audit() {
   const report = JSON.parse(stdout);
   if (report.metadata === undefined) {
     const said = report.message ?? report.error?.summary ?? "no answer";
-    return { outcome: "unknown", note: `this npm registry does not answer (${said.split("\n")[0].trim()})` };
+    return { outcome: "skipped", note: `this npm registry does not answer (${said.split("\n")[0].trim()})` };
   }
   if (status !== 0) throw new Error(JSON.stringify(report.metadata.vulnerabilities));
   return "no known weakness";
+}
+
+/** No audit, but where a fix would be. */
+function newest() {
+  const byNumber = new Intl.Collator("en", { numeric: true }).compare;
+  const behind = pinned().flatMap(([name, version]) => {
+    const last = [view(`${name}@^${version}`, "version")].flat().sort(byNumber).at(-1);
+    return last === version ? [] : [`${name} ${version}, there is ${last}`];
+  });
+  return behind.length === 0
+    ? `all ${pinned().length} packages`
+    : { outcome: "look", note: behind.join("; ") };
+}
+
+function deprecations() {
+  // Given up in 2020. A registry that does not know keeps no such marks.
+  if (view("request@2.88.2", "deprecated").length === 0)
+    return { outcome: "skipped", note: "this npm registry tells no deprecations" };
+  const found = pinned().filter(([name, version]) => view(`${name}@${version}`, "deprecated").length > 0);
+  if (found.length > 0) throw new Error(found.map((pin) => pin.join(" ")).join(", "));
+  return "none";
 }
 
 function call(command, args, options = {}) {
