@@ -16,6 +16,8 @@ import { type PreparedStreams, prepareStreams } from "./streams.ts";
 
 export interface BrokerOptions extends ConnectOptions {
   readonly streams?: StreamOptions;
+  /** Between two looks whether the streams are still there, ms. Default 30,000. */
+  readonly lookMs?: number;
 }
 
 /**
@@ -29,8 +31,10 @@ export async function connectBroker(options: BrokerOptions): Promise<Broker> {
     const link = scope.use(await NatsLink.connect(options));
     const prepared = await prepareWhenReady(link, options);
     const { names, differences } = prepared;
-    const keeper = scope.use(new StreamKeeper(link, options.streams ?? {}, prepared));
     const feed = scope.use(new NatsEventFeed(link, names.events));
+    const { streams = {}, lookMs = 30_000 } = options;
+    const onOthers = (): void => feed.recheck();
+    const keeper = scope.use(new StreamKeeper(link, { streams, lookMs, onOthers }, prepared));
     return {
       link,
       watches: new NatsKvBucket(link, names.watches, () => keeper.current.watchesNonce),

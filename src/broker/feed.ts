@@ -83,6 +83,11 @@ export class NatsEventFeed implements EventFeed {
     };
   }
 
+  /** Has every follower look whether the stream is the one it follows. */
+  recheck(): void {
+    for (const { follower } of this.#shared.values()) follower.recheck();
+  }
+
   async *replay(
     scope: ReplayScope,
     since: Cursor,

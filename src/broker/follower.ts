@@ -95,6 +95,11 @@ export class Follower implements FeedSubscription {
     return nonce === undefined ? undefined : formatCursor({ nonce, sequence: newest });
   }
 
+  /** The stream may be another one, of which sequences that were seen say nothing. */
+  recheck(): void {
+    this.#raise("reconnect");
+  }
+
   close(): void {
     if (this.#stop.signal.aborted) return;
     this.#stop.abort();

@@ -7,8 +7,6 @@ import { toBrokerError } from "./nats-errors.ts";
 import type { StreamOptions } from "./stream-config.ts";
 import { type PreparedStreams, prepareStreams } from "./streams.ts";
 
-/** Nobody tells that an operator removed a stream. */
-const LOOK_MS = 30_000;
 const AGAIN_MS = 1_000;
 
 /** What a server that has just started says, and one that is away. */
@@ -18,19 +16,27 @@ export const NOT_READY: ReadonlySet<string> = new Set<BrokerErrorCode>([
   "BROKER_TIMEOUT",
 ]);
 
+export interface StreamKeeperOptions {
+  readonly streams: StreamOptions;
+  /** Between two looks, ms: nobody tells that an operator removed a stream. */
+  readonly lookMs: number;
+  /** The streams are others than before. Must not throw. */
+  readonly onOthers: () => void;
+}
+
 /**
  * Looks after the streams at each reconnect, and from time to time: one that is gone, because the server lost its
  * data or somebody removed it, is made again, and `current` names the incarnations there are now.
  */
 export class StreamKeeper {
   readonly #link: NatsLink;
-  readonly #options: StreamOptions;
+  readonly #options: StreamKeeperOptions;
   readonly #stop = new AbortController();
   readonly #loop: Promise<void>;
   #current: PreparedStreams;
   #wake = deferred<void>();
 
-  constructor(link: NatsLink, options: StreamOptions, first: PreparedStreams) {
+  constructor(link: NatsLink, options: StreamKeeperOptions, first: PreparedStreams) {
     this.#link = link;
     this.#options = options;
     this.#current = first;
@@ -51,10 +57,11 @@ export class StreamKeeper {
       if (type === "connected") this.#wake.resolve();
     });
     try {
-      let wait = LOOK_MS;
+      const { lookMs } = this.#options;
+      let wait = lookMs;
       for (;;) {
         await this.#pause(wait);
-        wait = !this.#link.connected || (await this.#look()) ? LOOK_MS : AGAIN_MS;
+        wait = !this.#link.connected || (await this.#look()) ? lookMs : AGAIN_MS;
       }
     } catch (error) {
       if (!(error instanceof AbortedError)) throw error;
@@ -78,7 +85,7 @@ export class StreamKeeper {
   async #look(): Promise<boolean> {
     const { eventsNonce, watchesNonce } = this.#current;
     try {
-      this.#current = await prepareStreams(this.#link, this.#options);
+      this.#current = await prepareStreams(this.#link, this.#options.streams);
     } catch (error) {
       const { code, message } = toBrokerError(error, "look after the streams");
       if (NOT_READY.has(code)) return false;
@@ -88,6 +95,7 @@ export class StreamKeeper {
     if (this.#current.eventsNonce !== eventsNonce || this.#current.watchesNonce !== watchesNonce) {
       const message = "the streams are not those of before: NATS lost its data, or somebody removed them";
       connectionFacts.publish({ type: "error", code: "BROKER_NO_STREAM", message });
+      this.#options.onOthers();
     }
     return true;
   }

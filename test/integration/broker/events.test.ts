@@ -459,6 +459,41 @@ describe("events", () => {
     }
   });
 
+  it("announces a gap when the stream was removed, and goes on with the new one", async () => {
+    const own = await startNats();
+    const link = await NatsLink.connect({ servers: [own.url], name: "raw" });
+    const broker = await connectBroker({ servers: [own.url], name: "own", lookMs: 200 });
+    const causes: string[] = [];
+    const off = feedFacts.subscribe((fact) => fact.type === "caught-up" && causes.push(fact.cause));
+    try {
+      const { subscription, messages, gaps } = follow(broker, "nas1");
+      await subscription.ready;
+      const publisher = broker.publisher({ mayPublish: () => true });
+      const watch = publisher.open({
+        connection: "nas1",
+        path: "/",
+        recursive: true,
+        caseSensitive: false,
+        source: "smb://nas/x",
+        epoch: "first-1",
+      });
+      for (const name of ["a", "b", "c"]) add(watch, "/", name);
+      await until("three names", () => names(messages).length === 3);
+      await link.jsm.streams.delete("SMB");
+      await until("the gap", () => gaps.length === 1);
+      // Not by an audit, which may be a minute away.
+      await until("its cause", () => causes.includes("reconnect"));
+      // Its sequences begin anew: none may be taken for one that was seen.
+      add(watch, "/", "d");
+      await until("the next name", () => names(messages).includes("d"));
+    } finally {
+      off();
+      await broker.close();
+      await link.close();
+      await own.stop();
+    }
+  });
+
   it("announces a gap, and refuses a replay, when retention has passed", async () => {
     const connection = fresh();
     const { subscription, messages, gaps } = follow(reader, connection);
