@@ -112,6 +112,7 @@ export class Garrison implements WatcherHost {
         this.#roster.trouble(node.path, undefined);
         this.#expand(node, silent, directories);
       },
+      adopted: (node, names) => this.#herald.appeared(node, names),
       resync: (path, scope, reason) => this.#herald.resync(path, scope, reason),
       gap: (node, since, reason) => this.#herald.gap(node, since, reason),
       skipped: (path, error) => this.#roster.trouble(path, error.message),
@@ -288,10 +289,7 @@ export class Garrison implements WatcherHost {
   #entered(node: Node): void {
     if (this.#stop.signal.aborted) return;
     const tree = this.#territory.treeFor(node.path);
-    if (tree !== undefined) {
-      void this.#inquiries.during(node, this.#surveyBelow(node, tree));
-      return;
-    }
+    if (tree !== undefined) return void this.#inquiries.during(node, this.#surveyBelow(node, tree));
     const existing = node.attachment?.directory;
     if (existing !== undefined) {
       existing.poke();

@@ -229,7 +229,11 @@ export class Herald<T> {
   #discover(node: PictureNode<T>, changes: readonly Change[]): void {
     const fresh = new Set<string>();
     for (const { action, name } of changes) if (action === "added" || action === "renamed") fresh.add(name);
-    if (fresh.size === 0) return;
+    if (fresh.size > 0) this.appeared(node, fresh);
+  }
+
+  /** Names that consumers know, or are about to list. */
+  appeared(node: PictureNode<T>, fresh: Iterable<string>): void {
     const recursive = this.#interests.covering(node.path).some(({ interest }) => interest.recursive);
     const unknown: string[] = [];
     for (const name of fresh) {

@@ -16,6 +16,8 @@ export interface SurveyReport<T> {
   expands(node: PictureNode<T>): boolean;
   /** The directory has been listed, with these sub-directories; `silent` when nobody had been told of it before. */
   listed(node: PictureNode<T>, silent: boolean, directories: Iterable<string>): void;
+  /** Told for the first time; of these names the server spoke while it was listed, and nobody knows what they are. */
+  adopted(node: PictureNode<T>, names: readonly string[]): void;
   /** Differences cannot be told. */
   resync(path: CanonicalPath, scope: ResyncScope, reason: ResyncReason): void;
   /**
@@ -195,8 +197,14 @@ export class Teller<T> {
   /** The first listing of a directory that nobody was told of, or that was too large until now. */
   #adopt({ node, listing, log }: Listed<T>, recursive: boolean, doubt: Doubt | undefined): void {
     const wasBlind = node.blind;
-    node.snapshot = reconcile(node.snapshot, listing.snapshot, log);
+    const adopted = reconcile(node.snapshot, listing.snapshot, log);
+    node.snapshot = adopted;
     node.blind = false;
+    const unknown = [...log.keys()].filter((name) => {
+      const mark = adopted.get(name);
+      return mark !== undefined && (mark.flags & EntryFlag.known) === 0;
+    });
+    if (unknown.length > 0) this.#report.adopted(node, unknown);
     if (wasBlind) {
       this.#report.resync(
         node.path,

@@ -552,6 +552,35 @@ describe("many interests", () => {
     expect(polled.sure, "closed").toBe(false);
   });
 
+  it.each([
+    ["directory", 20],
+    ["directory", 120],
+    ["directory", 240],
+    ["tree", 20],
+    ["tree", 120],
+    ["tree", 240],
+  ] as const)(
+    "a directory that appears while the first listing is on its way is followed (%s, after %i ms)",
+    async (cover, ms) => {
+      const { clock, share, watcher, events, take } = bench(
+        { cover },
+        { latencyMs: 100, lagMs: 0, pageSize: 1 },
+      );
+      for (const name of ["a", "b", "c", "d"]) share.write(`/${name}`);
+      const handle = watcher.watch({ path: "/", recursive: true }, (event) => events.push(event));
+      while (share.calls.list === 0) await clock.advance(5);
+      await clock.advance(ms);
+      expect(handle.state).toBe("starting");
+      share.mkdir("/new");
+      await clock.advance(5_000);
+      await handle.live;
+      take();
+      share.write("/new/file");
+      await clock.advance(1_000);
+      expect(told(take())).toEqual(["notify: added /new:file"]);
+    },
+  );
+
   it("a watch of a tree is not sure before it knows what a new name is", async () => {
     for (const cover of ["directory", "tree"] as const) {
       const { clock, share, watcher, events, take } = bench({ cover }, { latencyMs: 400, lagMs: 0 });
