@@ -27,6 +27,8 @@ export interface WatchHandle {
   readonly sure?: boolean;
   /** Looks now for what the server does not tell by itself, where that is looked for (`rescanMinutes`). Not `sure` until then. */
   recheck?(): void;
+  /** Tells at once what is held back (settling, `stat`), as it is. */
+  release?(): void;
   /**
    * What the sink has been told so far, as a picture for a later owner (`WatchOverrides.checkpoint`). `undefined` before
    * the first listing, and while something is held back (settling, `stat`).

@@ -17,7 +17,7 @@ export function deliveryStage(out: WatchSink, options: DeliveryOptions): Stage {
   const { stat, settleMs, clock, inquirer } = options;
   const last: Stage = stat
     ? new Enricher(out, inquirer, clock)
-    : { holds: false, push: out, close: () => undefined };
+    : { holds: false, push: out, release: () => undefined, close: () => undefined };
   if (settleMs <= 0) return last;
   const settler = new Settler((event) => last.push(event), settleMs, clock);
   // Settling has to know files from directories.
@@ -27,6 +27,11 @@ export function deliveryStage(out: WatchSink, options: DeliveryOptions): Stage {
       return first.holds || settler.holds || last.holds;
     },
     push: (event) => first.push(event),
+    release: () => {
+      first.release();
+      settler.release();
+      last.release();
+    },
     close: () => {
       first.close();
       settler.close();

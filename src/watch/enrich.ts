@@ -11,13 +11,19 @@ const LOOK_MS = 5_000;
 /** Events that may wait for an answer; more pass as they are, in order. */
 const WAITING = 1_000;
 
+/** An event that waits for its answer, or behind one that does. */
+interface Slot {
+  event: WatchEvent;
+  ready: boolean;
+}
+
 /** Adds type, size, last write and file id where they can be read. Never changes the order of events. */
 export class Enricher implements Stage {
   readonly #out: WatchSink;
   readonly #inquirer: Inquirer;
   readonly #clock: Clock;
   readonly #stop = new AbortController();
-  readonly #queue: { event: WatchEvent | undefined }[] = [];
+  readonly #queue: Slot[] = [];
 
   constructor(out: WatchSink, inquirer: Inquirer, clock: Clock) {
     this.#out = out;
@@ -33,15 +39,20 @@ export class Enricher implements Stage {
     const names = namesToLookAt(event);
     if (names.length === 0 || this.#queue.length >= WAITING) {
       if (this.#queue.length === 0) this.#out(event);
-      else this.#queue.push({ event });
+      else this.#queue.push({ event, ready: true });
       return;
     }
-    const slot: { event: WatchEvent | undefined } = { event: undefined };
+    const slot: Slot = { event, ready: false };
     this.#queue.push(slot);
     void this.#look(event, names).then((enriched) => {
       slot.event = enriched;
+      slot.ready = true;
       this.#drain();
     });
+  }
+
+  release(): void {
+    for (const { event } of this.#queue.splice(0)) this.#out(event);
   }
 
   close(): void {
@@ -50,9 +61,9 @@ export class Enricher implements Stage {
   }
 
   #drain(): void {
-    while (this.#queue[0]?.event !== undefined) {
-      const event = this.#queue.shift()?.event;
-      if (event !== undefined) this.#out(event);
+    for (let [first] = this.#queue; first?.ready === true; [first] = this.#queue) {
+      this.#queue.shift();
+      this.#out(first.event);
     }
   }
 

@@ -10,6 +10,8 @@ export interface Stage {
   /** Whether something was pushed that has not come out yet. */
   readonly holds: boolean;
   push(event: WatchEvent): void;
+  /** Lets out what it holds, as it is. */
+  release(): void;
   close(): void;
 }
 
@@ -98,6 +100,10 @@ export class ActiveInterest implements WatchHandle {
 
   get sure(): boolean {
     return !this.#closed && this.#sure(this);
+  }
+
+  release(): void {
+    if (!this.#closed) this.#stage.release();
   }
 
   recheck(): void {

@@ -50,6 +50,10 @@ export class Settler implements Stage {
     this.#schedule();
   }
 
+  release(): void {
+    this.#tell(Number.POSITIVE_INFINITY, {});
+  }
+
   /** What is held is not told any more. */
   close(): void {
     this.#cancel?.();
@@ -115,19 +119,18 @@ export class Settler implements Stage {
     if (next === undefined) return;
     this.#cancel = this.#clock.after(Math.max(0, next.due - this.#clock.monotonic()), () => {
       this.#cancel = undefined;
-      this.#release();
+      this.#tell(this.#clock.monotonic(), { settled: true });
       this.#schedule();
     });
   }
 
-  #release(): void {
-    const now = this.#clock.monotonic();
+  #tell(until: number, mark: Pick<Change, "settled">): void {
     const groups = new Map<string, { path: CanonicalPath; via: Via; changes: Change[] }>();
     for (const [full, { path, via, change, due }] of this.#held) {
-      if (due > now) break;
+      if (due > until) break;
       this.#held.delete(full);
       const group = groups.get(`${via} ${path}`) ?? { path, via, changes: [] };
-      group.changes.push({ ...change, settled: true });
+      group.changes.push({ ...change, ...mark });
       groups.set(`${via} ${path}`, group);
     }
     for (const { path, via, changes } of groups.values()) this.#out({ type: "changes", path, via, changes });

@@ -213,6 +213,8 @@ export class LocalWatch {
   async letGo(flushMs: number): Promise<{ readonly clean: boolean; readonly last?: Checkpoint | undefined }> {
     const outlet = this.#outlet;
     const whole = this.sure;
+    // A file that is written without end is told by its successor only as modified.
+    this.#handle.release?.();
     const picture = this.#handle.checkpoint?.();
     await this.#end();
     if (outlet === undefined) return { clean: false };
