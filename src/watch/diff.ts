@@ -28,7 +28,7 @@ export function finish<T>(steps: Steps<T>): T {
  *
  * A rename is told only when identity (file id and creation time) proves it and neither name is on
  * both sides; a name that now means another file is told as removed and added. An entry of which only
- * the name was known counts as modified: better told twice than never.
+ * the name was known counts as modified, or as added where it turns out to be a directory: better told twice than never.
  */
 export function diff(before: Snapshot, after: Snapshot): Change[] {
   return finish(diffSteps(before, after));
@@ -39,6 +39,7 @@ export function* diffSteps(before: Snapshot, after: Snapshot): Steps<Change[]> {
   const removed = new Departures();
   const added = new Departures();
   const replaced: string[] = [];
+  const revealed: string[] = [];
   const modified: string[] = [];
   for (const names of before.unlike(after, SLICE)) {
     for (const name of names) {
@@ -46,6 +47,7 @@ export function* diffSteps(before: Snapshot, after: Snapshot): Steps<Change[]> {
       if (old === undefined) continue;
       if (now === undefined) removed.add(name, old);
       else if (isReplaced(old, now)) replaced.push(name);
+      else if (isRevealed(old, now)) revealed.push(name);
       else if (isModified(old, now)) modified.push(name);
     }
     yield SLICE / 8 + names.length;
@@ -73,6 +75,7 @@ export function* diffSteps(before: Snapshot, after: Snapshot): Steps<Change[]> {
   yield removed.names.length;
   for (const name of added.names) if (!renamed.has(name)) changes.push({ action: "added", name });
   for (const name of replaced) changes.push({ action: "added", name });
+  for (const name of revealed) changes.push({ action: "added", name });
   yield added.names.length;
   let looked = 0;
   for (const [name, oldName] of renamed) {
@@ -109,6 +112,13 @@ export function isReplaced(old: EntryMark, now: EntryMark): boolean {
   if ((now.flags & EntryFlag.known) === 0) return false;
   if ((old.flags & EntryFlag.known) === 0) return (old.flags & ~now.flags & EntryFlag.directory) !== 0;
   return !sameFile(old, now) || ((old.flags ^ now.flags) & EntryFlag.directory) !== 0;
+}
+
+/** Only heard of, and not as a directory: what lies below has never been told. */
+function isRevealed(old: EntryMark, now: EntryMark): boolean {
+  return (
+    (old.flags & (EntryFlag.known | EntryFlag.directory)) === 0 && (now.flags & EntryFlag.directory) !== 0
+  );
 }
 
 function isModified(old: EntryMark, now: EntryMark): boolean {

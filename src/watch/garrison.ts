@@ -2,6 +2,7 @@ import { baseName, type CanonicalPath, joinPath, parentOf } from "../base/path.t
 import type { LocatedChange } from "./coalesce.ts";
 import type { Via } from "./events.ts";
 import { Herald } from "./herald.ts";
+import { Identification, unknownNames } from "./identification.ts";
 import type { Inquirer } from "./inquirer.ts";
 import { Inquiries } from "./inquiries.ts";
 import { type ActiveInterest, InterestIndex, type InterestStatus } from "./interest.ts";
@@ -12,8 +13,7 @@ import { type Post, Posts } from "./posts.ts";
 import { isSure, Roster } from "./roster.ts";
 import { Scanner } from "./scanner.ts";
 import { takesSecondLook } from "./second-look.ts";
-import { EntryFlag, REPARSE_POINT } from "./snapshot.ts";
-import type { DirectorySource, EntryInfo, SourceError } from "./source.ts";
+import type { DirectorySource, SourceError } from "./source.ts";
 import { Surveyor } from "./surveyor.ts";
 import type { SurveyReasons } from "./teller.ts";
 import { Territory } from "./territory.ts";
@@ -42,7 +42,6 @@ export class Garrison implements WatcherHost {
   readonly #interests: InterestIndex;
   readonly #herald: Herald<Post>;
   readonly #surveyor: Surveyor<Post>;
-  readonly #inquirer: Inquirer;
   readonly #posts: Posts;
   readonly #stop = new AbortController();
   readonly #roster: Roster;
@@ -61,7 +60,6 @@ export class Garrison implements WatcherHost {
     this.#source = source;
     this.#options = options;
     this.#surroundings = surroundings;
-    this.#inquirer = inquirer;
     this.picture = new Picture(options.caseSensitive);
     this.#territory = new Territory(source, options);
     const key = (path: CanonicalPath): string => this.#territory.key(path);
@@ -93,9 +91,20 @@ export class Garrison implements WatcherHost {
         for (const active of this.#interests.covering(path)) this.#refresh(active);
       },
     });
-    this.#inquiries = new Inquiries(clock, this.#stop.signal, (node, names) => this.#enquire(node, names));
+    const { signal } = this.#stop;
+    const identity = new Identification<Post>(inquirer, this.picture, signal, {
+      isDirectory: (node, name) => this.#herald.enter(node, name),
+      doubtful: (path) => this.#doubtful(path),
+    });
+    this.#inquiries = new Inquiries(clock, signal, (node, names) => identity.find(node, names));
     this.#herald = new Herald(this.picture, this.#interests, clock, key, {
       left: (node) => this.#posts.withdraw(node),
+      vacated: (node) => {
+        node.attachment?.directory?.evict();
+        node.attachment?.tree?.evict();
+        if (this.#posts.treeOf(node.path) === undefined) return;
+        for (const active of this.#interests.at(node.path)) this.#roots.again(active);
+      },
       poke: (node) => this.#poke(node),
       entered: (node) => this.#entered(node),
       enquire: (node, names) => this.#inquiries.add(node, names),
@@ -138,11 +147,18 @@ export class Garrison implements WatcherHost {
       this.#roots.look(active);
     } else {
       this.#posts.ensureDirectory(node, false);
-      if (unit.expand && node.snapshot !== undefined) this.#expand(node, true, node.snapshot.directories());
-      // What is too large to remember must be listed for its sub-directories.
-      if (unit.expand && node.blind) node.attachment?.directory?.doubt("timer");
+      if (unit.expand) for (const below of [...node.walk()]) this.#unfold(below);
     }
     this.#refresh(active);
+  }
+
+  /** Whoever was here before may have had no need of sub-directories. */
+  #unfold(node: Node): void {
+    // What is too large to remember must be listed for them.
+    if (node.blind) node.attachment?.directory?.doubt("timer");
+    if (node.snapshot === undefined) return;
+    this.#expand(node, true, node.snapshot.directories());
+    this.#herald.appeared(node, unknownNames(node.snapshot));
   }
 
   remove(active: ActiveInterest): void {
@@ -277,7 +293,12 @@ export class Garrison implements WatcherHost {
     if (this.#stop.signal.aborted || recursive === undefined) return;
     for (const name of directories) {
       const child = node.ensure(name);
-      if (child.attachment?.directory !== undefined) continue;
+      const watcher = child.attachment?.directory;
+      // Whoever waits for it found none so far; those above have not heard of it either.
+      const late = watcher?.settled === true && !child.told;
+      if (watcher !== undefined && !late) continue;
+      // It waits for its next try; whoever lists the tree now has to wait for its answer.
+      if (late && silent) this.#posts.withdraw(child);
       if (!silent && !child.told) this.#herald.enter(node, name);
       else if (this.#posts.ensureDirectory(child, true) === undefined) {
         this.#fall(recursive);
@@ -319,26 +340,6 @@ export class Garrison implements WatcherHost {
       if (this.#stop.signal.aborted || isAbsence(error)) return;
       this.#doubtful(tree);
     }
-  }
-
-  async #enquire(node: Node, names: readonly string[]): Promise<void> {
-    const path = node.path;
-    try {
-      const found = await this.#inquirer.look(path, names, this.#stop.signal);
-      if (this.picture.find(path) !== node) return;
-      for (const [name, info] of found) this.#identified(node, name, info);
-    } catch {
-      if (!this.#stop.signal.aborted) this.#doubtful(path);
-    }
-  }
-
-  #identified(node: Node, name: string, info: EntryInfo): void {
-    const mark = node.snapshot?.get(name);
-    // Gone again, and that was told.
-    if (mark === undefined && !node.blind) return;
-    if (info.type === "directory") {
-      if ((info.attributes & REPARSE_POINT) === 0) this.#herald.enter(node, name);
-    } else if (((mark?.flags ?? 0) & EntryFlag.directory) !== 0) this.#doubtful(node.path);
   }
 
   /** What was said about this directory does not add up. */

@@ -10,6 +10,11 @@ import { type DoubtReason, resyncReason } from "./watcher-status.ts";
 export interface Followers<T> {
   /** The directory is no more, or elsewhere: let go of its handles. */
   left(node: PictureNode<T>): void;
+  /**
+   * Removed or moved, says the directory above: what its handle tells is of another place. That may be old news, of
+   * another directory of that name: look again, and list.
+   */
+  vacated(node: PictureNode<T>): void;
   /** Somebody waits for what lies here: look again. */
   poke(node: PictureNode<T>): void;
   /** A directory has been told as new, or may have been replaced: watch it, then list it. */
@@ -217,7 +222,7 @@ export class Herald<T> {
     if (own.length > 0) {
       if (node.told) node.snapshot = new Snapshot();
       this.#renew(node);
-      this.#followers.poke(node);
+      this.#followers.vacated(node);
     } else {
       this.#followers.left(node);
       node.forget();
@@ -228,7 +233,10 @@ export class Herald<T> {
 
   #discover(node: PictureNode<T>, changes: readonly Change[]): void {
     const fresh = new Set<string>();
-    for (const { action, name } of changes) if (action === "added" || action === "renamed") fresh.add(name);
+    for (const { action, name, oldName = name } of changes) {
+      if (action === "removed" || action === "renamed") fresh.delete(oldName);
+      if (action === "added" || action === "renamed") fresh.add(name);
+    }
     if (fresh.size > 0) this.appeared(node, fresh);
   }
 
@@ -244,6 +252,10 @@ export class Herald<T> {
       }
       const mark = node.snapshot?.get(name);
       if (mark === undefined && !node.blind) continue;
+      if (mark === undefined) {
+        node.unidentified ??= new Set();
+        node.unidentified.add(name);
+      }
       if (mark === undefined || (mark.flags & EntryFlag.known) === 0) unknown.push(name);
       else if ((mark.flags & (EntryFlag.directory | EntryFlag.link)) === EntryFlag.directory)
         this.enter(node, name);

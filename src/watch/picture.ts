@@ -20,6 +20,8 @@ export class PictureNode<T> {
   readonly logs: Set<TouchLog> = new Set<TouchLog>();
   snapshot: Snapshot | undefined;
   blind = false;
+  /** While blind: names that were told as new, of which nobody knows yet what they are. */
+  unidentified: Set<string> | undefined;
   /** Last write of the directory itself when it was last listed (FILETIME). `undefined`: new, or moved since. */
   dirModified: bigint | undefined;
   /** Taken over from an earlier owner, or found below such, and not compared with a listing since. */
@@ -117,12 +119,14 @@ export class PictureNode<T> {
         return;
       case "removed":
         this.#touch(change.name, false);
+        this.unidentified?.delete(change.name);
         this.snapshot?.delete(change.name);
         return;
       case "renamed": {
         const { oldName = "" } = change;
         const mark = this.snapshot?.get(oldName) ?? UNKNOWN;
         this.#touch(oldName, false);
+        this.unidentified?.delete(oldName);
         this.#touch(change.name, true);
         this.snapshot?.delete(oldName);
         this.snapshot?.set(change.name, mark);

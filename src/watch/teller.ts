@@ -215,8 +215,11 @@ export class Teller<T> {
   }
 
   #tellTooLarge({ node, listing, log }: Listed<T>, recursive: boolean, wasTold: boolean): void {
-    node.snapshot = undefined;
-    node.blind = true;
+    // Nothing below was listed either: what is remembered of it may be of another time.
+    for (const each of recursive ? node.walk() : [node]) {
+      each.snapshot = undefined;
+      each.blind = true;
+    }
     // Sub-directories with handles of their own are all that is remembered of it.
     if (this.#report.expands(node)) {
       const there = new Set([...listing.directories].map((name) => node.child(name)));

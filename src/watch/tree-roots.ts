@@ -38,6 +38,13 @@ export class TreeRoots {
     this.#looking.get(active)?.();
   }
 
+  /** Lists the interest's directories again: it was told to be empty. */
+  again(active: ActiveInterest): void {
+    active.surveyed = false;
+    this.look(active);
+    this.wake(active);
+  }
+
   found(active: ActiveInterest): void {
     active.missing = undefined;
     active.surveyed = true;

@@ -7,7 +7,7 @@ import { Checkup } from "./health.ts";
 import { every } from "./pacing.ts";
 import { Recovery } from "./recovery.ts";
 import { secondLook } from "./second-look.ts";
-import { type EntryInfo, type NotifyOutcome, SourceError } from "./source.ts";
+import { type NotifyOutcome, SourceError } from "./source.ts";
 import { StrayCheck } from "./strays.ts";
 import { Subscription } from "./subscription.ts";
 import type { WatcherServices, WatcherSpec, WatcherView } from "./watcher-port.ts";
@@ -107,11 +107,17 @@ export class Watcher implements WatcherView {
   /** Looks now whether the path still names the directory we hold, or whether a failure has passed. */
   poke(): void {
     this.#check?.();
-    this.#recovery.wake();
+    this.retry();
   }
 
-  retry(): void {
-    this.#recovery.wake();
+  readonly retry: () => void = () => this.#recovery.wake();
+
+  /** The path does not name the directory any more that we hold: what that tells is of another place. */
+  evict(): void {
+    const error = new SourceError("gone", "the path does not name the watched directory any more");
+    this.#services.strays.released();
+    this.#fail(error, "silent", this.#checkup.healthyAt);
+    this.retry();
   }
 
   close(): Promise<void> {
@@ -176,7 +182,8 @@ export class Watcher implements WatcherView {
       if (early !== undefined) return early;
       this.#recovery.healed();
       this.#rescan = () => void this.#rescanLive(signal);
-      this.#check = () => void this.#health(directory.info, signal);
+      const { info } = directory;
+      this.#check = () => void this.#checkup.lost(info, signal).then((lost) => lost && this.evict());
       timers.push(...this.#timers(subscription));
       this.#move("live");
       if (this.#doubt !== undefined) this.#rescan();
@@ -295,13 +302,6 @@ export class Watcher implements WatcherView {
       if (signal.aborted) return;
       this.#fail(asSourceError(error), "reconnect", this.#sureAt);
     }
-  }
-
-  async #health(held: EntryInfo, signal: AbortSignal): Promise<void> {
-    if (!(await this.#checkup.lost(held, signal))) return;
-    this.#services.strays.released();
-    const error = new SourceError("gone", "the path does not name the watched directory any more");
-    this.#fail(error, "silent", this.#checkup.healthyAt);
   }
 
   async #recover({ error, reason }: Loss, signal: AbortSignal): Promise<void> {

@@ -54,14 +54,19 @@ function names(events: readonly StreamEvent[]): string[] {
 
 describe("SmbClient", () => {
   it("watches, lists and looks, signed, and says goodbye", async () => {
-    mkdirSync(join(samba.path(), "basic"));
+    mkdirSync(join(samba.path(), "basic"), { recursive: true });
     await using client = await SmbClient.connect(options());
     expect(client.server).toMatchObject({ dialect: 0x0311, kind: "samba", signing: { active: true } });
     const stream = client.watch("/basic");
     expect((await stream.next()).value).toEqual({ type: "live", path: "/basic" });
     await samba.smbclient("mkdir basic/one; mkdir basic/two; rename basic/one basic/uno");
-    const events = await read(stream, (seen) => names(seen).includes("renamed uno"));
-    expect(names(events)).toEqual(expect.arrayContaining(["added one", "added two", "renamed uno"]));
+    // On a busy machine Samba may be deaf that long; then the second look tells what is there by then.
+    const told = (seen: readonly StreamEvent[], name: string): boolean =>
+      names(seen).some((what) => what === `added ${name}` || what === `renamed ${name}`);
+    const events = await read(stream, (seen) => told(seen, "uno") && told(seen, "two"));
+    const first = events.find(({ type }) => type === "changes");
+    if (first?.type === "changes" && first.via === "notify")
+      expect(names(events)).toEqual(expect.arrayContaining(["added one", "added two", "renamed uno"]));
     const listed: string[] = [];
     for await (const entry of client.list("/basic")) listed.push(entry.name);
     expect(listed.sort()).toEqual(["two", "uno"]);

@@ -16,6 +16,8 @@ interface Scene {
   readonly faults: readonly Fault[];
   /** Consumers join when they please, and hear what an interest hears from then on. */
   readonly openAudience?: boolean;
+  /** Interests are dropped and taken up again. */
+  readonly comings?: boolean;
   /** What is told waits now and then, as in an outbox, so that listings are newer than what is told after them. */
   readonly late?: boolean;
 }
@@ -53,17 +55,25 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
     });
   };
   for (const path of ROOTS.slice(1)) share.mkdir(path);
+  // Only there: a comparison after a minute of silence would hide what is lost otherwise.
+  const forgetful = scene.faults.includes("forget");
   const watcher = new ShareWatcher(
     share,
-    { cover: "directory", healthSeconds: 5, refreshMinutes: 1, pollSeconds: 2, ...scene.watcher },
+    {
+      cover: "directory",
+      healthSeconds: 5,
+      refreshMinutes: forgetful ? 1 : 90,
+      pollSeconds: 2,
+      ...scene.watcher,
+    },
     { clock, random },
   );
   const audiences: Mirror[][] = [];
-  const handles: WatchHandle[] = [];
+  const handles: (WatchHandle | undefined)[] = [];
   const mirrorOf = (interest: Interest): Mirror =>
     new Mirror({
       ...interest,
-      forgets: scene.late === true,
+      forgets: scene.openAudience === true,
       now: () => share.tick,
       list: async (path) =>
         share.isDirectory(path)
@@ -73,7 +83,9 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
             }))
           : undefined,
     });
-  const join = (interest: Interest): void => {
+  const join = (index: number): void => {
+    const interest = scene.interests[index] as Interest;
+    log.push(`${clock.monotonic().toFixed()} ${JSON.stringify(interest)} joins`);
     const audience: Mirror[] = [];
     const handle = watcher.watch(
       interest,
@@ -99,15 +111,29 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
       },
       () => undefined,
     );
-    audiences.push(audience);
-    handles.push(handle);
+    audiences[index] = audience;
+    handles[index] = handle;
   };
-  for (const interest of scene.interests) {
-    join(interest);
+  const leave = async (index: number): Promise<void> => {
+    log.push(`${clock.monotonic().toFixed()} ${JSON.stringify(scene.interests[index])} leaves`);
+    const handle = handles[index];
+    audiences[index] = [];
+    handles[index] = undefined;
+    await handle?.close();
+  };
+  // Some are there before anything happens, some come in the middle of it, some come and go.
+  for (const index of scene.interests.keys()) {
+    if (random() < 0.3) continue;
+    join(index);
     if (random() < 0.5) await clock.advance(random() * 200);
   }
-  await clock.advance(1_000);
+  if (random() < 0.5) await clock.advance(1_000);
   for (let step = 0; step < 120; step++) {
+    for (const index of scene.interests.keys()) {
+      if (random() > 0.03) continue;
+      if (handles[index] === undefined) join(index);
+      else if (scene.comings === true) await leave(index);
+    }
     try {
       log.push(`${clock.monotonic().toFixed()} ${change(share, pick, random)}`);
     } catch {
@@ -132,6 +158,7 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
     if (random() < 0.4) await clock.advance(random() * 100);
     if (random() < 0.02) await clock.advance(5_000);
   }
+  for (const index of scene.interests.keys()) if (handles[index] === undefined) join(index);
   share.restore();
   share.busy(0);
   for (const path of ROOTS.slice(1)) if (!share.exists(path)) tryTo(() => share.mkdir(path));
@@ -222,12 +249,29 @@ function inject(share: FakeShare, fault: Fault, clock: ManualClock, random: () =
   }
 }
 
-const FAULTS: readonly Fault[] = ["cut", "overflow", "cleanup", "forget", "busy", "babble"];
+const FAULTS: readonly Fault[] = ["cut", "overflow", "cleanup", "busy", "babble"];
+const FORGETFUL: readonly Fault[] = [...FAULTS, "forget"];
 const RUNS = Number(process.env["ORACLE_RUNS"] ?? 12);
 
 const scenes: Record<string, Scene> = {
   "one directory, no faults": { interests: [{ path: "/", recursive: false }], faults: [] },
   "one directory, every fault": { interests: [{ path: "/", recursive: false }], faults: FAULTS },
+  "one directory, and a server that forgets it": {
+    interests: [{ path: "/", recursive: false }],
+    faults: FORGETFUL,
+  },
+  "overlapping interests, and a server that forgets them": {
+    interests: [
+      { path: "/", recursive: true },
+      { path: "/a", recursive: false },
+    ],
+    faults: FORGETFUL,
+  },
+  "a tree by one recursive handle, and a server that forgets it": {
+    watcher: { cover: "tree" },
+    interests: [{ path: "/", recursive: true }],
+    faults: FORGETFUL,
+  },
   "directories that come and go": {
     interests: [
       { path: "/a", recursive: false },
@@ -241,6 +285,51 @@ const scenes: Record<string, Scene> = {
   },
   "a tree by one handle per directory, every fault": {
     interests: [{ path: "/", recursive: true }],
+    faults: FAULTS,
+  },
+  "interests that come and go, one handle per directory": {
+    comings: true,
+    share: { latencyMs: 30 },
+    interests: [
+      { path: "/", recursive: true },
+      { path: "/a", recursive: false },
+      { path: "/a/b", recursive: true },
+      { path: "/c", recursive: false },
+    ],
+    faults: FAULTS,
+  },
+  "interests that come and go, without faults": {
+    comings: true,
+    share: { latencyMs: 30 },
+    interests: [
+      { path: "/", recursive: true },
+      { path: "/a", recursive: true },
+      { path: "/a/b", recursive: false },
+    ],
+    faults: [],
+  },
+  "interests that come and go, one recursive handle": {
+    comings: true,
+    watcher: { cover: "tree" },
+    share: { latencyMs: 30 },
+    interests: [
+      { path: "/", recursive: true },
+      { path: "/a", recursive: true },
+      { path: "/a/b", recursive: false },
+    ],
+    faults: FAULTS,
+  },
+  "interests that come and go, many of them": {
+    comings: true,
+    openAudience: true,
+    late: true,
+    share: { latencyMs: 30, birthTimes: false },
+    interests: [
+      { path: "/", recursive: false },
+      { path: "/a", recursive: true },
+      { path: "/a/b", recursive: false },
+      { path: "/c", recursive: true },
+    ],
     faults: FAULTS,
   },
   "overlapping interests, one handle per directory": {
@@ -338,7 +427,6 @@ const scenes: Record<string, Scene> = {
   },
   "a server that hears only a while after it has accepted": {
     // A refresh would find it too, at last.
-    watcher: { refreshMinutes: 60 },
     share: { deafMs: 700, traits: { settleScanMs: 1_500 } },
     interests: [
       { path: "/", recursive: true },
@@ -379,11 +467,9 @@ const scenes: Record<string, Scene> = {
     ],
     faults: FAULTS,
   },
-  // A refresh after silence would find what is wrong, too, at last.
   "told late, no faults": {
     openAudience: true,
     late: true,
-    watcher: { refreshMinutes: 60 },
     share: { birthTimes: false, latencyMs: 20 },
     interests: [{ path: "/", recursive: true }],
     faults: [],
@@ -391,34 +477,31 @@ const scenes: Record<string, Scene> = {
   "told late": {
     openAudience: true,
     late: true,
-    watcher: { refreshMinutes: 60 },
     share: { birthTimes: false, latencyMs: 20 },
     interests: [{ path: "/", recursive: true }],
-    faults: FAULTS.filter((fault) => fault !== "forget"),
+    faults: FAULTS,
   },
   "told late, one recursive handle": {
     openAudience: true,
     late: true,
-    watcher: { refreshMinutes: 60, cover: "tree" },
+    watcher: { cover: "tree" },
     share: { latencyMs: 20 },
     interests: [{ path: "/", recursive: true }],
-    faults: FAULTS.filter((fault) => fault !== "forget"),
+    faults: FAULTS,
   },
   "told late, overlapping interests": {
     openAudience: true,
     late: true,
-    watcher: { refreshMinutes: 60 },
     interests: [
       { path: "/", recursive: true },
       { path: "/a", recursive: true },
       { path: "/c", recursive: false },
     ],
-    faults: FAULTS.filter((fault) => fault !== "forget"),
+    faults: FAULTS,
   },
   "told late, polling": {
     openAudience: true,
     late: true,
-    watcher: { refreshMinutes: 60 },
     share: { mute: true },
     interests: [{ path: "/", recursive: true }],
     faults: ["cut", "busy"],
@@ -426,9 +509,9 @@ const scenes: Record<string, Scene> = {
   "told late, too large to remember": {
     openAudience: true,
     late: true,
-    watcher: { refreshMinutes: 60, maxEntries: 3 },
+    watcher: { maxEntries: 3 },
     interests: [{ path: "/", recursive: true }],
-    faults: FAULTS.filter((fault) => fault !== "forget"),
+    faults: FAULTS,
   },
   "with stat and settling": {
     watcher: { stat: true, settleMs: 300 },
