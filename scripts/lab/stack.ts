@@ -87,7 +87,11 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     };
     writeConfig();
 
-    let count = 0;
+    // Whoever starts one later need not remember to end it.
+    const roles: ServerProcess[] = [];
+    scope.defer(async () => {
+      await Promise.all(roles.map((role) => role.stop()));
+    });
     const startRole: Stack["startRole"] = async (role, env = {}) => {
       const ops = await freePort();
       const port = await freePort();
@@ -96,7 +100,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
         globalThis.process.execPath,
         [MAIN, role, "--config", configFile],
         {
-          name: `${role}-${++count}`,
+          name: `${role}-${roles.length + 1}`,
           env: {
             SMB2NATS_HTTP_HOST: "127.0.0.1",
             SMB2NATS_HTTP_PORT: String(ops),
@@ -105,6 +109,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
           },
         },
       );
+      roles.push(process);
       await process.start(ops);
       await ready(`http://127.0.0.1:${ops}/readyz`, process);
       return {
@@ -116,9 +121,6 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     };
     const workers: Role[] = [];
     const gateways: Role[] = [];
-    scope.defer(async () => {
-      await Promise.all([...gateways, ...workers].map((role) => role.stop()));
-    });
     for (let i = 0; i < (options.workers ?? 1); i++) {
       step("starting a worker");
       workers.push(await startRole("worker"));
