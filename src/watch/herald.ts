@@ -191,7 +191,7 @@ export class Herald<T> {
       if (
         overrides.openAudience === true
           ? inherits || pictureAt !== undefined
-          : (pictureAt ?? since - 1) >= since
+          : pictureAt !== undefined && pictureAt >= since
       )
         return true;
     }

@@ -187,7 +187,8 @@ export class WatchActions {
       await this.#untilSure(local);
       // What our watch still holds back was told to us before the successor was armed.
       await this.#pause(local.runtime.quietMs ?? 250);
-      heard = await local.heardAll(this.#options.signal);
+      // In doubt it is not clean whatever the server says, and a dead one takes its time.
+      heard = local.sure && (await local.heardAll(this.#options.signal));
     }
     const { clean, last } = (await local?.letGo(this.#options.flushMs ?? 10_000)) ?? { clean: false };
     const { view, writer, archivist, leaving } = this.#options;
