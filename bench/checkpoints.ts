@@ -4,7 +4,7 @@ import { startNats } from "../scripts/lab/nats.ts";
 import { systemClock } from "../src/base/clock.ts";
 import { connectBroker } from "../src/broker/broker.ts";
 import type { Broker } from "../src/broker/port.ts";
-import { Snapshot } from "../src/watch/snapshot.ts";
+import { Snapshot } from "../src/watch/picture/snapshot.ts";
 import { Archivist } from "../src/worker/archivist.ts";
 import { checkpointFacts } from "../src/worker/facts.ts";
 import { Inheritance, shareOf } from "../src/worker/inheritance.ts";

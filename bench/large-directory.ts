@@ -6,7 +6,7 @@ import { startSamba } from "../scripts/lab/samba.ts";
 import { createNtlmProvider } from "../src/auth/ntlm.ts";
 import { Share } from "../src/share/share.ts";
 import { transitions } from "../src/watch/facts.ts";
-import { Snapshot } from "../src/watch/snapshot.ts";
+import { Snapshot } from "../src/watch/picture/snapshot.ts";
 import { type Row, rounded, type Section } from "./stats.ts";
 
 /** Every tenth file is changed behind the server's back, so that only a comparison can find it. */

@@ -9,8 +9,8 @@ import { SmbDirectorySource } from "../src/share/source.ts";
 import type { DirectoryHandle } from "../src/smb/handle.ts";
 import { SmbPool } from "../src/smb/pool.ts";
 import type { PoolOptions } from "../src/smb/pool-options.ts";
+import { NotifyRequests } from "../src/watch/handle/notify-requests.ts";
 import { resolveOptions } from "../src/watch/options.ts";
-import { Subscription } from "../src/watch/subscription.ts";
 import { type Row, rounded, type Section, settledMemory } from "./stats.ts";
 
 const OPENING_AT_ONCE = 256;
@@ -112,11 +112,11 @@ async function upkeep(samba: Samba): Promise<Row[]> {
   const source = new SmbDirectorySource(pool);
   try {
     await pool.ready();
-    const subscriptions: Subscription[] = [];
+    const subscriptions: NotifyRequests[] = [];
     for (let i = 0; i < UPKEEP_OF; i++) {
       const directory = await source.open(`/d${i}`, {});
       const options = { recursive: false, filter: 0x1f, depth: source.traits.notifyDepth };
-      const subscription = new Subscription(directory, options, () => undefined);
+      const subscription = new NotifyRequests(directory, options, () => undefined);
       subscriptions.push(subscription);
       if (!(await subscription.start())) throw new Error("a notify was not accepted");
     }

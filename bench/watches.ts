@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Samba, startSamba } from "../scripts/lab/samba.ts";
 import { createNtlmProvider } from "../src/auth/ntlm.ts";
 import { Share } from "../src/share/share.ts";
-import type { Interest } from "../src/watch/api.ts";
+import type { Interest } from "../src/watch/interest.ts";
 import { ShareWatcher } from "../src/watch/share-watcher.ts";
 import { MemoryShare } from "./memory-share.ts";
 import { type Row, rounded, type Section, settledMemory } from "./stats.ts";

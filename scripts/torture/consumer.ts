@@ -1,6 +1,7 @@
 import type { Share } from "../../src/share/share.ts";
-import type { Interest, WatchHandle, WatchOverrides } from "../../src/watch/api.ts";
+import type { WatchHandle, WatchOverrides } from "../../src/watch/api.ts";
 import type { Via, WatchEvent } from "../../src/watch/events.ts";
+import type { Interest } from "../../src/watch/interest.ts";
 import { SourceError } from "../../src/watch/source.ts";
 import {
   disagreements,

@@ -1,5 +1,5 @@
-import { type ConnectionArgument, type LoadedConfig, loadConfig } from "../ops/config.ts";
-import { CONFIG_VARIABLE } from "../ops/config-env.ts";
+import { type ConnectionArgument, type LoadedConfig, loadConfig } from "../ops/config/config.ts";
+import { CONFIG_VARIABLE } from "../ops/config/env.ts";
 import type { Context, Invocation } from "./command.ts";
 
 /** Path of the configuration file, from `--config` or the environment. */

@@ -1,6 +1,6 @@
 import { type DestinationStream, destination, type Logger, pino } from "pino";
 import { errorCode, Smb2NatsError } from "../base/errors.ts";
-import type { LogConfig, LogLevel } from "./config-types.ts";
+import type { LogConfig, LogLevel } from "./config/types.ts";
 import { REDACTED, redactUrls } from "./secrets.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;

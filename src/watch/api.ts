@@ -1,13 +1,8 @@
-import type { CanonicalPath } from "../base/path.ts";
-import type { CheckpointDirectory } from "./checkpoint.ts";
 import type { PublicState, WatchEvent, WatchMode } from "./events.ts";
+import type { Interest } from "./interest.ts";
+import type { CheckpointDirectory } from "./picture/checkpoint.ts";
 
 /** What the upper floors ask of the watch engine. `ShareWatcher` (share-watcher.ts) implements it. */
-
-export interface Interest {
-  readonly path: CanonicalPath;
-  readonly recursive: boolean;
-}
 
 export interface WatchHandle {
   readonly interest: Interest;
@@ -48,8 +43,6 @@ export interface ShareWatch {
   roundTrip?(options: { readonly signal?: AbortSignal | undefined }): Promise<void>;
   close(): Promise<void>;
 }
-
-export type CoverPolicy = "auto" | "directory" | "tree";
 
 /** Per interest overrides of the share's options. */
 export interface WatchOverrides {

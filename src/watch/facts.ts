@@ -5,7 +5,7 @@ import type { NotifyOutcome, SourceFailure } from "./source.ts";
 
 /** What the watch engine states about itself; the service turns it into log lines and metrics. */
 
-export type WatcherState =
+export type HandleState =
   | "idle"
   | "opening"
   | "arming"
@@ -28,8 +28,8 @@ export interface WatchFact {
 /** One move of one handle's state machine. */
 export interface TransitionFact extends WatchFact {
   readonly recursive: boolean;
-  readonly from: WatcherState;
-  readonly to: WatcherState;
+  readonly from: HandleState;
+  readonly to: HandleState;
   /** Why, when it moved for a failure. */
   readonly failure?: SourceFailure;
 }

@@ -1,5 +1,5 @@
 import type { Clock } from "../base/clock.ts";
-import type { CoverPolicy } from "./api.ts";
+import type { CoverPolicy } from "./interest.ts";
 
 /** Time and chance, as parameters. */
 export interface Surroundings {
@@ -31,7 +31,7 @@ export interface ShareWatcherOptions {
   readonly maxHandles?: number;
   /** Does the path still name the directory we hold? Default 60. */
   readonly healthSeconds?: number;
-  /** Each subscription is armed anew this often, new before old. Default 10. */
+  /** Each requests is armed anew this often, new before old. Default 10. */
   readonly refreshMinutes?: number;
   /** Health checks per second over the whole share. Default 5. */
   readonly checksPerSecond?: number;

@@ -2,12 +2,11 @@ import { deferred, ignoreRejection, sleep, waitFor } from "../base/async.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { ClosedError } from "../base/errors.ts";
 import { type CanonicalPath, pathKey } from "../base/path.ts";
-import type { Interest, ShareWatch, WatchHandle, WatchOverrides, WatchSink } from "./api.ts";
-import { adoptCheckpoint, type CheckpointDirectory, takeCheckpoint } from "./checkpoint.ts";
-import { deliveryStage } from "./delivery.ts";
-import { Garrison } from "./garrison.ts";
-import { Inquirer } from "./inquirer.ts";
-import { ActiveInterest } from "./interest.ts";
+import type { ShareWatch, WatchHandle, WatchOverrides, WatchSink } from "./api.ts";
+import { HandleSet } from "./cover/handle-set.ts";
+import { ActiveInterest } from "./deliver/active-interest.ts";
+import { deliveryStage } from "./deliver/delivery.ts";
+import type { Interest } from "./interest.ts";
 import {
   type ResolvedOptions,
   resolveOptions,
@@ -15,6 +14,8 @@ import {
   type Surroundings,
 } from "./options.ts";
 import { Gate } from "./pacing.ts";
+import { adoptCheckpoint, type CheckpointDirectory, takeCheckpoint } from "./picture/checkpoint.ts";
+import { NameLookup } from "./rescan/name-lookup.ts";
 import { type DirectorySource, SourceError } from "./source.ts";
 
 /** How long the first contact may take before interests are told that the server is out of reach. */
@@ -30,8 +31,8 @@ export class ShareWatcher implements ShareWatch {
   readonly #source: DirectorySource;
   readonly #options: ResolvedOptions;
   readonly #clock: Clock;
-  readonly #garrison: Garrison;
-  readonly #inquirer: Inquirer;
+  readonly #handles: HandleSet;
+  readonly #lookup: NameLookup;
   readonly #stop = new AbortController();
   #contact: Promise<void> | undefined;
   #retryContact: (() => void) | undefined;
@@ -52,13 +53,13 @@ export class ShareWatcher implements ShareWatch {
     this.#options = resolveOptions(options);
     this.#clock = clock;
     const gate = new Gate(this.#options.scansAtOnce);
-    this.#inquirer = new Inquirer(source, new Gate(this.#options.scansAtOnce));
-    this.#garrison = new Garrison(source, this.#options, { clock, random }, gate, this.#inquirer);
+    this.#lookup = new NameLookup(source, new Gate(this.#options.scansAtOnce));
+    this.#handles = new HandleSet(source, this.#options, { clock, random }, gate, this.#lookup);
   }
 
   /** Handles open or being opened now. */
   get handles(): number {
-    return this.#garrison.handles;
+    return this.#handles.handles;
   }
 
   /** @throws ClosedError */
@@ -66,14 +67,14 @@ export class ShareWatcher implements ShareWatch {
     if (this.#closing !== undefined) throw new ClosedError("share watch");
     const { stat = this.#options.stat, settleMs = this.#options.settleMs } = overrides;
     const active = new ActiveInterest(interest, sink, overrides, {
-      stage: (out) => deliveryStage(out, { stat, settleMs, clock: this.#clock, inquirer: this.#inquirer }),
-      onClose: (closed) => this.#garrison.remove(closed),
-      checkpoint: () => takeCheckpoint(this.#garrison.picture, interest),
-      sure: (each) => this.#garrison.isSure(each),
-      recheck: (each) => this.#garrison.recheck(each),
+      stage: (out) => deliveryStage(out, { stat, settleMs, clock: this.#clock, lookup: this.#lookup }),
+      onClose: (closed) => this.#handles.remove(closed),
+      checkpoint: () => takeCheckpoint(this.#handles.picture, interest),
+      sure: (each) => this.#handles.isSure(each),
+      recheck: (each) => this.#handles.recheck(each),
     });
     if (overrides.checkpoint !== undefined) this.#takeOver(active, overrides.checkpoint);
-    this.#garrison.add(active);
+    this.#handles.add(active);
     void this.#serve(active);
     return active;
   }
@@ -92,7 +93,7 @@ export class ShareWatcher implements ShareWatch {
   /** What was refused may be allowed now (new credentials): asks again at once, not after a long pause. */
   retry(): void {
     this.#retryContact?.();
-    this.#garrison.retry();
+    this.#handles.retry();
   }
 
   /** Ends all interests and closes all handles. */
@@ -105,7 +106,7 @@ export class ShareWatcher implements ShareWatch {
   #takeOver(active: ActiveInterest, checkpoint: readonly CheckpointDirectory[]): void {
     const { path, recursive } = active.interest;
     const key = (other: CanonicalPath): string => this.#key(other);
-    if (adoptCheckpoint(this.#garrison.picture, active.interest, checkpoint, key)) return;
+    if (adoptCheckpoint(this.#handles.picture, active.interest, checkpoint, key)) return;
     const scope = recursive ? "subtree" : "self";
     active.live.then(
       () => active.deliver({ type: "resync", path, scope, reason: "takeover" }),
@@ -115,7 +116,7 @@ export class ShareWatcher implements ShareWatch {
 
   async #end(): Promise<void> {
     this.#stop.abort();
-    await this.#garrison.close();
+    await this.#handles.close();
     await this.#contact?.catch(() => undefined);
   }
 
@@ -124,13 +125,13 @@ export class ShareWatcher implements ShareWatch {
       // Which cover is right is known only once the server has been seen.
       if (this.#options.cover === "auto") {
         this.#contact ??= this.#meet();
-        if (this.#trouble !== undefined) this.#garrison.report(this.#trouble, [active]);
+        if (this.#trouble !== undefined) this.#handles.report(this.#trouble, [active]);
         await this.#contact;
       }
     } catch {
       return;
     }
-    this.#garrison.serve(active);
+    this.#handles.serve(active);
   }
 
   /** Waits for the first contact, for ever. @throws AbortedError */
@@ -140,7 +141,7 @@ export class ShareWatcher implements ShareWatch {
       const report = (error: SourceError): void => {
         late();
         this.#trouble = error;
-        this.#garrison.report(error);
+        this.#handles.report(error);
       };
       const late = this.#clock.after(FIRST_CONTACT_MS, () =>
         report(new SourceError("unreachable", "no contact with the server yet")),

@@ -4,8 +4,8 @@ import {
   CheckpointError,
   decodeCheckpoint,
   encodeCheckpoint,
-} from "../watch/checkpoint.ts";
-import type { Steps } from "../watch/diff.ts";
+} from "../watch/picture/checkpoint.ts";
+import type { Steps } from "../watch/picture/diff.ts";
 
 /*
  * An object of the bucket of checkpoints: u32 length of the head (little-endian), head as JSON, then the picture

@@ -49,6 +49,32 @@ const FLOORS: Record<string, { floors: string[]; packages: string[] | "any"; nod
   },
 };
 
+/**
+ * Rooms of a floor, in the order in which imports may run: a file may import its own room and those before it. The
+ * first names the files at the top of the floor that are its vocabulary; a file named alone is a room of its own.
+ */
+const ROOMS: Record<string, string[][]> = {
+  watch: [
+    [
+      "doubt.ts",
+      "events.ts",
+      "facts.ts",
+      "interest.ts",
+      "options.ts",
+      "pacing.ts",
+      "quiet-period.ts",
+      "source.ts",
+    ],
+    ["handle"],
+    ["picture"],
+    ["api.ts"],
+    ["rescan"],
+    ["deliver"],
+    ["cover"],
+    ["share-watcher.ts"],
+  ],
+};
+
 /** Words that a floor must not contain even without an import. */
 const FORBIDDEN: Record<string, RegExp[]> = {
   codec: [/\basync\b/, /\bprocess\./, /Math\.random/, /Date\.now/, /performance\./],
@@ -109,6 +135,23 @@ describe("architecture", () => {
         } else if (rule.packages !== "any" && !rule.packages.some((name) => target.startsWith(name))) {
           wrong.push(`${name} imports ${target}`);
         }
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it("imports between the rooms of a floor run one way", () => {
+    const wrong: string[] = [];
+    for (const { path, name, floor, text } of sources) {
+      const rooms = ROOMS[floor];
+      if (rooms === undefined) continue;
+      const rankOf = (room: string | undefined): number =>
+        rooms.findIndex((names) => room !== undefined && names.includes(room));
+      const rank = rankOf(name.split("/")[1]);
+      if (rank < 0) wrong.push(`${name} is in no room`);
+      for (const target of importsOf(withoutComments(text)).filter((each) => each.startsWith("."))) {
+        const [other, room] = relative(SRC, resolve(dirname(path), target)).split(sep);
+        if (other === floor && rankOf(room) > rank) wrong.push(`${name} imports ${target}`);
       }
     }
     expect(wrong).toEqual([]);

@@ -18,7 +18,7 @@ import { DecodeError, EncodeError } from "../../src/codec/errors.ts";
 import { CryptoMisuseError, NonceExhaustedError, SealError } from "../../src/crypto/errors.ts";
 import { BadRecordError, FleetError, type FleetFailure, LeaseLostError } from "../../src/fleet/errors.ts";
 import { ERROR_CODES, GatewayOptionsError, RequestError, TokenError } from "../../src/gateway/errors.ts";
-import { ConfigError } from "../../src/ops/config-error.ts";
+import { ConfigError } from "../../src/ops/config/error.ts";
 import { ListenError } from "../../src/ops/http.ts";
 import { SecretError } from "../../src/ops/secrets.ts";
 import { SmbDfsError } from "../../src/smb/dfs-errors.ts";
@@ -32,7 +32,7 @@ import {
   SmbStatusError,
   SmbTimeoutError,
 } from "../../src/smb/errors.ts";
-import { CheckpointError } from "../../src/watch/checkpoint.ts";
+import { CheckpointError } from "../../src/watch/picture/checkpoint.ts";
 import { SourceError, type SourceFailure } from "../../src/watch/source.ts";
 
 const cause = new Error("the cause");

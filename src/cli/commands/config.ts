@@ -34,8 +34,8 @@ export const config: Command = {
 
 async function check(invocation: Invocation, context: Context): Promise<ExitCode> {
   const { loadFor } = await import("../load-config.ts");
-  const { ConfigError } = await import("../../ops/config-error.ts");
-  const { secretProblems } = await import("../../ops/config-secrets.ts");
+  const { ConfigError } = await import("../../ops/config/error.ts");
+  const { secretProblems } = await import("../../ops/config/secret-files.ts");
   const { out } = context;
   const json = invocation.flag("json");
   try {
@@ -60,7 +60,7 @@ async function check(invocation: Invocation, context: Context): Promise<ExitCode
 
 async function print(invocation: Invocation, context: Context): Promise<ExitCode> {
   const { loadFor } = await import("../load-config.ts");
-  const { configLines, describeOrigin } = await import("../../ops/config-report.ts");
+  const { configLines, describeOrigin } = await import("../../ops/config/report.ts");
   const { out } = context;
   const lines = configLines(loadFor(invocation, context));
   if (invocation.flag("json")) {
@@ -78,7 +78,7 @@ async function print(invocation: Invocation, context: Context): Promise<ExitCode
 }
 
 async function schema({ out }: Context): Promise<ExitCode> {
-  const { configJsonSchema } = await import("../../ops/config-report.ts");
+  const { configJsonSchema } = await import("../../ops/config/report.ts");
   out.data(JSON.stringify(configJsonSchema(), undefined, 2));
   return EXIT.ok;
 }

@@ -4,7 +4,7 @@ import type { Broker } from "../../broker/port.ts";
 import { FleetMember } from "../../fleet/member.ts";
 import type { AuthOptions, JwtKeys, ServedConnection } from "../../gateway/options.ts";
 import { createGateway, type Gateway } from "../../gateway/server.ts";
-import type { Config, GatewayAuthConfig } from "../../ops/config.ts";
+import type { Config, GatewayAuthConfig } from "../../ops/config/config.ts";
 import { readSecretFile } from "../../ops/secrets.ts";
 import type { Service } from "./service.ts";
 import { readTokensFile } from "./tokens-file.ts";

@@ -1,6 +1,7 @@
 import type { Listing } from "../../../src/fleet/port.ts";
-import type { Interest, ShareWatch, WatchHandle, WatchSink } from "../../../src/watch/api.ts";
+import type { ShareWatch, WatchHandle, WatchSink } from "../../../src/watch/api.ts";
 import type { PublicState, WatchEvent } from "../../../src/watch/events.ts";
+import type { Interest } from "../../../src/watch/interest.ts";
 import { SourceError } from "../../../src/watch/source.ts";
 import type { ConnectionRuntime } from "../../../src/worker/runtime.ts";
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { loadConfig } from "../../../src/ops/config.ts";
+import { loadConfig } from "../../../src/ops/config/config.ts";
 import { ROOT, read, readYaml, type Tree } from "./files.ts";
 
 const file = readYaml("docker-compose.yml");

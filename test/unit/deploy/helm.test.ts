@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { loadConfig } from "../../../src/ops/config.ts";
-import { configJsonSchema } from "../../../src/ops/config-report.ts";
+import { loadConfig } from "../../../src/ops/config/config.ts";
+import { configJsonSchema } from "../../../src/ops/config/report.ts";
 import { CHART, cases, helm, KUBERNETES, render } from "./chart.ts";
 import { rules } from "./dashboard.ts";
 import { execute, ROOT, read, readYaml, type Tree, yamlDocuments } from "./files.ts";
@@ -11,7 +11,7 @@ import { execute, ROOT, read, readYaml, type Tree, yamlDocuments } from "./files
 const FOR = ["--kube-version", KUBERNETES];
 
 describe("chart", () => {
-  /** After a change of src/ops/config-schema.ts: `npx vitest run --project unit test/unit/deploy/helm.test.ts -u`. */
+  /** After a change of src/ops/config/options: `npx vitest run --project unit test/unit/deploy/helm.test.ts -u`. */
   it("describes config as the service itself does", async () => {
     const { $schema: _, ...config } = configJsonSchema() as Record<string, unknown>;
     const schema = JSON.parse(read(`${CHART}/values.schema.json`)) as { properties: Record<string, unknown> };

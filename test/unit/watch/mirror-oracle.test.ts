@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { ManualClock } from "../../../src/base/clock.ts";
 import { joinPath } from "../../../src/base/path.ts";
-import type { Interest, WatchHandle } from "../../../src/watch/api.ts";
+import type { WatchHandle } from "../../../src/watch/api.ts";
 import type { WatchEvent } from "../../../src/watch/events.ts";
+import type { Interest } from "../../../src/watch/interest.ts";
 import type { ShareWatcherOptions } from "../../../src/watch/options.ts";
 import { ShareWatcher } from "../../../src/watch/share-watcher.ts";
 import { type FakeOptions, FakeShare } from "../../support/fake-source.ts";

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { ManualClock } from "../../../src/base/clock.ts";
-import type { CheckpointDirectory } from "../../../src/watch/checkpoint.ts";
 import type { WatchEvent } from "../../../src/watch/events.ts";
 import { transitions } from "../../../src/watch/facts.ts";
 import type { ShareWatcherOptions } from "../../../src/watch/options.ts";
+import type { CheckpointDirectory } from "../../../src/watch/picture/checkpoint.ts";
 import { ShareWatcher } from "../../../src/watch/share-watcher.ts";
 import { type FakeOptions, FakeShare } from "../../support/fake-source.ts";
 import { seeded } from "../../support/random.ts";

@@ -4,13 +4,13 @@ import { AbortedError } from "../../../src/base/errors.ts";
 import { BrokerError } from "../../../src/broker/errors.ts";
 import type { EventMessage } from "../../../src/broker/message.ts";
 import type { EventFeed, ObjectBucket } from "../../../src/broker/port.ts";
-import { finish } from "../../../src/watch/diff.ts";
-import { Snapshot } from "../../../src/watch/snapshot.ts";
+import { finish } from "../../../src/watch/picture/diff.ts";
+import { Snapshot } from "../../../src/watch/picture/snapshot.ts";
 import { encodeRecord } from "../../../src/worker/checkpoint-record.ts";
 import { checkpointFacts } from "../../../src/worker/facts.ts";
 import { Inheritance, shareOf } from "../../../src/worker/inheritance.ts";
 import type { ConnectionRuntime } from "../../../src/worker/runtime.ts";
-import { entry } from "../watch/entries.ts";
+import { entry } from "../watch/picture/entries.ts";
 
 const TARGET = { connection: "nas1", path: "/d", recursive: true };
 const runtime = { caseSensitive: false, sourceUrl: "smb://s/s" } as ConnectionRuntime;

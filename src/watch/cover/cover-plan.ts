@@ -1,0 +1,62 @@
+import { type CanonicalPath, isWithin, pathKey } from "../../base/path.ts";
+import type { ActiveInterest } from "../deliver/active-interest.ts";
+import type { Interest } from "../interest.ts";
+import type { ResolvedOptions } from "../options.ts";
+import type { DirectorySource } from "../source.ts";
+import { type CoverInput, type CoverUnit, effectiveCover, planCover, treeFor } from "./cover-policy.ts";
+
+/** Which kind of handle answers for which directory, as things stand. */
+export class CoverPlan {
+  readonly #source: DirectorySource;
+  readonly #options: ResolvedOptions;
+  /** Keys of recursive interests that would need more than `maxHandles`. */
+  readonly #fallen = new Set<string>();
+
+  constructor(source: DirectorySource, options: ResolvedOptions) {
+    this.#source = source;
+    this.#options = options;
+  }
+
+  key(path: CanonicalPath): string {
+    return pathKey(path, this.#options.caseSensitive);
+  }
+
+  isWithin(ancestor: CanonicalPath, path: CanonicalPath): boolean {
+    return isWithin(this.key(ancestor), this.key(path));
+  }
+
+  get cover(): "directory" | "tree" {
+    return effectiveCover(this.#options.cover, this.#fullRecursion);
+  }
+
+  /** Where the recursive handle sits that answers for `path`, if one does. */
+  treeFor(path: CanonicalPath): CanonicalPath | undefined {
+    return treeFor(path, this.#input);
+  }
+
+  /** The handle that one interest calls for by itself. */
+  unitFor(interest: Interest): CoverUnit {
+    const [unit] = planCover({ ...this.#input, interests: [interest] });
+    return unit ?? { path: interest.path, recursive: false, expand: interest.recursive };
+  }
+
+  /** Too many directories for handles of their own. */
+  fall({ interest }: ActiveInterest): void {
+    this.#fallen.add(this.key(interest.path));
+  }
+
+  /** Returns whether it had fallen. */
+  rise({ interest }: ActiveInterest): boolean {
+    return this.#fallen.delete(this.key(interest.path));
+  }
+
+  get #input(): Omit<CoverInput, "interests"> {
+    const key = (path: CanonicalPath): string => this.key(path);
+    return { cover: this.#options.cover, fullRecursion: this.#fullRecursion, fallen: this.#fallen, key };
+  }
+
+  // Asked only for `auto`: what the server is like is known once it has been met.
+  get #fullRecursion(): boolean {
+    return this.#options.cover === "auto" && this.#source.traits.fullRecursion;
+  }
+}

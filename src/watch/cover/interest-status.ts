@@ -1,0 +1,35 @@
+import type { ActiveInterest, InterestStatus } from "../deliver/active-interest.ts";
+import type { HandleView } from "../handle/handle-port.ts";
+import type { HandleRegistry } from "./handle-registry.ts";
+
+/** An interest served by handles of its own. `undefined`: nothing to say yet. */
+export function statusByDirectories(
+  active: ActiveInterest,
+  { status }: HandleView,
+  registry: HandleRegistry,
+): InterestStatus | undefined {
+  const { path, recursive } = active.interest;
+  if (status.state !== "live" || !recursive) return status;
+  // A listing taken now would not be covered yet.
+  if (!active.wasLive && registry.isAwaited(path)) return undefined;
+  const trouble = registry.troubleBelow(path);
+  return trouble === undefined ? status : { ...status, state: "degraded", error: trouble };
+}
+
+/** An interest served by a recursive handle; `fallback` says why, where it should have had its own. */
+export function statusByTree(
+  active: ActiveInterest,
+  { status }: HandleView,
+  registry: HandleRegistry,
+  fallback: string | undefined,
+): InterestStatus | undefined {
+  const { missing } = active;
+  if (status.state !== "live") return status;
+  if (missing !== undefined) {
+    return { state: missing.failure === "denied" ? "denied" : "gone", mode: status.mode, error: missing };
+  }
+  if (!active.rescanned) return undefined;
+  const trouble =
+    fallback ?? (active.interest.recursive ? registry.troubleBelow(active.interest.path) : undefined);
+  return trouble === undefined ? status : { ...status, state: "degraded", error: trouble };
+}

@@ -1,0 +1,103 @@
+import { Backoff, sleep } from "../../base/async.ts";
+import type { ActiveInterest } from "../deliver/active-interest.ts";
+import type { HandleView } from "../handle/handle-port.ts";
+import type { Surroundings } from "../options.ts";
+import { SourceError } from "../source.ts";
+
+export interface TreeRootsHost {
+  /** The recursive handle that serves the interest, if there is one yet. */
+  treeOf(active: ActiveInterest): HandleView | undefined;
+  /** @throws SourceError, AbortedError */
+  rescan(active: ActiveInterest, signal: AbortSignal): Promise<void>;
+  refresh(active: ActiveInterest): void;
+}
+
+/**
+ * The directories that interests name inside a recursive handle. The handle lives on when one of them is
+ * not there; somebody has to look for it.
+ */
+export class TreeRoots {
+  readonly #host: TreeRootsHost;
+  readonly #surroundings: Surroundings;
+  readonly #signal: AbortSignal;
+  readonly #looking = new Map<ActiveInterest, () => void>();
+
+  constructor(host: TreeRootsHost, surroundings: Surroundings, signal: AbortSignal) {
+    this.#host = host;
+    this.#surroundings = surroundings;
+    this.#signal = signal;
+  }
+
+  /** Lists the interest's directories as soon as the handle is armed, and as often as it takes. */
+  look(active: ActiveInterest): void {
+    if (!this.#looking.has(active)) void this.#look(active);
+  }
+
+  /** There is reason to believe that the directory is back. */
+  wake(active: ActiveInterest): void {
+    this.#looking.get(active)?.();
+  }
+
+  /** Lists the interest's directories again: it was told to be empty. */
+  again(active: ActiveInterest): void {
+    active.rescanned = false;
+    this.look(active);
+    this.wake(active);
+  }
+
+  found(active: ActiveInterest): void {
+    active.missing = undefined;
+    active.rescanned = true;
+    this.wake(active);
+    this.#host.refresh(active);
+  }
+
+  /** Its directory is not there, or not for us. */
+  missing(active: ActiveInterest, error: SourceError): void {
+    active.missing = error;
+    this.#host.refresh(active);
+    this.look(active);
+  }
+
+  async #look(active: ActiveInterest): Promise<void> {
+    const { clock, random } = this.#surroundings;
+    const pause = new Backoff({ initialMs: 250, maxMs: 30_000, random });
+    const signal = this.#signal;
+    this.#looking.set(active, () => undefined);
+    try {
+      while (!active.closed && !signal.aborted && !(await this.#tried(active))) {
+        const woken = new AbortController();
+        this.#looking.set(active, () => woken.abort());
+        const both = AbortSignal.any([signal, woken.signal]);
+        await sleep(pause.next(), { clock, signal: both }).catch(() => undefined);
+      }
+    } finally {
+      this.#looking.delete(active);
+    }
+  }
+
+  /** `true` when there is nothing left to look for. */
+  async #tried(active: ActiveInterest): Promise<boolean> {
+    if (active.rescanned && active.missing === undefined) return true;
+    // The handle's own first rescan includes this interest's directories; before it is armed, a listing
+    // would prove nothing.
+    if (this.#host.treeOf(active)?.status.state !== "live") return false;
+    try {
+      await this.#host.rescan(active, this.#signal);
+      this.found(active);
+      return true;
+    } catch (error) {
+      if (isAbsence(error)) {
+        active.missing = error;
+        this.#host.refresh(active);
+      }
+      return false;
+    }
+  }
+}
+
+/** The directory is not there, or not for us: nothing is wrong with the server. */
+export function isAbsence(error: unknown): error is SourceError {
+  if (!(error instanceof SourceError)) return false;
+  return ["gone", "denied", "not-a-directory", "bad-path"].includes(error.failure);
+}

@@ -1,0 +1,201 @@
+import { type Deferred, deferred, ignoreRejection } from "../../base/async.ts";
+import { type CanonicalPath, segmentsOf } from "../../base/path.ts";
+import type { WatchHandle, WatchOverrides, WatchSink } from "../api.ts";
+import type { PublicState, WatchEvent, WatchMode } from "../events.ts";
+import type { Interest } from "../interest.ts";
+import type { CheckpointDirectory } from "../picture/checkpoint.ts";
+import { SourceError } from "../source.ts";
+
+/** What an interest's delivery passes through before it reaches the sink. */
+export interface Stage {
+  /** Whether something was pushed that has not come out yet. */
+  readonly holds: boolean;
+  push(event: WatchEvent): void;
+  /** Lets out what it holds, as it is. */
+  release(): void;
+  close(): void;
+}
+
+export interface InterestStatus {
+  readonly state: PublicState | "starting";
+  readonly mode: WatchMode;
+  readonly error?: SourceError | string;
+}
+
+/** Failures that `live` rejects with: nothing will heal them but time or people. */
+const LASTING: ReadonlySet<string> = new Set([
+  "gone",
+  "denied",
+  "not-a-directory",
+  "credentials",
+  "policy",
+  "bad-path",
+]);
+
+/** One call of `watch()`: its state, its `live`, and the way its events take. */
+export class ActiveInterest implements WatchHandle {
+  readonly interest: Interest;
+  readonly overrides: Omit<WatchOverrides, "checkpoint">;
+  /** Goes on where an earlier owner stopped. */
+  readonly inherits: boolean;
+  readonly live: Promise<void>;
+  readonly #live: Deferred<void>;
+  readonly #stage: Stage;
+  readonly #onClose: (interest: ActiveInterest) => void;
+  readonly #checkpoint: () => readonly CheckpointDirectory[] | undefined;
+  readonly #sure: (interest: ActiveInterest) => boolean;
+  readonly #recheck: (interest: ActiveInterest) => void;
+  #status: InterestStatus = { state: "starting", mode: "notify" };
+  #closed = false;
+  /** Monotonic ms since when its owner may have listed: when first live, and at each resync. */
+  pictureAt: number | undefined;
+  /** In `tree` cover: why the directory cannot be listed now. */
+  missing: SourceError | undefined;
+  /** In `tree` cover: its directories have been listed. */
+  rescanned = false;
+
+  constructor(
+    interest: Interest,
+    sink: WatchSink,
+    { checkpoint, ...overrides }: WatchOverrides,
+    hooks: {
+      readonly stage: (out: WatchSink) => Stage;
+      readonly onClose: (interest: ActiveInterest) => void;
+      readonly checkpoint: () => readonly CheckpointDirectory[] | undefined;
+      readonly sure: (interest: ActiveInterest) => boolean;
+      readonly recheck: (interest: ActiveInterest) => void;
+    },
+  ) {
+    this.interest = interest;
+    this.overrides = overrides;
+    this.inherits = checkpoint !== undefined;
+    this.#live = deferred<void>();
+    this.live = this.#live.promise;
+    // Nobody has to wait for it.
+    ignoreRejection(this.live);
+    this.#onClose = hooks.onClose;
+    this.#checkpoint = hooks.checkpoint;
+    this.#sure = hooks.sure;
+    this.#recheck = hooks.recheck;
+    this.#stage = hooks.stage((event) => {
+      if (!this.#closed) sink(event);
+    });
+  }
+
+  get state(): PublicState | "starting" {
+    return this.#status.state;
+  }
+
+  get mode(): WatchMode {
+    return this.#status.mode;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Whether `live` has resolved. */
+  get wasLive(): boolean {
+    return this.pictureAt !== undefined;
+  }
+
+  get sure(): boolean {
+    return !this.#closed && this.#sure(this);
+  }
+
+  release(): void {
+    if (!this.#closed) this.#stage.release();
+  }
+
+  recheck(): void {
+    if (!this.#closed) this.#recheck(this);
+  }
+
+  checkpoint(): readonly CheckpointDirectory[] | undefined {
+    return this.#closed || this.#stage.holds ? undefined : this.#checkpoint();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#stage.close();
+    this.#live.reject(new SourceError("gone", "the watch was closed before it was live"));
+    this.#onClose(this);
+  }
+
+  deliver(event: WatchEvent): void {
+    if (!this.#closed) this.#stage.push(event);
+  }
+
+  /** Tells a state that differs from the last one told, and settles `live`. */
+  report(status: InterestStatus, now: number): void {
+    const before = this.#status;
+    const { state, mode, error } = status;
+    if (this.#closed || state === "starting") return;
+    this.#status = status;
+    const text = error instanceof SourceError ? error.message : error;
+    const beforeText = before.error instanceof SourceError ? before.error.message : before.error;
+    if (before.state !== state || before.mode !== mode || text !== beforeText) {
+      this.deliver({
+        type: "state",
+        path: this.interest.path,
+        state,
+        mode,
+        ...(text === undefined ? {} : { error: text }),
+      });
+    }
+    if (state === "live" || (state === "degraded" && !(error instanceof SourceError))) {
+      this.pictureAt ??= now;
+      this.#live.resolve();
+    } else if (error instanceof SourceError && LASTING.has(error.failure)) {
+      this.#live.reject(error);
+    }
+  }
+}
+
+/** Finds the interests that want to hear of a directory, without asking each. */
+export class InterestIndex {
+  readonly #exact = new Map<string, Set<ActiveInterest>>();
+  readonly #all = new Set<ActiveInterest>();
+  readonly #key: (path: CanonicalPath) => string;
+
+  constructor(key: (path: CanonicalPath) => string) {
+    this.#key = key;
+  }
+
+  [Symbol.iterator](): IterableIterator<ActiveInterest> {
+    return this.#all.values();
+  }
+
+  add(active: ActiveInterest): void {
+    const key = this.#key(active.interest.path);
+    this.#all.add(active);
+    const set = this.#exact.get(key) ?? new Set();
+    this.#exact.set(key, set.add(active));
+  }
+
+  delete(active: ActiveInterest): void {
+    const key = this.#key(active.interest.path);
+    this.#all.delete(active);
+    const set = this.#exact.get(key);
+    set?.delete(active);
+    if (set?.size === 0) this.#exact.delete(key);
+  }
+
+  at(path: CanonicalPath): readonly ActiveInterest[] {
+    return [...(this.#exact.get(this.#key(path)) ?? [])];
+  }
+
+  /** All whose scope holds the directory `path`, topmost first. */
+  covering(path: CanonicalPath): ActiveInterest[] {
+    const found: ActiveInterest[] = [];
+    const segments = segmentsOf(this.#key(path));
+    for (let depth = 0; depth <= segments.length; depth++) {
+      const set = this.#exact.get(`/${segments.slice(0, depth).join("/")}`);
+      if (set === undefined) continue;
+      for (const active of set)
+        if (depth === segments.length || active.interest.recursive) found.push(active);
+    }
+    return found;
+  }
+}

@@ -1,0 +1,331 @@
+import type { Clock } from "../../base/clock.ts";
+import { type CanonicalPath, isWithin } from "../../base/path.ts";
+import { type DoubtReason, resyncReason } from "../doubt.ts";
+import type { Change, ResyncReason, ResyncScope, Via, WatchEvent } from "../events.ts";
+import type { Picture, PictureNode } from "../picture/picture.ts";
+import { EntryFlag, Snapshot } from "../picture/snapshot.ts";
+import type { ActiveInterest, InterestIndex } from "./active-interest.ts";
+
+/** What follows from a change besides telling it. */
+export interface Followers<T> {
+  /** The directory is no more, or elsewhere: let go of its handles. */
+  left(node: PictureNode<T>): void;
+  /**
+   * Removed or moved, says the directory above: what its handle tells is of another place. That may be old news, of
+   * another directory of that name: look again, and list.
+   */
+  vacated(node: PictureNode<T>): void;
+  /** Somebody waits for what lies here: look again. */
+  poke(node: PictureNode<T>): void;
+  /** A directory has been told as new, or may have been replaced: watch it, then list it. */
+  entered(node: PictureNode<T>): void;
+  /** Names told as new of which nobody knows what they are. */
+  enquire(node: PictureNode<T>, names: readonly string[]): void;
+}
+
+/** Events stay of a size that a message can carry, whatever a comparison finds. */
+const CHANGES_PER_EVENT = 1_000;
+
+/** A consumer may take this long to list after it was told to. */
+export const PICTURE_GRACE_MS = 30_000;
+
+/**
+ * Keeps the picture equal to what consumers have been told, and tells them. Everything that happens to
+ * the tree of directories because of a change happens here, in the order of the changes.
+ */
+export class Announcer<T> {
+  readonly #picture: Picture<T>;
+  readonly #interests: InterestIndex;
+  readonly #clock: Clock;
+  readonly #followers: Followers<T>;
+  readonly #key: (path: CanonicalPath) => string;
+
+  constructor(
+    picture: Picture<T>,
+    interests: InterestIndex,
+    clock: Clock,
+    key: (path: CanonicalPath) => string,
+    followers: Followers<T>,
+  ) {
+    this.#picture = picture;
+    this.#interests = interests;
+    this.#clock = clock;
+    this.#key = key;
+    this.#followers = followers;
+  }
+
+  /** What the server said about one directory. */
+  records(path: CanonicalPath, changes: readonly Change[]): void {
+    const node = this.#picture.find(path) ?? this.#unremembered(path);
+    // A directory nobody has been told of yet: its first listing will hold all this.
+    if (node === undefined) return;
+    if (node.path !== path) node.spell(path);
+    if (this.#interests.covering(path).length === 0) {
+      for (const change of changes) this.#pass(node, change);
+      return;
+    }
+    for (const change of changes) {
+      node.apply(change);
+      this.#structure(node, change);
+    }
+    this.#tell(node, "notify", changes);
+  }
+
+  /** Below a directory that is too large, nothing was listed: what a recursive handle tells is passed on as it comes. */
+  #unremembered(path: CanonicalPath): PictureNode<T> | undefined {
+    const known = this.#picture.nearest(path);
+    if (!known.blind) return undefined;
+    const node = this.#picture.ensure(path);
+    for (let at = node; at !== known && at.parent !== undefined; at = at.parent) at.blind = true;
+    return node;
+  }
+
+  /** What a comparison found; `node.snapshot` is the new one already. */
+  differences(node: PictureNode<T>, via: Via, changes: readonly Change[]): void {
+    for (const change of changes) {
+      for (const name of [change.oldName, change.name]) {
+        const child = name === undefined || change.action === "added" ? undefined : node.child(name);
+        if (child !== undefined && change.action !== "modified") this.#unseen(child);
+      }
+      this.#structure(node, change);
+    }
+    this.#tell(node, via, changes);
+  }
+
+  /** Nobody saw the directory go: who listed it or one below by himself may know names that we never heard of. */
+  #unseen(node: PictureNode<T>): void {
+    for (const below of node.walk()) {
+      if (this.#interests.at(below.path).length === 0) continue;
+      this.gap(below, below.rescannedAt ?? Number.NEGATIVE_INFINITY, "silent");
+    }
+  }
+
+  resync(path: CanonicalPath, scope: ResyncScope, reason: ResyncReason): void {
+    const now = this.#clock.monotonic();
+    const event: WatchEvent = { type: "resync", path, scope, reason };
+    for (const active of this.#interests.covering(path)) {
+      active.deliver(event);
+      if (active.wasLive) active.pictureAt = now;
+    }
+    if (scope === "self") return;
+    const key = this.#key(path);
+    for (const active of this.#interests) {
+      const own = this.#key(active.interest.path);
+      if (own === key || !isWithin(key, own)) continue;
+      const inner: ResyncScope = active.interest.recursive ? "subtree" : "self";
+      active.deliver({ type: "resync", path: active.interest.path, scope: inner, reason });
+      if (active.wasLive) active.pictureAt = now;
+    }
+  }
+
+  /**
+   * A listing a consumer took after `since` may hold names that came and went unseen by us.
+   */
+  gap(node: PictureNode<T>, since: number, reason: DoubtReason): void {
+    const path = node.path;
+    const asked = lastAsked(node);
+    for (const active of this.#interests.covering(path)) {
+      if (!mayHaveSeen(active, asked, since, reason)) continue;
+      active.deliver({ type: "resync", path, scope: "self", reason: resyncReason(reason) });
+      node.resyncedAt = this.#clock.monotonic();
+    }
+  }
+
+  #tell(node: PictureNode<T>, via: Via, changes: readonly Change[]): void {
+    const path = node.path;
+    deliver(this.#interests.covering(path), path, via, changes);
+    this.#discover(node, changes);
+  }
+
+  /** In a directory nobody asked for, only what happens to the way towards an interest matters. */
+  #pass(node: PictureNode<T>, change: Change): void {
+    for (const name of [change.oldName, change.name]) {
+      const child = name === undefined || change.action === "modified" ? undefined : node.child(name);
+      if (child === undefined) continue;
+      if (change.action !== "added") this.#vacate(child);
+      for (const below of child.walk()) this.#followers.poke(below);
+    }
+  }
+
+  #structure(node: PictureNode<T>, change: Change): void {
+    if (change.action === "removed") {
+      const child = node.child(change.name);
+      if (child !== undefined) this.#vacate(child);
+    } else if (change.action === "renamed") {
+      const target = node.child(change.name);
+      const child = node.child(change.oldName ?? "");
+      const kept = target !== undefined && target !== child && this.#vacate(target);
+      if (child !== undefined) this.#move(node, child, change.name, kept);
+    }
+  }
+
+  #move(parent: PictureNode<T>, child: PictureNode<T>, name: string, taken: boolean): void {
+    if (taken || this.#isAwaited(child)) {
+      // Somebody's own directory: the path is what was asked for, so its place stays where it is, empty.
+      this.#vacate(child);
+      this.#orphaned.add(parent.ensure(name));
+      return;
+    }
+    const stale = this.#mayBeListed(child);
+    for (const below of child.walk()) {
+      this.#followers.left(below);
+      this.#renew(below);
+    }
+    child.attach(parent, name);
+    if (stale) this.#orphaned.add(child);
+  }
+
+  /** Another directory than the one listed, or in another place: names may come and go until a handle is armed. */
+  #renew(node: PictureNode<T>): void {
+    node.dirModified = undefined;
+    node.rescannedAt = this.#clock.monotonic();
+  }
+
+  /**
+   * Whether a consumer may be about to list this directory, or one below, by the name it no longer has. He
+   * finds nothing there, and then moves that along.
+   */
+  #mayBeListed(node: PictureNode<T>): boolean {
+    const since = this.#clock.monotonic() - PICTURE_GRACE_MS;
+    for (const { pictureAt, inherits, overrides } of this.#interests.covering(node.path)) {
+      if (
+        overrides.openAudience === true
+          ? inherits || pictureAt !== undefined
+          : pictureAt !== undefined && pictureAt >= since
+      )
+        return true;
+    }
+    if (lastAsked(node) >= since) return true;
+    return [...node.walk()].some(({ resyncedAt }) => resyncedAt !== undefined && resyncedAt >= since);
+  }
+
+  /** Whether somebody asked for this directory, or one below, by its path. */
+  #isAwaited(node: PictureNode<T>): boolean {
+    for (const below of node.walk()) if (this.#interests.at(below.path).length > 0) return true;
+    return false;
+  }
+
+  /** Moved directories whose contents consumers moved along otherwise than our picture did. */
+  readonly #orphaned = new Set<PictureNode<T>>();
+
+  /** A directory ceased to be: for those who watch it or something below it, all its entries are gone. */
+  #vacate(node: PictureNode<T>): boolean {
+    const path = node.path;
+    const own = this.#interests.at(path);
+    if (own.length > 0 && node.snapshot !== undefined && node.snapshot.size > 0) {
+      const changes = [...node.snapshot.entries()].map(([name]): Change => ({ action: "removed", name }));
+      deliver(own, path, "rescan", changes);
+      for (const log of node.logs) for (const { name } of changes) log.set(name, false);
+    }
+    let keep = own.length > 0;
+    for (const child of [...node.children()]) if (this.#vacate(child)) keep = true;
+    if (own.length > 0) {
+      if (node.told) node.snapshot = new Snapshot();
+      this.#renew(node);
+      this.#followers.vacated(node);
+    } else {
+      this.#followers.left(node);
+      node.forget();
+    }
+    if (!keep) node.detach();
+    return keep;
+  }
+
+  #discover(node: PictureNode<T>, changes: readonly Change[]): void {
+    const fresh = new Set<string>();
+    for (const { action, name, oldName = name } of changes) {
+      if (action === "removed" || action === "renamed") fresh.delete(oldName);
+      if (action === "added" || action === "renamed") fresh.add(name);
+    }
+    if (fresh.size > 0) this.appeared(node, fresh);
+  }
+
+  /** Names that consumers know, or are about to list. */
+  appeared(node: PictureNode<T>, fresh: Iterable<string>): void {
+    const recursive = this.#interests.covering(node.path).some(({ interest }) => interest.recursive);
+    const unknown: string[] = [];
+    for (const name of fresh) {
+      const child = node.child(name);
+      if (!recursive) {
+        if (child !== undefined) for (const below of child.walk()) this.#followers.poke(below);
+        continue;
+      }
+      const mark = node.snapshot?.get(name);
+      if (mark === undefined && !node.blind) continue;
+      if (mark === undefined) {
+        node.unidentified ??= new Set();
+        node.unidentified.add(name);
+      }
+      if (mark === undefined || (mark.flags & EntryFlag.known) === 0) unknown.push(name);
+      else if ((mark.flags & (EntryFlag.directory | EntryFlag.link)) === EntryFlag.directory)
+        this.enter(node, name);
+    }
+    if (unknown.length > 0) this.#followers.enquire(node, unknown);
+  }
+
+  /** `name` turned out to be a directory. Nothing of its contents has been told yet, or it moved with them. */
+  enter(parent: PictureNode<T>, name: string): void {
+    const node = parent.ensure(name);
+    node.spell(`/${name}`);
+    const mark = parent.snapshot?.get(name);
+    if (mark !== undefined) parent.snapshot?.set(name, { ...mark, flags: mark.flags | EntryFlag.directory });
+    if (!node.told) {
+      node.snapshot = new Snapshot();
+      node.inherited = parent.inherited;
+      this.#renew(node);
+    }
+    if (this.#orphaned.delete(node)) this.resync(node.path, "subtree", "silent");
+    if (this.#isAwaited(node)) this.#introduce(parent, node);
+    this.#followers.entered(node);
+  }
+
+  /**
+   * A directory that somebody asked for by itself is told before, and without, its ancestors. Those who
+   * hear of it only now hear of its contents too.
+   */
+  #introduce(parent: PictureNode<T>, node: PictureNode<T>): void {
+    const audience = this.#interests.covering(parent.path).filter(({ interest }) => interest.recursive);
+    for (const below of node.walk()) {
+      this.#followers.poke(below);
+      if (below.snapshot === undefined || below.snapshot.size === 0) continue;
+      const changes = [...below.snapshot.entries()].map(([name]): Change => ({ action: "added", name }));
+      deliver(audience, below.path, "rescan", changes);
+    }
+  }
+}
+
+/** When consumers were last told to list this directory: by itself, or one above and with it what was new below. */
+function lastAsked<T>(node: PictureNode<T>): number {
+  let asked = Number.NEGATIVE_INFINITY;
+  for (let at: PictureNode<T> | undefined = node; at !== undefined; at = at.parent) {
+    asked = Math.max(asked, at.resyncedAt ?? asked);
+  }
+  return asked;
+}
+
+/**
+ * Whether one of an interest's consumers may have listed a directory after `since`. One that is known lists when
+ * the interest is live and when told to, and is done within the grace. An open audience lists when it pleases;
+ * only what a server does not tell anyway (`timer`) is announced to it by the same rule.
+ */
+function mayHaveSeen(active: ActiveInterest, asked: number, since: number, reason: DoubtReason): boolean {
+  const { pictureAt, overrides, mode } = active;
+  // Nobody knows when those whom an earlier owner served have listed.
+  if (reason === "takeover" && active.inherits) return true;
+  // Before it is live nobody has listed, unless it goes on where an earlier owner stopped.
+  if (overrides.openAudience === true && (reason !== "timer" || mode === "poll"))
+    return pictureAt !== undefined || active.inherits;
+  return pictureAt !== undefined && Math.max(pictureAt, asked) + PICTURE_GRACE_MS >= since;
+}
+
+function deliver(
+  audience: readonly ActiveInterest[],
+  path: CanonicalPath,
+  via: Via,
+  changes: readonly Change[],
+): void {
+  for (let at = 0; at < changes.length; at += CHANGES_PER_EVENT) {
+    const part = changes.length <= CHANGES_PER_EVENT ? changes : changes.slice(at, at + CHANGES_PER_EVENT);
+    for (const active of audience) active.deliver({ type: "changes", path, via, changes: part });
+  }
+}

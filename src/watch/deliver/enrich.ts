@@ -1,0 +1,111 @@
+import { waitFor } from "../../base/async.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { WatchSink } from "../api.ts";
+import type { Change, WatchEvent } from "../events.ts";
+import type { NameLookup } from "../rescan/name-lookup.ts";
+import type { EntryInfo } from "../source.ts";
+import type { Stage } from "./active-interest.ts";
+
+/** A server that takes longer to say what a file is does not hold the news back any more. */
+const LOOK_MS = 5_000;
+/** Events that may wait for an answer; more pass as they are, in order. */
+const WAITING = 1_000;
+
+/** An event that waits for its answer, or behind one that does. */
+interface Slot {
+  event: WatchEvent;
+  ready: boolean;
+}
+
+/** Adds type, size, last write and file id where they can be read. Never changes the order of events. */
+export class Enricher implements Stage {
+  readonly #out: WatchSink;
+  readonly #lookup: NameLookup;
+  readonly #clock: Clock;
+  readonly #stop = new AbortController();
+  readonly #queue: Slot[] = [];
+
+  constructor(out: WatchSink, lookup: NameLookup, clock: Clock) {
+    this.#out = out;
+    this.#lookup = lookup;
+    this.#clock = clock;
+  }
+
+  get holds(): boolean {
+    return this.#queue.length > 0;
+  }
+
+  push(event: WatchEvent): void {
+    const names = namesToLookAt(event);
+    if (names.length === 0 || this.#queue.length >= WAITING) {
+      if (this.#queue.length === 0) this.#out(event);
+      else this.#queue.push({ event, ready: true });
+      return;
+    }
+    const slot: Slot = { event, ready: false };
+    this.#queue.push(slot);
+    void this.#look(event, names).then((enriched) => {
+      slot.event = enriched;
+      slot.ready = true;
+      this.#drain();
+    });
+  }
+
+  release(): void {
+    for (const { event } of this.#queue.splice(0)) this.#out(event);
+  }
+
+  close(): void {
+    this.#stop.abort();
+    this.#queue.length = 0;
+  }
+
+  #drain(): void {
+    for (let [first] = this.#queue; first?.ready === true; [first] = this.#queue) {
+      this.#queue.shift();
+      this.#out(first.event);
+    }
+  }
+
+  /** Best effort: an event that cannot be enriched is told as it is. */
+  async #look(event: WatchEvent, names: readonly string[]): Promise<WatchEvent> {
+    if (event.type !== "changes") return event;
+    const { signal } = this.#stop;
+    const looking = new AbortController();
+    try {
+      const found = await waitFor(
+        this.#lookup.look(event.path, names, AbortSignal.any([signal, looking.signal])),
+        { signal, clock: this.#clock, deadlineMs: LOOK_MS, what: "stat" },
+      );
+      return { ...event, changes: event.changes.map((change) => enrich(change, found)) };
+    } catch {
+      return event;
+    } finally {
+      looking.abort();
+    }
+  }
+}
+
+function namesToLookAt(event: WatchEvent): string[] {
+  if (event.type !== "changes") return [];
+  const names = event.changes.filter(({ action }) => action !== "removed").map(({ name }) => name);
+  return [...new Set(names)];
+}
+
+function enrich(change: Change, found: ReadonlyMap<string, EntryInfo>): Change {
+  const info = change.action === "removed" ? undefined : found.get(change.name);
+  if (info === undefined) return change;
+  return {
+    ...change,
+    type: info.type,
+    size: info.size,
+    modified: fileTimeToIso(info.modified),
+    ...(info.fileId === undefined ? {} : { fileId: BigInt.asUintN(64, info.fileId).toString() }),
+  };
+}
+
+/** 100 ns since 1601 (MS-DTYP 2.3.3) to RFC 3339. Times no Date can hold become the nearest it can. */
+export function fileTimeToIso(time: bigint): string {
+  const ms = Number(time / 10_000n) - 11_644_473_600_000;
+  return new Date(Math.min(Math.max(ms, -62_135_596_800_000), 253_402_300_799_999)).toISOString();
+}

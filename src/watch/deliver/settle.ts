@@ -1,0 +1,150 @@
+import type { Clock } from "../../base/clock.ts";
+import { type CanonicalPath, isWithin, joinPath } from "../../base/path.ts";
+import type { WatchSink } from "../api.ts";
+import type { Change, ChangesEvent, Via, WatchEvent } from "../events.ts";
+import type { Stage } from "./active-interest.ts";
+
+interface Held {
+  readonly path: CanonicalPath;
+  readonly via: Via;
+  readonly change: Change;
+  readonly due: number;
+}
+
+/**
+ * Holds a file's `added` and `modified` back until it has been quiet for `settleMs`, then tells it once,
+ * `settled`. Expects changes with their `type`: directories, and what vanished before anybody could
+ * look, are never held, so that a directory is told before its contents.
+ */
+export class Settler implements Stage {
+  readonly #out: WatchSink;
+  readonly #settleMs: number;
+  readonly #clock: Clock;
+  /** By full path; the order of insertion is the order of falling due. */
+  readonly #held = new Map<CanonicalPath, Held>();
+  #cancel: (() => void) | undefined;
+
+  constructor(out: WatchSink, settleMs: number, clock: Clock) {
+    this.#out = out;
+    this.#settleMs = settleMs;
+    this.#clock = clock;
+  }
+
+  /** Files held back now. */
+  get size(): number {
+    return this.#held.size;
+  }
+
+  get holds(): boolean {
+    return this.#held.size > 0;
+  }
+
+  push(event: WatchEvent): void {
+    if (event.type !== "changes") {
+      this.#out(event);
+      return;
+    }
+    const now: Change[] = [];
+    for (const change of event.changes) this.#take(event, change, now);
+    if (now.length > 0) this.#out({ ...event, changes: now });
+    this.#schedule();
+  }
+
+  release(): void {
+    this.#tell(Number.POSITIVE_INFINITY, {});
+  }
+
+  /** What is held is not told any more. */
+  close(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    this.#held.clear();
+  }
+
+  #take(event: ChangesEvent, change: Change, now: Change[]): void {
+    const full = joinPath(event.path, change.name);
+    switch (change.action) {
+      case "removed":
+        this.#drop(full);
+        now.push(bare(change));
+        return;
+      case "renamed": {
+        const from = joinPath(event.path, change.oldName ?? "");
+        this.#drop(full);
+        now.push(bare(change));
+        this.#follow(from, full, event, change.name);
+        return;
+      }
+      default:
+        if (change.type === "file") this.#hold(full, event, change);
+        else {
+          const before = this.#held.get(full)?.change;
+          this.#held.delete(full);
+          now.push(before === undefined ? bare(change) : merge(before, bare(change)));
+        }
+    }
+  }
+
+  #hold(full: CanonicalPath, { path, via }: ChangesEvent, change: Change): void {
+    const before = this.#held.get(full)?.change;
+    const merged = before === undefined ? bare(change) : merge(before, bare(change));
+    this.#held.delete(full);
+    this.#held.set(full, { path, via, change: merged, due: this.#clock.monotonic() + this.#settleMs });
+  }
+
+  /** The name is told as something else now; for files inside a directory likewise. */
+  #follow(from: CanonicalPath, to: CanonicalPath, { path }: ChangesEvent, name: string): void {
+    for (const [full, held] of [...this.#held]) {
+      if (!isWithin(from, full)) continue;
+      this.#held.delete(full);
+      const moved = to + full.slice(from.length);
+      // The rename has told the name; what is left to tell is its content.
+      const own = full === from;
+      this.#held.set(moved, {
+        ...held,
+        path: own ? path : to + held.path.slice(from.length),
+        change: own ? { action: "modified", name } : held.change,
+        due: this.#clock.monotonic() + this.#settleMs,
+      });
+    }
+  }
+
+  #drop(full: CanonicalPath): void {
+    for (const path of [...this.#held.keys()]) if (isWithin(full, path)) this.#held.delete(path);
+  }
+
+  #schedule(): void {
+    if (this.#cancel !== undefined) return;
+    const [next] = this.#held.values();
+    if (next === undefined) return;
+    this.#cancel = this.#clock.after(Math.max(0, next.due - this.#clock.monotonic()), () => {
+      this.#cancel = undefined;
+      this.#tell(this.#clock.monotonic(), { settled: true });
+      this.#schedule();
+    });
+  }
+
+  #tell(until: number, mark: Pick<Change, "settled">): void {
+    const groups = new Map<string, { path: CanonicalPath; via: Via; changes: Change[] }>();
+    for (const [full, { path, via, change, due }] of this.#held) {
+      if (due > until) break;
+      this.#held.delete(full);
+      const group = groups.get(`${via} ${path}`) ?? { path, via, changes: [] };
+      group.changes.push({ ...change, ...mark });
+      groups.set(`${via} ${path}`, group);
+    }
+    for (const { path, via, changes } of groups.values()) this.#out({ type: "changes", path, via, changes });
+  }
+}
+
+/** Without what was read when the file was not quiet yet. */
+function bare(change: Change): Change {
+  const { type: _type, size: _size, modified: _modified, fileId: _fileId, ...rest } = change;
+  return rest;
+}
+
+function merge(before: Change, change: Change): Change {
+  if (change.action === "added") return change;
+  const { stream: _stream, ...whole } = before;
+  return change.stream === true && before.stream === true ? before : whole;
+}

@@ -1,0 +1,165 @@
+import type { Clock } from "../../base/clock.ts";
+import { parentOf } from "../../base/path.ts";
+import type { Change } from "../events.ts";
+import type { NotifyRecord } from "../source.ts";
+
+/** How long half a rename waits for the other half. Samba and Windows send both in one reply; some NAS do not. */
+export const RENAME_HALF_MS = 250;
+
+/** FILE_ACTION_* (MS-FSCC 2.7.1). */
+const Action = {
+  added: 1,
+  removed: 2,
+  modified: 3,
+  renamedOldName: 4,
+  renamedNewName: 5,
+  addedStream: 6,
+  removedStream: 7,
+  modifiedStream: 8,
+} as const;
+
+/** A change and the directory it happened in, relative to the watched one (`""` is itself). */
+export interface LocatedChange {
+  readonly directory: string;
+  readonly change: Change;
+}
+
+export interface Coalesced {
+  readonly changes: readonly LocatedChange[];
+  /** Something could not be understood: only a rescan can tell what happened. */
+  readonly doubtful: boolean;
+}
+
+/**
+ * Turns records into changes: pairs renames within and across replies, merges repeats inside one reply.
+ * A half rename that nobody completes is told as `removed` through `late`.
+ */
+export class Coalescer {
+  readonly #clock: Clock;
+  readonly #late: (change: LocatedChange) => void;
+  readonly #recursive: boolean;
+  #half: { readonly directory: string; readonly name: string; readonly cancel: () => void } | undefined;
+
+  constructor(clock: Clock, recursive: boolean, late: (change: LocatedChange) => void) {
+    this.#clock = clock;
+    this.#recursive = recursive;
+    this.#late = late;
+  }
+
+  push(records: readonly NotifyRecord[]): Coalesced {
+    const out = new Batch();
+    let doubtful = false;
+    for (const record of records) {
+      const place = this.#locate(record.name);
+      if (place === undefined) doubtful = true;
+      else if (!this.#take(record.action, place, out)) doubtful = true;
+    }
+    return { changes: out.changes, doubtful };
+  }
+
+  /** Gives up waiting for the second half of a rename. */
+  flush(): LocatedChange[] {
+    const out = new Batch();
+    this.#endHalf(out);
+    return out.changes;
+  }
+
+  #take(action: number, place: { directory: string; name: string }, out: Batch): boolean {
+    const { directory, name } = place;
+    const half = this.#half;
+    const completes = action === Action.renamedNewName;
+    // Anything else said about the half-renamed name comes after its departure.
+    if (half !== undefined && !completes && half.directory === directory && half.name === name) {
+      this.#endHalf(out);
+    }
+    switch (action) {
+      case Action.added:
+        out.add(directory, { action: "added", name });
+        return true;
+      case Action.removed:
+        out.add(directory, { action: "removed", name });
+        return true;
+      case Action.modified:
+        out.add(directory, { action: "modified", name });
+        return true;
+      case Action.renamedOldName:
+        this.#endHalf(out);
+        this.#beginHalf(directory, name);
+        return true;
+      case Action.renamedNewName:
+        this.#complete(directory, name, out);
+        return true;
+      case Action.addedStream:
+      case Action.removedStream:
+      case Action.modifiedStream:
+        out.add(directory, { action: "modified", name: withoutStream(name), stream: true });
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #complete(directory: string, name: string, out: Batch): void {
+    const half = this.#half;
+    this.#half = undefined;
+    half?.cancel();
+    if (half === undefined) {
+      out.add(directory, { action: "added", name });
+    } else if (half.directory !== directory) {
+      out.add(half.directory, { action: "removed", name: half.name });
+      out.add(directory, { action: "added", name });
+    } else {
+      out.add(directory, { action: "renamed", name, oldName: half.name });
+    }
+  }
+
+  #beginHalf(directory: string, name: string): void {
+    const begunAt = this.#clock.monotonic();
+    const cancel = this.#clock.after(RENAME_HALF_MS, () => {
+      // Timers run before sockets are read: after a stall of ours the other half may lie there unread.
+      if (this.#clock.monotonic() - begunAt >= 2 * RENAME_HALF_MS) return this.#beginHalf(directory, name);
+      this.#half = undefined;
+      this.#late({ directory, change: { action: "removed", name } });
+    });
+    this.#half = { directory, name, cancel };
+  }
+
+  #endHalf(out: Batch): void {
+    const half = this.#half;
+    if (half === undefined) return;
+    this.#half = undefined;
+    half.cancel();
+    out.add(half.directory, { action: "removed", name: half.name });
+  }
+
+  /** `undefined` for a name that cannot be one of an entry below the watched directory. */
+  #locate(path: string): { directory: string; name: string } | undefined {
+    const cut = path.lastIndexOf("/");
+    if (cut >= 0 && !this.#recursive) return undefined;
+    const segments = path.split("/");
+    if (segments.some((segment) => segment === "" || segment === "." || segment === "..")) return undefined;
+    if (path.includes("\0")) return undefined;
+    return { directory: cut < 0 ? "" : parentOf(`/${path}`).slice(1), name: path.slice(cut + 1) };
+  }
+}
+
+/** `file.txt:stream:$DATA` is about `file.txt`. */
+function withoutStream(name: string): string {
+  const cut = name.indexOf(":");
+  return cut > 0 ? name.slice(0, cut) : name;
+}
+
+/** Changes in order. A repeat of what was last said about a name inside one reply adds nothing. */
+class Batch {
+  readonly changes: LocatedChange[] = [];
+  readonly #last = new Map<string, string>();
+
+  add(directory: string, change: Change): void {
+    const key = `${directory}/${change.name}`;
+    const said = `${change.action}${change.stream === true ? " stream" : ""}`;
+    if (change.action !== "renamed" && this.#last.get(key) === said) return;
+    this.#last.set(key, said);
+    if (change.oldName !== undefined) this.#last.set(`${directory}/${change.oldName}`, "renamed away");
+    this.changes.push({ directory, change });
+  }
+}

@@ -1,0 +1,53 @@
+import type { CanonicalPath } from "../../base/path.ts";
+import type { Doubt } from "../doubt.ts";
+import type { Via } from "../events.ts";
+import type { HandleState } from "../facts.ts";
+import type { ResolvedOptions, Surroundings } from "../options.ts";
+import type { Pacer } from "../pacing.ts";
+import type { DirectorySource } from "../source.ts";
+import type { LocatedChange } from "./coalesce.ts";
+import type { HandleStatus } from "./handle-status.ts";
+import type { StrayRecords } from "./stray-records.ts";
+
+/** What a handle is for. */
+export interface HandleSpec {
+  readonly path: CanonicalPath;
+  readonly recursive: boolean;
+  /** CompletionFilter bits (MS-SMB2 2.2.35). */
+  readonly filter: number;
+  /** 0: only when in doubt. */
+  readonly rescanMinutes: number;
+}
+
+/** A handle as its owner's callbacks see it. */
+export interface HandleView {
+  readonly spec: HandleSpec;
+  readonly state: HandleState;
+  readonly status: HandleStatus;
+  /** The server may have been deaf at first, and nobody has looked since. */
+  readonly lookDue: boolean;
+  /** How often in a row it failed. */
+  readonly failures: number;
+  /** The first answer is in: live, polling, or failed in a way that will not heal by itself. */
+  readonly settled: boolean;
+}
+
+/** What a handle needs of its owner. */
+export interface HandleHost {
+  /** Tells what the server said. */
+  notified(handle: HandleView, changes: readonly LocatedChange[]): void;
+  /** Lists and compares all that this handle answers for. @throws SourceError */
+  rescan(handle: HandleView, doubt: Doubt | undefined, via: Via, signal: AbortSignal): Promise<void>;
+  statusChanged(handle: HandleView): void;
+}
+
+export interface HandleServices extends Surroundings {
+  readonly source: DirectorySource;
+  readonly host: HandleHost;
+  /** Spreads the health checks of a share. */
+  readonly checks: Pacer;
+  /** Spreads the second looks of a share. */
+  readonly looks: Pacer;
+  readonly options: ResolvedOptions;
+  readonly strays: StrayRecords;
+}

@@ -1,0 +1,100 @@
+import type { ArmedNotify, NotifyOutcome, WatchedDirectory } from "../source.ts";
+
+export interface NotifyRequestOptions {
+  readonly recursive: boolean;
+  readonly filter: number;
+  /** Requests kept stacked on the handle, so that there is always one at the server. */
+  readonly depth: number;
+}
+
+/**
+ * Keeps `depth` CHANGE_NOTIFY requests at the server. Each answer is replaced by a new request before
+ * anybody looks at it. Outcomes are passed on in the order the server gave them:
+ * `cancelled` means that one of our own cancels found nothing waiting; `cleanup` stands for every end we did not ask for.
+ */
+export class NotifyRequests {
+  readonly #directory: WatchedDirectory;
+  readonly #options: NotifyRequestOptions;
+  readonly #onOutcome: (outcome: NotifyOutcome) => void;
+  readonly #armed = new Set<ArmedNotify>();
+  readonly #givenUp = new Set<ArmedNotify>();
+  #depth: number;
+  #over = false;
+
+  constructor(
+    directory: WatchedDirectory,
+    options: NotifyRequestOptions,
+    onOutcome: (outcome: NotifyOutcome) => void,
+  ) {
+    this.#directory = directory;
+    this.#options = options;
+    this.#onOutcome = onOutcome;
+    this.#depth = Math.max(1, options.depth);
+  }
+
+  /** Resolves `true` when the server holds the first request; `false` when an outcome will say why not. */
+  async start(): Promise<boolean> {
+    const armed: ArmedNotify[] = [];
+    while (!this.#over && armed.length < this.#depth) armed.push(this.#arm());
+    for (const { accepted } of armed) if (await accepted) return true;
+    return false;
+  }
+
+  /** Arms anew, then gives the old requests up: a server may have forgotten them without a word. */
+  async refresh(): Promise<void> {
+    const old = [...this.#armed];
+    const fresh = this.#arm();
+    if (!(await fresh.accepted)) return;
+    for (const armed of old) {
+      if (!this.#armed.delete(armed)) continue;
+      this.#givenUp.add(armed);
+      armed.cancel();
+    }
+    this.#fill();
+  }
+
+  /** No outcome is passed on any more. */
+  stop(): void {
+    this.#over = true;
+  }
+
+  #fill(): void {
+    while (!this.#over && this.#armed.size < this.#depth) this.#arm();
+  }
+
+  #arm(): ArmedNotify {
+    const { recursive, filter } = this.#options;
+    const armed = this.#directory.arm({ recursive, filter });
+    this.#armed.add(armed);
+    void armed.outcome.then((outcome) => this.#ended(armed, outcome));
+    return armed;
+  }
+
+  #ended(armed: ArmedNotify, outcome: NotifyOutcome): void {
+    this.#armed.delete(armed);
+    const givenUp = this.#givenUp.delete(armed);
+    if (this.#over) return;
+    switch (outcome.type) {
+      case "records":
+      case "overflow":
+        this.#fill();
+        this.#onOutcome(
+          outcome.type === "records" && outcome.records.length === 0 ? { type: "overflow" } : outcome,
+        );
+        return;
+      case "cancelled":
+        this.#onOutcome(givenUp ? outcome : { type: "cleanup" });
+        return;
+      case "failed":
+        // The server is short of slots: one request is enough to miss nothing, only slower to re-arm.
+        if (outcome.error.failure === "busy" && this.#armed.size > 0) {
+          this.#depth = this.#armed.size;
+          return;
+        }
+        this.#onOutcome(outcome);
+        return;
+      case "cleanup":
+        this.#onOutcome(outcome);
+    }
+  }
+}

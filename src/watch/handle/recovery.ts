@@ -1,0 +1,91 @@
+import { Backoff, sleep } from "../../base/async.ts";
+import type { Surroundings } from "../options.ts";
+import type { SourceFailure } from "../source.ts";
+
+/** A watch that was live this long starts its retries afresh. */
+const HOLDS_MS = 10_000;
+
+/** When a handle that lost its directory may ask again. */
+export class Recovery {
+  readonly #surroundings: Surroundings;
+  /** What may come back any moment: quickly at first, then every half minute. */
+  readonly #absent: Backoff;
+  /** What people have to change, and a login that must not be locked out. */
+  readonly #refused: Backoff;
+  readonly #short: Backoff;
+  #failures = 0;
+  #healedAt: number | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(surroundings: Surroundings) {
+    const { random } = surroundings;
+    this.#surroundings = surroundings;
+    this.#absent = new Backoff({ initialMs: 250, maxMs: 30_000, random });
+    this.#refused = new Backoff({ initialMs: 120_000, maxMs: 900_000, random });
+    this.#short = new Backoff({ initialMs: 500, maxMs: 60_000, random });
+  }
+
+  /** Failures since the watch last held for a while. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  failed(): void {
+    const healed = this.#healedAt;
+    this.#healedAt = undefined;
+    if (healed !== undefined && this.#surroundings.clock.monotonic() - healed >= HOLDS_MS) {
+      this.#failures = 0;
+      for (const backoff of [this.#absent, this.#refused, this.#short]) backoff.reset();
+    }
+    this.#failures++;
+  }
+
+  /** Live again. Whether it holds shows at the next failure: a flapping server is asked less and less. */
+  healed(): void {
+    this.#healedAt ??= this.#surroundings.clock.monotonic();
+  }
+
+  /** Whether the whole connection is away, not a path of it: then the source knows when it is back. */
+  isAtTheDoor(failure: SourceFailure): boolean {
+    return failure === "unreachable" || failure === "credentials" || failure === "policy";
+  }
+
+  /** Waits as long as the failure asks for, or until `wake`. @throws AbortedError */
+  async pauseAfter(failure: SourceFailure, signal: AbortSignal): Promise<void> {
+    await this.pause(this.#backoffFor(failure).next(), signal);
+  }
+
+  /** @throws AbortedError */
+  async pause(ms: number, signal: AbortSignal): Promise<void> {
+    const woken = new AbortController();
+    this.#wake = () => woken.abort();
+    const { clock } = this.#surroundings;
+    try {
+      await sleep(ms, { signal: AbortSignal.any([signal, woken.signal]), clock });
+    } catch (error) {
+      if (signal.aborted) throw error;
+    } finally {
+      this.#wake = undefined;
+    }
+  }
+
+  /** Ends a pause early: there is reason to believe that things changed. */
+  wake(): void {
+    this.#wake?.();
+  }
+
+  #backoffFor(failure: SourceFailure): Backoff {
+    switch (failure) {
+      case "gone":
+      case "not-a-directory":
+        return this.#absent;
+      // No name that a server refuses becomes acceptable by itself.
+      case "bad-path":
+      case "denied":
+      case "credentials":
+        return this.#refused;
+      default:
+        return this.#short;
+    }
+  }
+}

@@ -1,0 +1,350 @@
+import type { DirectoryEntry } from "../source.ts";
+
+/**
+ * The names of one directory and enough about each to notice a change, packed into three typed arrays:
+ * 28 bytes per entry, one or two per character of its name, 5 to 11 for the hash index.
+ *
+ * Only equality matters, so identity (file id, creation) and appearance (size, times, attributes) are
+ * kept as 64-bit hashes. They are stable over processes, since checkpoints carry them.
+ */
+
+/** FILE_ATTRIBUTE_REPARSE_POINT (MS-FSCC 2.6). */
+export const REPARSE_POINT = 0x400;
+
+export const EntryFlag = { directory: 1, link: 2, known: 4 } as const;
+const WIDE = 8;
+const DEAD = 16;
+
+/** What is remembered of one entry. */
+export interface EntryMark {
+  /** Bits of EntryFlag. `known` is missing where only the name has been heard of. */
+  readonly flags: number;
+  /** Hash of the file id; hash of file id and creation time; 0,0 where the server gives no id. */
+  readonly identity: readonly [number, number];
+  /** Hash of all that changes when the entry is modified. */
+  readonly appearance: readonly [number, number];
+}
+
+export const UNKNOWN: EntryMark = { flags: 0, identity: [0, 0], appearance: [0, 0] };
+
+/** Where the name starts; its length and the flags; identity; appearance; hash of the name. */
+const WORDS = 7;
+const HASH = 6;
+const EMPTY = -1;
+const TOMBSTONE = -2;
+
+const wide = new BigInt64Array(1);
+const halves = new Uint32Array(wide.buffer);
+
+function mix(hash: number, word: number): number {
+  let h = Math.imul(hash ^ word, 0x85ebca6b);
+  h ^= h >>> 13;
+  h = Math.imul(h, 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}
+
+function hashOf(seed: number, values: readonly bigint[]): number {
+  let hash = seed;
+  for (const value of values) {
+    wide[0] = BigInt.asIntN(64, value);
+    hash = mix(mix(hash, halves[0] as number), halves[1] as number);
+  }
+  return hash;
+}
+
+export function markOf(entry: Omit<DirectoryEntry, "name">): EntryMark {
+  const look = [
+    BigInt(entry.attributes >>> 0),
+    BigInt(Math.trunc(entry.size)),
+    entry.modified,
+    entry.changed,
+  ];
+  const { fileId, created } = entry;
+  return {
+    flags:
+      EntryFlag.known |
+      (entry.type === "directory" ? EntryFlag.directory : 0) |
+      ((entry.attributes & REPARSE_POINT) !== 0 ? EntryFlag.link : 0),
+    identity: fileId === undefined ? [0, 0] : [hashOf(1, [fileId]) | 1, hashOf(2, [fileId, created])],
+    appearance: [hashOf(3, look), hashOf(4, look)],
+  };
+}
+
+function hashName(name: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
+  return (hash ^ (hash >>> 15)) >>> 0;
+}
+
+function isNarrow(name: string): boolean {
+  for (let i = 0; i < name.length; i++) if (name.charCodeAt(i) > 0xff) return false;
+  return true;
+}
+
+export class Snapshot {
+  #rows = new Uint32Array(0);
+  #names: Buffer = Buffer.alloc(0);
+  #index = new Int32Array(0);
+  #rowCount = 0;
+  #nameBytes = 0;
+  #live = 0;
+  /** Index cells that are not EMPTY, tombstones included. */
+  #used = 0;
+
+  get size(): number {
+    return this.#live;
+  }
+
+  /** Bytes held by the arrays. */
+  get byteLength(): number {
+    return this.#rows.byteLength + this.#names.byteLength + this.#index.byteLength;
+  }
+
+  has(name: string): boolean {
+    return this.#find(name, hashName(name)) >= 0;
+  }
+
+  get(name: string): EntryMark | undefined {
+    const cell = this.#find(name, hashName(name));
+    return cell < 0 ? undefined : markAt(this.#rows, this.#index[cell] as number);
+  }
+
+  put(entry: DirectoryEntry): void {
+    this.set(entry.name, markOf(entry));
+  }
+
+  set(name: string, mark: EntryMark): void {
+    const hash = hashName(name);
+    const cell = this.#find(name, hash);
+    const row = cell >= 0 ? (this.#index[cell] as number) : this.#append(name, hash);
+    const at = row * WORDS;
+    const rows = this.#rows;
+    rows[at + 1] = ((rows[at + 1] as number) & ~0x7_0000) | ((mark.flags & 7) << 16);
+    rows[at + 2] = mark.identity[0];
+    rows[at + 3] = mark.identity[1];
+    rows[at + 4] = mark.appearance[0];
+    rows[at + 5] = mark.appearance[1];
+  }
+
+  delete(name: string): boolean {
+    const cell = this.#find(name, hashName(name));
+    if (cell < 0) return false;
+    const at = (this.#index[cell] as number) * WORDS + 1;
+    this.#rows[at] = (this.#rows[at] as number) | (DEAD << 16);
+    this.#index[cell] = TOMBSTONE;
+    this.#live--;
+    return true;
+  }
+
+  *entries(): IterableIterator<[string, EntryMark]> {
+    const { rows, names, count } = this.#view();
+    for (let row = 0; row < count; row++) {
+      if (isDead(rows, row)) continue;
+      yield [nameAt(rows, names, row), markAt(rows, row)];
+    }
+  }
+
+  /**
+   * Names that `other` lacks or has another mark for, `slice` rows at a time: an answer with every step, however
+   * few there are. Both may change between two steps; what changed is the caller's to know.
+   */
+  *unlike(other: Snapshot, slice: number): IterableIterator<string[]> {
+    const { rows, names, count } = this.#view();
+    for (let start = 0; start < count; start += slice) {
+      const found: string[] = [];
+      for (let row = start; row < Math.min(count, start + slice); row++) {
+        if (!isDead(rows, row) && !other.#holds(rows, names, row)) found.push(nameAt(rows, names, row));
+      }
+      yield found;
+    }
+  }
+
+  /** Names of sub-directories, links left out: they may lead in circles. */
+  *directories(): IterableIterator<string> {
+    const rows = this.#rows;
+    for (let row = 0; row < this.#rowCount; row++) {
+      const flags = (rows[row * WORDS + 1] as number) >>> 16;
+      if ((flags & (DEAD | EntryFlag.link | EntryFlag.directory)) === EntryFlag.directory)
+        yield nameAt(rows, this.#names, row);
+    }
+  }
+
+  /** As it is now. */
+  copy(): Snapshot {
+    const copy = new Snapshot();
+    copy.#rows = this.#rows.slice(0, this.#rowCount * WORDS);
+    copy.#names = Buffer.from(this.#names.subarray(0, this.#nameBytes));
+    copy.#index = this.#index.slice();
+    [copy.#rowCount, copy.#nameBytes] = [this.#rowCount, this.#nameBytes];
+    copy.#live = this.#live;
+    copy.#used = this.#used;
+    return copy;
+  }
+
+  /** Gives back what growth and deletion left over. */
+  compact(): this {
+    this.#rebuild(this.#live, this.#live);
+    return this;
+  }
+
+  /** Rows as they are now: what is rebuilt later, is rebuilt elsewhere. */
+  #view(): { readonly rows: Uint32Array; readonly names: Buffer; readonly count: number } {
+    return { rows: this.#rows, names: this.#names, count: this.#rowCount };
+  }
+
+  /** Whether a row of another snapshot is here too, name and mark. */
+  #holds(rows: Uint32Array, names: Buffer, row: number): boolean {
+    const length = this.#index.length;
+    if (length === 0) return false;
+    const at = row * WORDS;
+    const hash = rows[at + HASH] as number;
+    const start = rows[at] as number;
+    const word = rows[at + 1] as number;
+    const bytes = word & 0xffff;
+    const own = this.#rows;
+    for (let cell = hash & (length - 1); ; cell = (cell + 1) & (length - 1)) {
+      const mine = this.#index[cell] as number;
+      if (mine === EMPTY) return false;
+      const to = mine * WORDS;
+      // A tombstone reads beyond the array, and equals nothing.
+      if (own[to + HASH] !== hash || (((own[to + 1] as number) ^ word) & (0xffff | (WIDE << 16))) !== 0)
+        continue;
+      const from = own[to] as number;
+      if (this.#names.compare(names, start, start + bytes, from, from + bytes) !== 0) continue;
+      if ((((own[to + 1] as number) ^ word) & 0x7_0000) !== 0) return false;
+      for (let i = 2; i < HASH; i++) if (own[to + i] !== rows[at + i]) return false;
+      return true;
+    }
+  }
+
+  #append(name: string, hash: number): number {
+    if ((this.#used + 1) * 4 > this.#index.length * 3 || (this.#rowCount + 1) * WORDS > this.#rows.length) {
+      this.#rebuild(Math.max(8, this.#live + (this.#live >> 1) + 1), this.#live + 1);
+    }
+    const narrow = isNarrow(name);
+    const length = narrow ? name.length : name.length * 2;
+    if (this.#nameBytes + length > this.#names.length) {
+      const grown = Buffer.alloc(
+        Math.max(64, this.#nameBytes + length, this.#names.length + (this.#names.length >> 1)),
+      );
+      this.#names.copy(grown, 0, 0, this.#nameBytes);
+      this.#names = grown;
+    }
+    this.#names.write(name, this.#nameBytes, narrow ? "latin1" : "utf16le");
+    const row = this.#rowCount++;
+    this.#rows.fill(0, row * WORDS, (row + 1) * WORDS);
+    this.#rows[row * WORDS] = this.#nameBytes;
+    this.#rows[row * WORDS + 1] = length | ((narrow ? 0 : WIDE) << 16);
+    this.#rows[row * WORDS + HASH] = hash;
+    this.#nameBytes += length;
+    this.#link(hash, row);
+    this.#live++;
+    return row;
+  }
+
+  #link(hash: number, row: number): void {
+    const mask = this.#index.length - 1;
+    let cell = hash & mask;
+    while ((this.#index[cell] as number) >= 0) cell = (cell + 1) & mask;
+    if (this.#index[cell] === EMPTY) this.#used++;
+    this.#index[cell] = row;
+  }
+
+  #find(name: string, hash: number): number {
+    const length = this.#index.length;
+    if (length === 0) return -1;
+    const mask = length - 1;
+    const rows = this.#rows;
+    for (let cell = hash & mask; ; cell = (cell + 1) & mask) {
+      const row = this.#index[cell] as number;
+      if (row === EMPTY) return -1;
+      if (row === TOMBSTONE || rows[row * WORDS + HASH] !== hash) continue;
+      if (nameAt(rows, this.#names, row) === name) return cell;
+    }
+  }
+
+  #rebuild(capacity: number, indexed: number): void {
+    const rows = new Uint32Array(capacity * WORDS);
+    let cells = 8;
+    while (cells * 3 < Math.max(indexed, capacity) * 4 + 4) cells *= 2;
+    const old = this.#view();
+    const names = Buffer.alloc(this.#liveBytes() + Math.max(0, (capacity - this.#live) * 16));
+    let end = 0;
+    let count = 0;
+    // Names lie in the order of their rows: whole runs of living rows move at once.
+    for (let from = 0; from < old.count; ) {
+      if (isDead(old.rows, from)) {
+        from++;
+        continue;
+      }
+      let to = from + 1;
+      while (to < old.count && !isDead(old.rows, to)) to++;
+      const start = old.rows[from * WORDS] as number;
+      const last = (to - 1) * WORDS;
+      const stop = (old.rows[last] as number) + ((old.rows[last + 1] as number) & 0xffff);
+      rows.set(old.rows.subarray(from * WORDS, to * WORDS), count * WORDS);
+      old.names.copy(names, end, start, stop);
+      for (let row = count; row < count + to - from; row++) {
+        rows[row * WORDS] = (rows[row * WORDS] as number) - start + end;
+      }
+      count += to - from;
+      end += stop - start;
+      from = to;
+    }
+    this.#rows = rows;
+    this.#names = names;
+    this.#nameBytes = end;
+    this.#rowCount = count;
+    this.#index = new Int32Array(cells).fill(EMPTY);
+    this.#used = 0;
+    for (let row = 0; row < count; row++) this.#link(rows[row * WORDS + HASH] as number, row);
+  }
+
+  #liveBytes(): number {
+    const rows = this.#rows;
+    let bytes = 0;
+    for (let row = 0; row < this.#rowCount; row++) {
+      if (!isDead(rows, row)) bytes += (rows[row * WORDS + 1] as number) & 0xffff;
+    }
+    return bytes;
+  }
+}
+
+function isDead(rows: Uint32Array, row: number): boolean {
+  return (((rows[row * WORDS + 1] as number) >>> 16) & DEAD) !== 0;
+}
+
+function nameAt(rows: Uint32Array, names: Buffer, row: number): string {
+  const start = rows[row * WORDS] as number;
+  const word = rows[row * WORDS + 1] as number;
+  const encoding = ((word >>> 16) & WIDE) !== 0 ? "utf16le" : "latin1";
+  return names.toString(encoding, start, start + (word & 0xffff));
+}
+
+function markAt(rows: Uint32Array, row: number): EntryMark {
+  const at = row * WORDS;
+  return {
+    flags: ((rows[at + 1] as number) >>> 16) & 7,
+    identity: [rows[at + 2] as number, rows[at + 3] as number],
+    appearance: [rows[at + 4] as number, rows[at + 5] as number],
+  };
+}
+
+/**
+ * Whether one name still means one file. Its file id alone decides: creation times move on Samba, where they
+ * are the earliest of all times unless one was stored. A number that was reused shows in the appearance.
+ */
+export function sameFile(a: EntryMark, b: EntryMark): boolean {
+  return a.identity[0] === b.identity[0];
+}
+
+export function sameAppearance(a: EntryMark, b: EntryMark): boolean {
+  return a.appearance[0] === b.appearance[0] && a.appearance[1] === b.appearance[1];
+}
+
+/** A key for pairing two names; `undefined` where the server gives no file id. Numbers are reused: creation counts too. */
+export function identityKey(mark: EntryMark): string | undefined {
+  return mark.identity[0] === 0 && mark.identity[1] === 0
+    ? undefined
+    : `${mark.identity[0]}.${mark.identity[1]}`;
+}

@@ -1,0 +1,84 @@
+import { type CanonicalPath, isWithin, joinPath } from "../../base/path.ts";
+import type { Change, ResyncScope } from "../events.ts";
+import type { CheckpointDirectory } from "./checkpoint.ts";
+import { Snapshot, UNKNOWN } from "./snapshot.ts";
+
+interface ToldDirectory {
+  path: CanonicalPath;
+  readonly snapshot: Snapshot | undefined;
+  modified: bigint | undefined;
+}
+
+/** A checkpoint brought up to date with what consumers have been told after it, as a consumer would do it. */
+export class ToldPicture {
+  readonly #directories = new Map<string, ToldDirectory>();
+  readonly #key: (path: CanonicalPath) => string;
+
+  /** The snapshots given become this picture's own. @param key - of a path, by the case rule of the connection. */
+  constructor(directories: readonly CheckpointDirectory[], key: (path: CanonicalPath) => string) {
+    this.#key = key;
+    for (const { path, snapshot, modified } of directories) {
+      this.#directories.set(key(path), { path, snapshot, modified });
+    }
+  }
+
+  get directories(): readonly CheckpointDirectory[] {
+    return [...this.#directories.values()];
+  }
+
+  /** Returns whether it can be told what consumers know now: a directory that was renamed is told to be listed again. */
+  changes(path: CanonicalPath, changes: readonly Change[]): boolean {
+    return changes.every((change) => this.#apply(this.#directory(path), path, change));
+  }
+
+  /** Consumers were asked to list, and nobody knows what they saw. Returns whether it can be told for that directory alone. */
+  resync(path: CanonicalPath, scope: ResyncScope): boolean {
+    this.#directory(path).modified = undefined;
+    return scope === "self";
+  }
+
+  #apply({ snapshot }: ToldDirectory, path: CanonicalPath, { action, name, oldName }: Change): boolean {
+    switch (action) {
+      case "added":
+        if (snapshot?.has(name) === false) snapshot.set(name, UNKNOWN);
+        return true;
+      case "removed":
+        snapshot?.delete(name);
+        this.#forget(joinPath(path, name));
+        return true;
+      case "renamed": {
+        if (oldName === undefined || oldName === name) return true;
+        snapshot?.set(name, snapshot.get(oldName) ?? UNKNOWN);
+        snapshot?.delete(oldName);
+        const known = this.#below(joinPath(path, oldName)).length > 0;
+        this.#forget(joinPath(path, name));
+        return !known;
+      }
+      case "modified":
+        // The mark stays: the comparison tells it once more, rather than never.
+        return true;
+    }
+  }
+
+  /** One nobody had heard of is new since the checkpoint. */
+  #directory(path: CanonicalPath): ToldDirectory {
+    const key = this.#key(path);
+    let directory = this.#directories.get(key);
+    if (directory === undefined) {
+      directory = { path, snapshot: new Snapshot(), modified: undefined };
+      this.#directories.set(key, directory);
+    }
+    return directory;
+  }
+
+  #forget(path: CanonicalPath): void {
+    for (const [key] of this.#below(path)) this.#directories.delete(key);
+  }
+
+  #below(path: CanonicalPath): [string, ToldDirectory][] {
+    const top = this.#key(path);
+    // A name that never was a directory: the common case, in a tree of thousands of directories.
+    if (!this.#directories.has(top)) return [];
+    return [...this.#directories].filter(([key]) => isWithin(top, key));
+  }
+}

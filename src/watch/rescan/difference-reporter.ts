@@ -1,0 +1,279 @@
+import { baseName, type CanonicalPath } from "../../base/path.ts";
+import { type Doubt, type DoubtReason, resyncReason } from "../doubt.ts";
+import type { Change, ResyncReason, ResyncScope, Via } from "../events.ts";
+import { type Breather, Gate } from "../pacing.ts";
+import { diffSteps, moveSteps } from "../picture/diff.ts";
+import { type Picture, type PictureNode, reconcile, type TouchLog } from "../picture/picture.ts";
+import { EntryFlag, type Snapshot, UNKNOWN } from "../picture/snapshot.ts";
+import type { SourceError } from "../source.ts";
+import type { Listing } from "./scanner.ts";
+
+/** Who hears what a rescan finds. */
+export interface RescanReport<T> {
+  /** `node.snapshot` has been replaced; these are the differences. */
+  differences(node: PictureNode<T>, via: Via, changes: readonly Change[]): void;
+  /** Sub-directories have handles of their own. */
+  expands(node: PictureNode<T>): boolean;
+  /** The directory has been listed, with these sub-directories; `silent` when nobody had been told of it before. */
+  listed(node: PictureNode<T>, silent: boolean, directories: Iterable<string>): void;
+  /** Told for the first time; of these names the server spoke while it was listed, and nobody knows what they are. */
+  adopted(node: PictureNode<T>, names: readonly string[]): void;
+  /** Differences cannot be told. */
+  resync(path: CanonicalPath, scope: ResyncScope, reason: ResyncReason): void;
+  /**
+   * Names may have come and gone between two listings. Who listed by himself after `since` may have seen
+   * what no comparison of ours can tell.
+   */
+  gap(node: PictureNode<T>, since: number, reason: DoubtReason): void;
+  /** A sub-directory that could not be listed. */
+  skipped(path: CanonicalPath, error: SourceError): void;
+}
+
+/** Why a set of directories was listed. */
+export interface RescanReasons {
+  readonly doubt: Doubt | undefined;
+  readonly via: Via;
+  /** The server may be deaf as yet, and a second look follows: what a new directory leaves open is for that to say. */
+  readonly provisional: boolean;
+}
+
+interface Rescan extends RescanReasons {
+  readonly recursive: boolean;
+}
+
+/** A directory to be listed. */
+export interface Target<T> {
+  readonly node: PictureNode<T>;
+  readonly path: CanonicalPath;
+}
+
+/** One directory as it was found. */
+export interface Listed<T> extends Target<T> {
+  readonly listing: Listing;
+  readonly log: TouchLog;
+  /** Monotonic ms. */
+  readonly begunAt: number;
+  /** Counts the listings of a share in the order they began. */
+  readonly number: number;
+}
+
+/** The differences of one directory before they are told. */
+interface News<T> {
+  readonly listed: Listed<T>;
+  readonly path: CanonicalPath;
+  readonly before: Snapshot;
+  readonly after: Snapshot;
+  readonly changes: readonly Change[];
+}
+
+/**
+ * Tells what listings have found. Neither listing nor comparing nor telling is atomic: what the server says
+ * meanwhile is told at once, and of the names it spoke of since a listing began, the listing says nothing
+ * any more.
+ */
+export class DifferenceReporter<T> {
+  readonly #picture: Picture<T>;
+  readonly #breather: Breather;
+  readonly #report: RescanReport<T>;
+  /** Two rescans of one directory must not tell turn by turn. */
+  readonly #telling = new Gate(1);
+
+  constructor(picture: Picture<T>, breather: Breather, report: RescanReport<T>) {
+    this.#picture = picture;
+    this.#breather = breather;
+    this.#report = report;
+  }
+
+  /** Parents before what is below them. @throws AbortedError */
+  async tell(found: readonly Listed<T>[], rescan: Rescan, signal: AbortSignal): Promise<void> {
+    const leave = await this.#telling.enter(signal);
+    try {
+      await this.#tell(found, rescan, signal);
+    } finally {
+      leave();
+    }
+  }
+
+  async #tell(found: readonly Listed<T>[], rescan: Rescan, signal: AbortSignal): Promise<void> {
+    const { recursive, doubt, provisional } = rescan;
+    const news: News<T>[] = [];
+    for (const listed of found) {
+      const { node, listing, path } = listed;
+      if (this.#picture.find(path) !== node || listing.tooLarge || isOutdated(listed)) continue;
+      if (node.snapshot !== undefined) news.push(await this.#compare(listed, node.snapshot, signal));
+    }
+    const paired = await this.#breather.run(moveSteps(news), signal);
+    const byListing = new Map(
+      news.map((each, index) => [each.listed, { ...each, changes: paired[index] ?? [] }]),
+    );
+    for (const listed of found) {
+      const { node, path, listing } = listed;
+      await this.#breather.after(1, signal);
+      // An ancestor's differences, told a moment ago, may have taken this directory away.
+      if (this.#picture.find(path) !== node) continue;
+      const wasTold = node.told;
+      if (!isOutdated(listed)) {
+        if (listing.tooLarge) this.#tellTooLarge(listed, recursive, wasTold);
+        else if (node.snapshot === undefined) this.#adopt(listed, recursive, doubt);
+        else {
+          await this.#tellDifferences(listed, byListing.get(listed), rescan, signal);
+          if (this.#picture.find(path) !== node) continue;
+          // New, and not looked at for the last time: its gap goes on.
+          if (node.dirModified === undefined && provisional && doubt === undefined && !node.inherited) {
+            node.listing = listed.number;
+            this.#report.listed(node, false, subdirectories(listed));
+            continue;
+          }
+          this.#tellGap(listed, doubt);
+        }
+        node.inherited = false;
+        node.dirModified = listed.listing.modified;
+        node.rescannedAt = listed.begunAt;
+        node.listing = listed.number;
+      } else if (doubt !== undefined) this.#report.gap(node, doubt.since, doubt.reason);
+      this.#report.listed(node, !wasTold, subdirectories(listed));
+    }
+  }
+
+  async #compare(listed: Listed<T>, before: Snapshot, signal: AbortSignal): Promise<News<T>> {
+    const after = reconcile(before, listed.listing.snapshot, listed.log);
+    const changes = await this.#breather.run(diffSteps(before, after), signal);
+    return { listed, path: listed.path, before, after, changes };
+  }
+
+  async #tellDifferences(
+    listed: Listed<T>,
+    known: News<T> | undefined,
+    rescan: Rescan,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { node, path } = listed;
+    let news = known;
+    for (;;) {
+      const told = node.snapshot;
+      if (this.#picture.find(path) !== node || told === undefined) return;
+      // Another picture than the one compared: the directory was told to be empty meanwhile.
+      if (news?.before !== told) news = await this.#compare(listed, told, signal);
+      else if (await this.#tellInParts(news, rescan, signal)) return;
+    }
+  }
+
+  /** `false` when the picture was replaced before all was told. */
+  async #tellInParts(
+    { listed, path, before, after, changes: found }: News<T>,
+    { via, doubt }: Rescan,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { node, log } = listed;
+    const changes = doubt?.reason === "settling" ? withoutHeard(found, before, after) : found;
+    const atOnce = this.#breather.stepsPerTurn;
+    for (let at = 0; at < changes.length; at += atOnce) {
+      const part = changes.slice(at, at + atOnce).flatMap((change) => untouched(change, log));
+      for (const change of part) {
+        if (change.action === "removed") before.delete(change.name);
+        else before.set(change.name, after.get(change.name) ?? UNKNOWN);
+        if (change.oldName !== undefined) before.delete(change.oldName);
+      }
+      if (part.length > 0) this.#report.differences(node, via, part);
+      await this.#breather.after(part.length, signal);
+      if (this.#picture.find(path) !== node || node.snapshot !== before) return false;
+    }
+    node.snapshot = reconcile(before, after, log);
+    return true;
+  }
+
+  #tellGap(listed: Listed<T>, doubt: Doubt | undefined): void {
+    const { node, listing, begunAt } = listed;
+    if (node.inherited) {
+      // Nobody watched. Names that came and went meanwhile have left no trace but the directory's own last write.
+      if (node.dirModified !== listing.modified) this.#report.gap(node, begunAt, "takeover");
+      return;
+    }
+    const since = gapBefore(listed, doubt);
+    if (since === undefined) return;
+    this.#report.gap(node, since, doubt?.reason ?? "settling");
+  }
+
+  /** The first listing of a directory that nobody was told of, or that was too large until now. */
+  #adopt({ node, listing, log }: Listed<T>, recursive: boolean, doubt: Doubt | undefined): void {
+    const wasBlind = node.blind;
+    const adopted = reconcile(node.snapshot, listing.snapshot, log);
+    node.snapshot = adopted;
+    node.blind = false;
+    const unknown = [...log.keys()].filter((name) => {
+      const mark = adopted.get(name);
+      return mark !== undefined && (mark.flags & EntryFlag.known) === 0;
+    });
+    if (unknown.length > 0) this.#report.adopted(node, unknown);
+    if (wasBlind) {
+      this.#report.resync(
+        node.path,
+        recursive ? "subtree" : "self",
+        doubt === undefined ? "too-large" : resyncReason(doubt.reason),
+      );
+    }
+  }
+
+  #tellTooLarge({ node, listing, log }: Listed<T>, recursive: boolean, wasTold: boolean): void {
+    // Nothing below was listed either: what is remembered of it may be of another time.
+    for (const each of recursive ? node.walk() : [node]) {
+      each.snapshot = undefined;
+      each.blind = true;
+    }
+    // Sub-directories with handles of their own are all that is remembered of it.
+    if (this.#report.expands(node)) {
+      const there = new Set([...listing.directories].map((name) => node.child(name)));
+      const gone = [...node.children()].filter((child) => child.told && !there.has(child));
+      const removed = gone.map((child): Change => ({ action: "removed", name: baseName(child.path) }));
+      const unheard = removed.filter(({ name }) => !log.has(name));
+      if (unheard.length > 0) this.#report.differences(node, "rescan", unheard);
+    }
+    if (wasTold) this.#report.resync(node.path, recursive ? "subtree" : "self", "too-large");
+  }
+}
+
+/** By what is known now, or by the listing of a directory too large to remember. */
+function subdirectories<T>({ node, listing }: Listed<T>): Iterable<string> {
+  return node.snapshot?.directories() ?? listing.directories;
+}
+
+/** A later listing has been told already. */
+function isOutdated<T>({ node, number }: Listed<T>): boolean {
+  return node.told && number < node.listing;
+}
+
+/** What is left of a difference where the server has spoken of its names meanwhile. */
+function untouched(change: Change, log: TouchLog): Change[] {
+  const { action, name, oldName } = change;
+  if (oldName === undefined || action !== "renamed") return log.has(name) ? [] : [change];
+  if (!log.has(name) && !log.has(oldName)) return [change];
+  return [
+    ...(log.has(oldName) ? [] : [{ action: "removed", name: oldName } as const]),
+    ...(log.has(name) ? [] : [{ action: "added", name } as const]),
+  ];
+}
+
+/** Since when names may have come and gone in a directory unseen; `undefined` if none can have. */
+function gapBefore<T>({ node, listing }: Listed<T>, doubt: Doubt | undefined): number | undefined {
+  // Told as new, but its handle came later, and a consumer who listed the tree by himself may have been quicker.
+  // No time stamp proves that nothing happened in between: creation times are made up where a file system
+  // has none (Samba takes the earliest of the others), and copying programs set the others.
+  if (node.dirModified === undefined) return Math.min(node.rescannedAt ?? Infinity, doubt?.since ?? Infinity);
+  if (doubt === undefined || node.dirModified === listing.modified) return undefined;
+  return doubt.reason === "timer" || doubt.reason === "settling" ? node.rescannedAt : doubt.since;
+}
+
+/**
+ * Of a name that came by notification only its being there is known, so a listing makes it look modified. Since
+ * it was heard of, the server was listening: a second look need not tell it again. But what the listing saw may
+ * also be the work of a change that has been lost meanwhile: that is for the next comparison to tell.
+ */
+function withoutHeard(changes: readonly Change[], before: Snapshot, after: Snapshot): readonly Change[] {
+  return changes.filter(({ action, name }) => {
+    const mark = before.get(name);
+    if (action !== "modified" || mark === undefined || (mark.flags & EntryFlag.known) !== 0) return true;
+    const { directory, link } = EntryFlag;
+    after.set(name, { ...UNKNOWN, flags: (after.get(name)?.flags ?? 0) & (directory | link) });
+    return false;
+  });
+}

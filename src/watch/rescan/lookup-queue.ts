@@ -1,0 +1,67 @@
+import type { Clock } from "../../base/clock.ts";
+import { QuietPeriod } from "../quiet-period.ts";
+import { STAT_AT_MOST } from "./name-lookup.ts";
+
+interface Waiting {
+  readonly names: Set<string>;
+  readonly quiet: QuietPeriod;
+}
+
+/**
+ * One lookup at a time per directory. Names that come up meanwhile are asked for together in the next one, and
+ * what takes a listing waits for a pause: a burst costs a few listings, not one with every answer of the server.
+ */
+export class LookupQueue<Directory> {
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal;
+  readonly #ask: (directory: Directory, names: readonly string[]) => Promise<void>;
+  /** Where a lookup is under way: what has come up since. */
+  readonly #waiting = new Map<Directory, Waiting>();
+  readonly #errands = new Set<{ readonly directory: Directory }>();
+
+  /** @param ask must not reject */
+  constructor(
+    clock: Clock,
+    signal: AbortSignal,
+    ask: (directory: Directory, names: readonly string[]) => Promise<void>,
+  ) {
+    this.#clock = clock;
+    this.#signal = signal;
+    this.#ask = ask;
+  }
+
+  /** Directories of which something is still to be found out. */
+  get open(): readonly Directory[] {
+    return [...this.#waiting.keys(), ...[...this.#errands].map(({ directory }) => directory)];
+  }
+
+  /** Counts a search of another kind. @param errand must not reject */
+  async during(directory: Directory, errand: Promise<void>): Promise<void> {
+    const entry = { directory };
+    this.#errands.add(entry);
+    await errand;
+    this.#errands.delete(entry);
+  }
+
+  add(directory: Directory, names: readonly string[]): void {
+    const known = this.#waiting.get(directory);
+    const waiting = known ?? { names: new Set(), quiet: new QuietPeriod(this.#clock) };
+    for (const name of names) waiting.names.add(name);
+    waiting.quiet.heard();
+    if (known !== undefined) return;
+    this.#waiting.set(directory, waiting);
+    // Ends by itself, or because we were stopped.
+    void this.#run(directory, waiting).catch(() => undefined);
+  }
+
+  /** @throws AbortedError */
+  async #run(directory: Directory, { names, quiet }: Waiting): Promise<void> {
+    while (names.size > 0) {
+      if (names.size > STAT_AT_MOST) await quiet.wait(0, this.#signal);
+      const now = [...names];
+      names.clear();
+      await this.#ask(directory, now);
+    }
+    this.#waiting.delete(directory);
+  }
+}

@@ -1,0 +1,131 @@
+import type { Clock } from "../../base/clock.ts";
+import { joinPath } from "../../base/path.ts";
+import type { Interest } from "../interest.ts";
+import type { Breather } from "../pacing.ts";
+import { isReplaced } from "../picture/diff.ts";
+import type { Picture, TouchLog } from "../picture/picture.ts";
+import { Snapshot } from "../picture/snapshot.ts";
+import { SourceError } from "../source.ts";
+import {
+  DifferenceReporter,
+  type Listed,
+  type RescanReasons,
+  type RescanReport,
+  type Target,
+} from "./difference-reporter.ts";
+import type { Budget, Scanner } from "./scanner.ts";
+
+/**
+ * The one way out of every doubt: list a directory (or tree), compare with what has been told, tell the
+ * differences. Directories that turn out to be new are told to the owner, who has them watched and
+ * rescanned by themselves, so that nothing below is told before they are.
+ */
+export class Rescanner<T> {
+  readonly #scanner: Scanner;
+  readonly #picture: Picture<T>;
+  readonly #clock: Clock;
+  readonly #maxEntries: number;
+  readonly #report: RescanReport<T>;
+  readonly #reporter: DifferenceReporter<T>;
+  #listings = 0;
+
+  constructor(
+    scanner: Scanner,
+    picture: Picture<T>,
+    clock: Clock,
+    breather: Breather,
+    maxEntries: number,
+    report: RescanReport<T>,
+  ) {
+    this.#scanner = scanner;
+    this.#picture = picture;
+    this.#clock = clock;
+    this.#maxEntries = maxEntries;
+    this.#report = report;
+    this.#reporter = new DifferenceReporter(picture, breather, report);
+  }
+
+  /** @throws SourceError when the root itself cannot be listed; AbortedError. */
+  async rescan(root: Interest, reasons: RescanReasons, signal: AbortSignal): Promise<void> {
+    const node = this.#picture.find(root.path);
+    // A directory that was told to be gone meanwhile: should it return, it is rescanned as a new one.
+    if (node === undefined) return;
+    const directories = !root.recursive && this.#report.expands(node);
+    const budget: Budget = { left: this.#maxEntries, directories };
+    const found: Listed<T>[] = [];
+    const logs: Pick<Listed<T>, "node" | "log">[] = [];
+    let level: Target<T>[] = [{ node, path: root.path }];
+    const first = level[0];
+    try {
+      while (level.length > 0) {
+        const next: Target<T>[] = [];
+        const lists = level.map((target) => this.#list(target, target === first, budget, logs, signal));
+        for (const result of await all(lists)) {
+          if (result === undefined) continue;
+          found.push(result);
+          if (root.recursive && !result.listing.tooLarge) next.push(...this.#below(result));
+        }
+        level = next;
+      }
+      await this.#reporter.tell(found, { recursive: root.recursive, ...reasons }, signal);
+    } finally {
+      for (const { node, log } of logs) node.logs.delete(log);
+    }
+  }
+
+  async #list(
+    target: Target<T>,
+    isRoot: boolean,
+    budget: Budget,
+    logs: Pick<Listed<T>, "node" | "log">[],
+    signal: AbortSignal,
+  ): Promise<Listed<T> | undefined> {
+    const { node, path } = target;
+    const log: TouchLog = new Map();
+    logs.push({ node, log });
+    let begunAt = 0;
+    let number = 0;
+    try {
+      const listing = await this.#scanner.list(path, budget, signal, () => {
+        begunAt = this.#clock.monotonic();
+        number = ++this.#listings;
+        node.logs.add(log);
+      });
+      return { ...target, listing, log, begunAt, number };
+    } catch (error) {
+      if (isRoot || !(error instanceof SourceError)) throw error;
+      // What vanished meanwhile is the business of its parent's records.
+      if (error.failure === "gone" || error.failure === "not-a-directory") return undefined;
+      if (error.failure !== "denied" && error.failure !== "bad-path") throw error;
+      this.#report.skipped(path, error);
+      return undefined;
+    }
+  }
+
+  /** Sub-directories to list in the same rescan: known ones, and all where nothing has been told yet. */
+  #below({ node, path, listing }: Listed<T>): Target<T>[] {
+    const targets: Target<T>[] = [];
+    for (const name of listing.directories) {
+      const before = node.snapshot?.get(name);
+      const now = listing.snapshot.get(name);
+      const known = before !== undefined && now !== undefined && !isReplaced(before, now);
+      // Of what was too large until now nobody knows anything: all that is below is asked for by one resync.
+      const told = node.told && !node.blind;
+      if (told && !known) continue;
+      const child = node.ensure(name);
+      child.spell(`/${name}`);
+      if (told && !child.told) child.snapshot = new Snapshot();
+      targets.push({ node: child, path: joinPath(path, name) });
+    }
+    return targets;
+  }
+}
+
+/** Waits for all, even when one fails: no listing may go on unobserved. */
+async function all<V>(promises: readonly Promise<V>[]): Promise<V[]> {
+  const results = await Promise.allSettled(promises);
+  return results.map((result) => {
+    if (result.status === "rejected") throw result.reason;
+    return result.value;
+  });
+}

@@ -1,0 +1,165 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ManualClock } from "../../../../src/base/clock.ts";
+import { Coalescer, type LocatedChange, RENAME_HALF_MS } from "../../../../src/watch/handle/coalesce.ts";
+
+function bench(recursive = true): { clock: ManualClock; coalescer: Coalescer; late: LocatedChange[] } {
+  const clock = new ManualClock();
+  const late: LocatedChange[] = [];
+  return { clock, late, coalescer: new Coalescer(clock, recursive, (change) => late.push(change)) };
+}
+
+const text = (changes: readonly LocatedChange[]): string[] =>
+  changes.map(({ directory, change: { action, name, oldName, stream } }) =>
+    [directory, action, oldName, name, stream ? "stream" : undefined]
+      .filter((part) => part !== undefined)
+      .join(" ")
+      .trim(),
+  );
+
+describe("coalescing", () => {
+  it("pairs the halves of a rename inside one reply and across two", () => {
+    const { coalescer, clock } = bench();
+    expect(
+      text(
+        coalescer.push([
+          { action: 4, name: "d/a" },
+          { action: 5, name: "d/b" },
+        ]).changes,
+      ),
+    ).toEqual(["d renamed a b"]);
+    expect(text(coalescer.push([{ action: 4, name: "b" }]).changes)).toEqual([]);
+    expect(text(coalescer.push([{ action: 5, name: "c" }]).changes)).toEqual(["renamed b c"]);
+    expect(clock.pending).toBe(0);
+  });
+
+  it("tells a half nobody completes as what it is", async () => {
+    const { coalescer, clock, late } = bench();
+    expect(text(coalescer.push([{ action: 5, name: "in" }]).changes)).toEqual(["added in"]);
+    coalescer.push([{ action: 4, name: "out" }]);
+    await clock.advance(RENAME_HALF_MS - 1);
+    expect(late).toEqual([]);
+    await clock.advance(1);
+    expect(text(late)).toEqual(["removed out"]);
+    expect(coalescer.flush()).toEqual([]);
+  });
+
+  it("does not blame the server for a stall of ours: the other half may lie unread", async () => {
+    const clock = new ManualClock();
+    let stalled = 0;
+    const late: LocatedChange[] = [];
+    const coalescer = new Coalescer(
+      {
+        monotonic: () => clock.monotonic() + stalled,
+        now: () => clock.now(),
+        after: (ms, fn) => clock.after(ms, fn),
+      },
+      true,
+      (change) => late.push(change),
+    );
+    coalescer.push([{ action: 4, name: "a" }]);
+    stalled = 5_000;
+    await clock.advance(RENAME_HALF_MS);
+    expect(late).toEqual([]);
+    expect(text(coalescer.push([{ action: 5, name: "b" }]).changes)).toEqual(["renamed a b"]);
+    coalescer.push([{ action: 4, name: "b" }]);
+    stalled = 10_000;
+    await clock.advance(2 * RENAME_HALF_MS);
+    expect(text(late)).toEqual(["removed b"]);
+    expect(clock.pending).toBe(0);
+  });
+
+  it("keeps the order when the half-renamed name is spoken of again", () => {
+    const { coalescer } = bench();
+    const { changes } = coalescer.push([
+      { action: 4, name: "a" },
+      { action: 1, name: "a" },
+      { action: 5, name: "b" },
+    ]);
+    expect(text(changes)).toEqual(["removed a", "added a", "added b"]);
+  });
+
+  it("splits a pair that spans directories", () => {
+    const { coalescer } = bench();
+    expect(
+      text(
+        coalescer.push([
+          { action: 4, name: "x/a" },
+          { action: 5, name: "y/a" },
+        ]).changes,
+      ),
+    ).toEqual(["x removed a", "y added a"]);
+  });
+
+  it("tells streams as a change of their file", () => {
+    const { coalescer } = bench();
+    const { changes } = coalescer.push([
+      { action: 8, name: "a.txt:zone:$DATA" },
+      { action: 6, name: "b" },
+    ]);
+    expect(text(changes)).toEqual(["modified a.txt stream", "modified b stream"]);
+  });
+
+  it.each([
+    { action: 99, name: "x" },
+    { action: 1, name: "" },
+    { action: 1, name: "../x" },
+    { action: 1, name: "a//b" },
+    { action: 1, name: "a\0b" },
+  ])("is in doubt about $action $name, and keeps the rest", (odd) => {
+    const { coalescer } = bench();
+    const { changes, doubtful } = coalescer.push([{ action: 1, name: "a" }, odd, { action: 2, name: "b" }]);
+    expect(doubtful).toBe(true);
+    expect(text(changes)).toEqual(["added a", "removed b"]);
+  });
+
+  it("is in doubt about a sub-directory where it did not ask for any", () => {
+    expect(bench(false).coalescer.push([{ action: 1, name: "a/b" }])).toEqual({
+      changes: [],
+      doubtful: true,
+    });
+  });
+
+  it("never loses the last state of a name, however records are cut into replies", () => {
+    const record = fc.record({ action: fc.constantFrom(1, 2, 3), name: fc.constantFrom("a", "b", "c") });
+    const rename = fc
+      .tuple(fc.constantFrom("a", "b", "c"), fc.constantFrom("a", "b", "c"))
+      .map(([from, to]) => [
+        { action: 4, name: from },
+        { action: 5, name: to },
+      ]);
+    const history = fc.array(
+      fc.oneof(
+        record.map((one) => [one]),
+        rename,
+      ),
+      { maxLength: 30 },
+    );
+    fc.assert(
+      fc.property(history, fc.array(fc.nat(4)), (parts, cuts) => {
+        const records = parts.flat();
+        const expected = new Map<string, boolean>();
+        for (const { action, name } of records) {
+          if (action === 1 || action === 5) expected.set(name, true);
+          else if (action === 2 || action === 4) expected.set(name, false);
+        }
+        const { coalescer } = bench();
+        const told = new Map<string, boolean>();
+        const modified = new Set<string>();
+        const listen = (changes: readonly LocatedChange[]): void => {
+          for (const { change } of changes) {
+            if (change.oldName !== undefined) told.set(change.oldName, false);
+            if (change.action === "modified") modified.add(change.name);
+            else told.set(change.name, change.action !== "removed");
+          }
+        };
+        const rest = [...records];
+        for (const cut of cuts) listen(coalescer.push(rest.splice(0, cut)).changes);
+        listen(coalescer.push(rest).changes);
+        listen(coalescer.flush());
+        expect(told).toEqual(expected);
+        for (const { action, name } of records) if (action === 3) expect(modified).toContain(name);
+      }),
+    );
+  });
+});
