@@ -11,7 +11,7 @@ import { chromium } from "playwright-core";
 import { stringify } from "yaml";
 import { Scope } from "../src/base/scope.ts";
 import { WsClient } from "../test/support/ws-client.ts";
-import { findSbin } from "./lab/samba.ts";
+import { findSbin } from "./lab/programs.ts";
 import { ServerProcess } from "./lab/server-process.ts";
 import { startStack } from "./lab/stack.ts";
 import { createWorkspace, freePort } from "./lab/workspace.ts";

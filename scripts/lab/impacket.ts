@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { findSbin } from "./samba.ts";
+import { findSbin } from "./programs.ts";
 import { ServerProcess, startOnFreePort } from "./server-process.ts";
 import { createWorkspace, freePort, makeDir } from "./workspace.ts";
 

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { findSbin } from "./samba.ts";
+import { findSbin } from "./programs.ts";
 import { ServerProcess, startOnFreePort } from "./server-process.ts";
 import { createWorkspace, freePort } from "./workspace.ts";
 

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { findSbin } from "./samba.ts";
+import { findSbin } from "./programs.ts";
 import { ServerProcess, startOnFreePort } from "./server-process.ts";
 import { createWorkspace, freePort } from "./workspace.ts";
 

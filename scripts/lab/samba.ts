@@ -3,12 +3,15 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { type SambaPrograms, type SambaRelease, sambaPrograms } from "./samba-release.ts";
 import { ServerProcess, startOnFreePort } from "./server-process.ts";
 import { createWorkspace, freePort, makeDir, type Workspace } from "./workspace.ts";
 
 const run = promisify(execFile);
 
 export interface SambaOptions {
+  /** Default: what `SMB2NATS_LAB_SAMBA` says, else the installed one. smbclient is always the installed one. */
+  readonly release?: SambaRelease;
   /** smb.conf `[global]` additions or overrides, e.g. `{"server signing": "mandatory"}`. */
   readonly global?: Readonly<Record<string, string>>;
   /** Share name -> smb.conf options. `path` defaults to a fresh folder. Default: one share `share`. */
@@ -28,6 +31,8 @@ export interface Samba {
   readonly user: string;
   readonly password: string;
   readonly domain: string;
+  /** `4.22.11` */
+  readonly version: string;
   /** File that holds the password, mode 0600, for `passwordFile`. */
   readonly passwordFile: string;
   readonly dir: string;
@@ -46,6 +51,8 @@ export interface Samba {
   /** SIGSTOP / SIGCONT to the whole group: the server falls silent on live sockets. */
   pause(): void;
   resume(): void;
+  /** Runs smbcontrol, e.g. `control("smbd", "close-share", "share")`. */
+  control(...args: readonly string[]): Promise<void>;
   /** Replaces share definitions and makes the running smbd read them. */
   reconfigure(options: Pick<SambaOptions, "global" | "shares">): Promise<void>;
   /** What smbd printed and logged so far. */
@@ -54,22 +61,13 @@ export interface Samba {
 
 const USER = "watcher";
 const PASSWORD = "Correct-Horse-7";
-/** Debian puts smbd where a plain user's PATH does not look. */
-const SBIN = ["/usr/sbin", "/usr/local/sbin", "/usr/local/samba/sbin", "/sbin"];
-
-export function findSbin(name: string): string | undefined {
-  const path = (process.env["PATH"] ?? "").split(":");
-  return [...path, ...SBIN].map((dir) => join(dir, name)).find((file) => existsSync(file));
-}
-
-/** @throws Error when smbd is absent or does not start; the message holds its output. */
+/** @throws Error when that smbd is absent or does not start; the message holds its output. */
 export async function startSamba(options: SambaOptions = {}): Promise<Samba> {
-  const smbd = findSbin("smbd");
-  if (smbd === undefined) throw new Error("smbd not found: install the package samba");
+  const programs = sambaPrograms(options.release);
   const workspace = createWorkspace({ memory: options.memory ?? true });
   try {
     return await startOnFreePort(options.port === undefined ? 3 : 1, async () =>
-      startIn(workspace, smbd, options, options.port ?? (await freePort())),
+      startIn(workspace, programs, options, options.port ?? (await freePort())),
     );
   } catch (error) {
     workspace.remove();
@@ -79,7 +77,7 @@ export async function startSamba(options: SambaOptions = {}): Promise<Samba> {
 
 async function startIn(
   workspace: Workspace,
-  smbd: string,
+  programs: SambaPrograms,
   options: SambaOptions,
   port: number,
 ): Promise<Samba> {
@@ -137,9 +135,11 @@ async function startIn(
   writeConf(options);
 
   // The account database lives in the workspace: nothing outside it is touched.
-  await runWithInput("smbpasswd", ["-c", conf, "-a", "-s", account], `${PASSWORD}\n${PASSWORD}\n`);
+  const smbpasswd = programs.command("smbpasswd", ["-c", conf, "-a", "-s", account]);
+  await runWithInput(...smbpasswd, `${PASSWORD}\n${PASSWORD}\n`);
 
-  const server = new ServerProcess(workspace, smbd, ["-F", "-s", conf, "--no-process-group"], {
+  const smbd = programs.command("smbd", ["-F", "-s", conf, "--no-process-group"]);
+  const server = new ServerProcess(workspace, ...smbd, {
     name: "smbd",
     ...(options.env === undefined ? {} : { env: options.env }),
   });
@@ -151,6 +151,7 @@ async function startIn(
     user: USER,
     password: PASSWORD,
     domain: "LAB",
+    version: programs.version,
     passwordFile,
     dir,
     path(share = paths.keys().next().value ?? "share") {
@@ -164,7 +165,8 @@ async function startIn(
       return stdout;
     },
     async status() {
-      const { stdout } = await run("smbstatus", ["-s", conf], { maxBuffer: 64 << 20, timeout: 60_000 });
+      const smbstatus = programs.command("smbstatus", ["-s", conf]);
+      const { stdout } = await run(...smbstatus, { maxBuffer: 64 << 20, timeout: 60_000 });
       return stdout;
     },
     pid: () => server.pid,
@@ -177,9 +179,12 @@ async function startIn(
     start: () => server.start(port),
     pause: () => server.signal("SIGSTOP"),
     resume: () => server.signal("SIGCONT"),
+    async control(...args) {
+      await run(...programs.command("smbcontrol", ["-s", conf, ...args]), { timeout: 20_000 });
+    },
     async reconfigure(changed) {
       writeConf({ ...options, ...changed });
-      await run("smbcontrol", ["-s", conf, "all", "reload-config"], { timeout: 20_000 });
+      await samba.control("all", "reload-config");
     },
     log: () =>
       `${server.log()}${existsSync(join(dir, "smbd.log")) ? readFileSync(join(dir, "smbd.log"), "utf8") : ""}`,

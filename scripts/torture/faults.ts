@@ -1,8 +1,7 @@
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { promisify } from "node:util";
 import { parentOf } from "../../src/base/path.ts";
 import type { Kdc } from "../lab/kdc.ts";
 import type { Samba } from "../lab/samba.ts";
@@ -11,8 +10,6 @@ import type { Chance } from "./chance.ts";
 import type { Changer, Ground } from "./changes.ts";
 import type { Journal } from "./journal.ts";
 import { isFolder } from "./truth.ts";
-
-const run = promisify(execFile);
 
 /** What a fault can lay hands on. */
 export interface Arena {
@@ -109,7 +106,7 @@ const ACTIONS: Readonly<Record<FaultName, (arena: Arena) => Promise<void>>> = {
 
   async "share removed"({ samba, chance }) {
     await samba.reconfigure({ shares: { other: {} } });
-    await run("smbcontrol", ["-s", join(samba.dir, "smb.conf"), "smbd", "close-share", "share"]);
+    await samba.control("smbd", "close-share", "share");
     await delay(chance.between(200, 1_500));
     await samba.reconfigure({});
   },

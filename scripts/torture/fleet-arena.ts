@@ -1,8 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Scope } from "../../src/base/scope.ts";
+import type { Suite } from "../lab/debian.ts";
 import { startNats } from "../lab/nats.ts";
 import { startNatsCluster } from "../lab/nats-cluster.ts";
-import { newerNats, type Suite } from "../lab/newer-nats.ts";
+import { newerNats } from "../lab/newer-nats.ts";
 import { type Role, type Stack, startStack } from "../lab/stack.ts";
 import { startTcpProxy, type TcpProxy } from "../lab/tcp-proxy.ts";
 import type { Chance } from "./chance.ts";

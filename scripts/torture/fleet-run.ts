@@ -6,7 +6,7 @@ import { Scope } from "../../src/base/scope.ts";
 import { connectBroker } from "../../src/broker/broker.ts";
 import { feedFacts } from "../../src/broker/facts.ts";
 import { connectWatchClient } from "../../src/client/watch-client.ts";
-import type { Suite } from "../lab/newer-nats.ts";
+import type { Suite } from "../lab/debian.ts";
 import { Chance } from "./chance.ts";
 import { Changer, type Ground } from "./changes.ts";
 import { Arena, FLEET_FAULTS, type FleetFault, TTL_MS } from "./fleet-arena.ts";

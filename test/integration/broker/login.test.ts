@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Nats, startNats } from "../../../scripts/lab/nats.ts";
-import { findSbin } from "../../../scripts/lab/samba.ts";
+import { findSbin } from "../../../scripts/lab/programs.ts";
 import { createWorkspace, type Workspace } from "../../../scripts/lab/workspace.ts";
 import { connectBroker } from "../../../src/broker/broker.ts";
 import type { ConnectOptions } from "../../../src/broker/connect-options.ts";
