@@ -54,6 +54,9 @@ const RECONNECT_WAIT_MS = 500;
 /** @throws BrokerError `BROKER_BAD_OPTIONS` */
 export function natsOptions(options: ConnectOptions): NodeConnectionOptions {
   if (options.servers.length === 0) throw new BrokerError("BROKER_BAD_OPTIONS", "no NATS server is given");
+  const odd = options.servers.find((server) => /^wss?:/i.test(server));
+  if (odd !== undefined)
+    throw new BrokerError("BROKER_BAD_OPTIONS", `${odd}: NATS over WebSocket is not spoken`);
   const { caFile, certFile, keyFile } = options.tls ?? {};
   for (const file of [caFile, certFile, keyFile]) if (file !== undefined) readSecret(file);
   const authenticator = options.auth === undefined ? undefined : authenticatorOf(options.auth);

@@ -1,18 +1,18 @@
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import {
-  connect,
   headers as createHeaders,
   type Msg,
   type MsgHdrs,
   type NatsConnection,
 } from "@nats-io/transport-node";
 import { Backoff, ignoreRejection, sleep, waitFor } from "../base/async.ts";
-import { AbortedError, describeError } from "../base/errors.ts";
+import { AbortedError, DeadlineError, describeError, type Smb2NatsError } from "../base/errors.ts";
 import { type ConnectOptions, natsOptions } from "./connect-options.ts";
 import { BrokerError } from "./errors.ts";
 import { connectionFacts } from "./facts.ts";
 import { toBrokerError } from "./nats-errors.ts";
 import type { BrokerLink, CoreMessage, CoreSubscription, LinkStatus, RequestOptions } from "./port.ts";
+import { connectNats } from "./transport.ts";
 
 export const DEFAULT_REQUEST_TIMEOUT_MS: number = 2_000;
 
@@ -25,11 +25,13 @@ export class NatsLink implements BrokerLink {
   readonly requestTimeoutMs: number;
   readonly #listeners = new Set<(status: LinkStatus) => void>();
   readonly #statusLoop: Promise<void>;
+  readonly #lifetime: AbortController;
   #connected = true;
   #closing: Promise<void> | undefined;
 
-  private constructor(nc: NatsConnection, jsm: JetStreamManager, options: ConnectOptions) {
+  private constructor({ nc, lifetime }: Dialled, jsm: JetStreamManager, options: ConnectOptions) {
     this.nc = nc;
+    this.#lifetime = lifetime;
     this.jsm = jsm;
     this.js = jetstream(nc, jsOptions(options));
     this.inboxPrefix = options.inboxPrefix ?? "_INBOX";
@@ -43,12 +45,13 @@ export class NatsLink implements BrokerLink {
    * @throws BrokerError `BROKER_DENIED` at once, `BROKER_UNAVAILABLE` after `firstConnectMs`; AbortedError
    */
   static async connect(options: ConnectOptions): Promise<NatsLink> {
-    const nc = await dial(options);
+    const dialled = await dial(options);
     try {
-      const jsm = await jetstreamManager(nc, { ...jsOptions(options), checkAPI: false });
-      return new NatsLink(nc, jsm, options);
+      const jsm = await jetstreamManager(dialled.nc, { ...jsOptions(options), checkAPI: false });
+      return new NatsLink(dialled, jsm, options);
     } catch (error) {
-      await nc.close();
+      await dialled.nc.close();
+      dialled.lifetime.abort();
       throw toBrokerError(error, "connect to NATS");
     }
   }
@@ -149,6 +152,8 @@ export class NatsLink implements BrokerLink {
       await waitFor(this.nc.drain(), { deadlineMs: 2_000, what: "drain" }).catch(() => undefined);
     }
     await this.nc.close();
+    // An attempt to reconnect that began meanwhile.
+    this.#lifetime.abort();
     await this.#statusLoop;
   }
 
@@ -185,29 +190,43 @@ export class NatsLink implements BrokerLink {
   }
 }
 
-async function dial(options: ConnectOptions): Promise<NatsConnection> {
+interface Dialled {
+  readonly nc: NatsConnection;
+  /** Ends with the connection: its sockets must not outlive it. */
+  readonly lifetime: AbortController;
+}
+
+async function dial(options: ConnectOptions): Promise<Dialled> {
   const { signal, firstConnectMs } = options;
   const settings = natsOptions(options);
   const backoff = new Backoff({ initialMs: 200, maxMs: 2_000 });
   const deadline =
     firstConnectMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + firstConnectMs;
   for (;;) {
-    const attempt = connect(settings);
+    const lifetime = new AbortController();
+    const attempt = connectNats({ ...settings, lifetime: lifetime.signal });
+    const left = deadline - performance.now();
+    const deadlineMs = Number.isFinite(left) ? Math.max(0, Math.ceil(left)) : undefined;
     try {
-      return await waitFor(attempt, { signal });
+      return { nc: await waitFor(attempt, { signal, deadlineMs, what: "NATS" }), lifetime };
     } catch (error) {
-      if (error instanceof AbortedError) {
-        // The dial cannot be called back; hang up on it when it comes through.
-        attempt.then((late) => late.close()).catch(() => undefined);
-        throw error;
-      }
-      const failure = toBrokerError(error, `connect to ${options.servers.join(", ")}`);
+      lifetime.abort();
+      // Where it comes through all the same, hang up.
+      attempt.then((late) => late.close()).catch(() => undefined);
+      if (error instanceof AbortedError) throw error;
+      const failure = dialFailure(error, options.servers);
       const wait = backoff.next();
       if (failure.code === "BROKER_DENIED" || performance.now() + wait > deadline) throw failure;
       connectionFacts.publish({ type: "error", code: failure.code, message: failure.message });
       await sleep(wait, { signal });
     }
   }
+}
+
+function dialFailure(error: unknown, servers: readonly string[]): Smb2NatsError {
+  const what = `connect to ${servers.join(", ")}`;
+  if (!(error instanceof DeadlineError)) return toBrokerError(error, what);
+  return new BrokerError("BROKER_UNAVAILABLE", `${what}: no answer within ${error.after} ms`, error);
 }
 
 function jsOptions(options: ConnectOptions): { timeout: number; domain?: string } {
