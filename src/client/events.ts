@@ -35,7 +35,7 @@ export interface ClientResync {
   readonly cursor?: Cursor;
 }
 
-/** The watch got worse or better after it had been live. */
+/** The watch got worse or better after it had been live, or was not well when it became live. */
 export interface ClientState {
   readonly type: "state";
   readonly path: CanonicalPath;

@@ -7,7 +7,7 @@ import { FleetError } from "../fleet/errors.ts";
 import type { FleetMember } from "../fleet/member.ts";
 import type { Cursor, FeedMessage, RefState, WatchRef, WatchTarget } from "../fleet/port.ts";
 import type { ResyncReason } from "../watch/events.ts";
-import type { ClientEvent, ClientResync } from "./events.ts";
+import type { ClientEvent, ClientResync, ClientState } from "./events.ts";
 
 export interface WatchStreamOptions {
   readonly target: WatchTarget;
@@ -70,7 +70,7 @@ export async function* watchStream(
     }
     await firstLive(ref, { signal, readyMs });
     yield { type: "live", mode: ref.state.mode };
-    let shown: RefState = ref.state;
+    let shown: Pick<RefState, "state" | "mode" | "error"> = { state: "live", mode: ref.state.mode };
     const onState = (state: RefState): void => {
       if (state.state === shown.state && state.error === shown.error && state.mode === shown.mode) return;
       shown = state;
@@ -182,6 +182,8 @@ class Inbox {
   readonly #target: WatchTarget;
   readonly #limit: number;
   #overflowed = false;
+  /** How the watch fares, where there was no room to say so: no listing shows it. */
+  #unsaid: ClientState | undefined;
 
   constructor(target: WatchTarget, limit: number) {
     this.#target = target;
@@ -191,11 +193,12 @@ class Inbox {
   }
 
   put(event: ClientEvent): void {
-    if (this.#overflowed) return;
-    if (this.queue.size < this.#limit) {
+    if (this.queue.size < this.#limit && !this.#overflowed) {
       this.#push(event);
       return;
     }
+    if (event.type === "state") this.#unsaid = event;
+    if (this.#overflowed) return;
     this.#overflowed = true;
     this.#push(resyncOf(this.#target, "slow-consumer"));
   }
@@ -206,7 +209,10 @@ class Inbox {
 
   /** The reader took one. */
   taken(): void {
-    if (this.#overflowed && this.queue.size === 0) this.#overflowed = false;
+    if (!this.#overflowed || this.queue.size > 0) return;
+    this.#overflowed = false;
+    if (this.#unsaid !== undefined) this.#push(this.#unsaid);
+    this.#unsaid = undefined;
   }
 
   end(): void {

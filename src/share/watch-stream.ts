@@ -2,7 +2,7 @@ import { type Deferred, deferred, ignoreRejection } from "../base/async.ts";
 import { AbortedError } from "../base/errors.ts";
 import type { CanonicalPath } from "../base/path.ts";
 import type { ShareWatch, WatchHandle, WatchOverrides } from "../watch/api.ts";
-import type { ResyncEvent, WatchEvent } from "../watch/events.ts";
+import type { ResyncEvent, StateEvent, WatchEvent } from "../watch/events.ts";
 
 export interface WatchStreamOptions extends WatchOverrides {
   /** Sub-directories too. Default false. */
@@ -12,7 +12,10 @@ export interface WatchStreamOptions extends WatchOverrides {
   readonly maxQueued?: number;
 }
 
-/** The watch is armed: a listing taken from now on cannot miss a change. Always the first event. */
+/**
+ * The watch is armed: a listing taken from now on cannot miss a change. Always the first event; a `state` follows at
+ * once where something is wrong, or the server has to be polled.
+ */
 export interface LiveEvent {
   readonly type: "live";
   readonly path: CanonicalPath;
@@ -29,6 +32,8 @@ export class WatchStream implements AsyncIterableIterator<StreamEvent> {
   readonly #signal: AbortSignal | undefined;
   #queue: StreamEvent[] = [];
   #live = false;
+  /** How the watch fares, as last told before it was live. */
+  #before: StateEvent | undefined;
   #waiting: Deferred<IteratorResult<StreamEvent>> | undefined;
   #end: { readonly error?: unknown } | undefined;
 
@@ -48,6 +53,9 @@ export class WatchStream implements AsyncIterableIterator<StreamEvent> {
           // What was told before the watch was live is part of the listing the reader takes now.
           this.#queue = [];
           this.#push({ type: "live", path });
+          // How it fares is not in any listing.
+          const state = this.#before;
+          if (state !== undefined && (state.state !== "live" || state.mode !== "notify")) this.#push(state);
         },
         (error: unknown) => this.#stop({ error }),
       ),
@@ -85,6 +93,7 @@ export class WatchStream implements AsyncIterableIterator<StreamEvent> {
   readonly #onAbort = (): void => this.#stop({ error: new AbortedError(this.#signal?.reason) });
 
   #push(event: StreamEvent): void {
+    if (!this.#live && event.type === "state") this.#before = event;
     if (this.#end !== undefined || !this.#live) return;
     const waiting = this.#waiting;
     if (waiting !== undefined) {
@@ -99,7 +108,10 @@ export class WatchStream implements AsyncIterableIterator<StreamEvent> {
         scope: this.#recursive ? "subtree" : "self",
         reason: "slow-consumer",
       };
-      this.#queue = [gap];
+      // What cannot be found by listing again is kept.
+      const live = this.#queue.filter(({ type }) => type === "live");
+      const state = this.#queue.findLast(({ type }) => type === "state");
+      this.#queue = [...live, gap, ...(state === undefined ? [] : [state])];
     }
     this.#queue.push(event);
   }

@@ -99,7 +99,9 @@ export class LocalWatch {
     this.#handle.live.then(
       () => {
         const { state, mode } = this.#handle;
-        this.#settle({ state: state === "degraded" ? state : "live", mode });
+        const now = state === "degraded" ? state : "live";
+        // Told already, and why with it.
+        if (now !== this.#state.state || mode !== this.#state.mode) this.#settle({ state: now, mode });
       },
       (error: unknown) => this.#fail(error),
     );

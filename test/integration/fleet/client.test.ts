@@ -133,4 +133,20 @@ describe("WatchClient", () => {
     expect(await nextOf(events, "state")).toMatchObject({ state: "live" });
     await events.return();
   });
+
+  it("tells right after live what is wrong at that moment", async () => {
+    const first = client.watch("nas1", "/worse");
+    await nextOf(first, "live");
+    fleet.share.setState("/worse", "degraded", "/worse/x: denied");
+    await nextOf(first, "state");
+    const second = client.watch("nas1", "/worse");
+    expect(await next(second)).toMatchObject({ type: "live" });
+    expect(await next(second)).toMatchObject({
+      type: "state",
+      state: "degraded",
+      error: "/worse/x: denied",
+    });
+    await first.return();
+    await second.return();
+  });
 });

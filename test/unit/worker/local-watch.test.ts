@@ -3,6 +3,7 @@ import { deferred } from "../../../src/base/async.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import type { EventPublisher, WatchPublisher } from "../../../src/broker/port.ts";
 import type { WatchOverrides, WatchSink } from "../../../src/watch/api.ts";
+import type { PublicState } from "../../../src/watch/events.ts";
 import { SourceError } from "../../../src/watch/source.ts";
 import { LocalWatch } from "../../../src/worker/local-watch.ts";
 import type { ConnectionRuntime } from "../../../src/worker/runtime.ts";
@@ -17,12 +18,14 @@ let closedOutlets: (number | undefined)[];
 let watch: LocalWatch;
 let pokes: number;
 let sure: boolean;
+let handleState: PublicState;
 
 beforeEach(() => {
   told = [];
   closedOutlets = [];
   pokes = 0;
   sure = true;
+  handleState = "live";
   arming = deferred();
   const outlet = (epoch: string): WatchPublisher => ({
     epoch,
@@ -46,7 +49,9 @@ beforeEach(() => {
         overrides = options;
         return {
           interest,
-          state: "live",
+          get state() {
+            return handleState;
+          },
           mode: "notify",
           live: arming.promise,
           get sure() {
@@ -91,6 +96,13 @@ describe("LocalWatch", () => {
     expect(watch.state).toEqual({ state: "live", mode: "notify" });
     expect(pokes).toBe(1);
     expect(told).toEqual([]);
+  });
+
+  it("says what is wrong at the moment it becomes live", async () => {
+    handleState = "degraded";
+    sink({ type: "state", path: "/d", state: "degraded", mode: "notify", error: "/d/x: denied" });
+    await arm();
+    expect(watch.state).toEqual({ state: "degraded", mode: "notify", error: "/d/x: denied" });
   });
 
   it("opens with a resync that covers what was buffered", async () => {
