@@ -52,6 +52,25 @@ export const ACCOUNT_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   domain: { type: "string", value: "NAME", doc: "its domain (or SMB2NATS_DOMAIN)" },
 };
 
+/** How a share named on the command line is spoken to and watched: options of a connection of the configuration. */
+export const SHARE_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  signing: { type: "string", value: "POLICY", doc: "`required` (default), or `if-offered`" },
+  encryption: { type: "string", value: "POLICY", doc: "`auto` (default), `off`, or `required`" },
+  "min-dialect": { type: "string", value: "DIALECT", doc: "oldest SMB dialect accepted; default 2.1" },
+  cover: {
+    type: "string",
+    value: "WAY",
+    doc: "`auto` (default), a handle for each `directory`, or for the `tree`",
+  },
+  "case-sensitive": { type: "boolean", doc: "the server keeps `A` and `a` apart" },
+  "max-handles": { type: "string", value: "COUNT", doc: "directory handles at most; default 5000" },
+  "rescan-minutes": {
+    type: "string",
+    value: "MINUTES",
+    doc: "list and compare that often; default 0, never",
+  },
+};
+
 const HELP: OptionSpec = { type: "boolean", short: "h", doc: "this text" };
 
 /** The options of a command, help included. */

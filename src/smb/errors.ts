@@ -1,5 +1,6 @@
 import { type Conclusion, Smb2NatsError } from "../base/errors.ts";
 import { statusName } from "../codec/status.ts";
+import type { Dialect, EncryptionPolicy, SigningPolicy } from "./options.ts";
 import { isRetryable } from "./status-class.ts";
 
 /** Root of all errors of the SMB engine; `code` is unique per class. */
@@ -71,12 +72,26 @@ export type SecurityViolation =
   | "downgrade"
   | "policy";
 
+/** The connection option that keeps us out, and the value of it that would let us in. */
+export type Remedy =
+  | { readonly option: "dialects"; readonly value: Dialect }
+  | { readonly option: "signing"; readonly value: SigningPolicy }
+  | { readonly option: "encryption"; readonly value: EncryptionPolicy }
+  | { readonly option: "auth"; readonly value: "kerberos" };
+
 /** The peer may not be who it claims to be, or will not protect what it says. */
 export class SmbSecurityError extends SmbError {
   readonly violation: SecurityViolation;
-  constructor(violation: SecurityViolation, message: string, cause?: unknown) {
+  /** With `policy`, where one of our own options would change the outcome. Taking it is people's decision. */
+  readonly remedy: Remedy | undefined;
+  constructor(
+    violation: SecurityViolation,
+    message: string,
+    { cause, remedy }: { readonly cause?: unknown; readonly remedy?: Remedy } = {},
+  ) {
     super("SMB_SECURITY", "refused", message, { cause });
     this.violation = violation;
+    this.remedy = remedy;
   }
 }
 

@@ -64,7 +64,7 @@ function unseal(frame: Uint8Array, security: SessionSecurity | undefined): Uint8
     return security.open(frame);
   } catch (error) {
     if (error instanceof SealError) {
-      throw new SmbSecurityError("bad-seal", "an encrypted message does not verify", error);
+      throw new SmbSecurityError("bad-seal", "an encrypted message does not verify", { cause: error });
     }
     throw error;
   }

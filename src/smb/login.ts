@@ -144,11 +144,13 @@ function translate(error: AuthError): SmbError | AuthError {
     case "AUTH_KERBEROS_REFUSED":
       return new SmbCredentialsError("login failed", undefined, error);
     case "AUTH_BAD_MIC":
-      return new SmbSecurityError("downgrade", "the login was changed on its way", error);
+      return new SmbSecurityError("downgrade", "the login was changed on its way", { cause: error });
     case "AUTH_MECHANISM_REFUSED":
     case "AUTH_WEAK_CHALLENGE":
     case "AUTH_MISSING_NAMES":
-      return new SmbSecurityError("policy", "the server does not authenticate the way we must", error);
+      return new SmbSecurityError("policy", "the server does not authenticate the way we must", {
+        cause: error,
+      });
     case "AUTH_MALFORMED_TOKEN":
     case "AUTH_UNEXPECTED_TOKEN":
       return new SmbProtocolError("the login broke the protocol", error);
@@ -160,7 +162,10 @@ function translate(error: AuthError): SmbError | AuthError {
 function refusal(status: number): SmbError {
   const error = new SmbStatusError("SESSION_SETUP", status);
   if (status === NtStatus.NTLM_BLOCKED) {
-    return new SmbSecurityError("policy", "the server takes no NTLM: log in by Kerberos", error);
+    return new SmbSecurityError("policy", "the server takes no NTLM: log in by Kerberos", {
+      cause: error,
+      remedy: { option: "auth", value: "kerberos" },
+    });
   }
   if (classifyStatus(status) === "credentials") {
     return new SmbCredentialsError("the server refused the credentials", status, error);

@@ -77,13 +77,18 @@ export async function negotiate(
   );
   connection.submit([call]);
   const { header, message } = await connection.settle(call, signal);
-  if (header.status !== NtStatus.SUCCESS) throw new SmbStatusError("NEGOTIATE", header.status);
+  if (header.status !== NtStatus.SUCCESS) {
+    const error = new SmbStatusError("NEGOTIATE", header.status);
+    throw header.status === NtStatus.NOT_SUPPORTED ? noCommonDialect(dialects, error) : error;
+  }
   const response = decodeNegotiateResponse(message);
   const dialect = dialects.find((each) => each === response.dialect);
   if (dialect === undefined) {
     const known = DIALECTS.find((each) => each === response.dialect);
     const name = known === undefined ? `dialect 0x${response.dialect.toString(16)}` : dialectName(known);
-    throw new SmbSecurityError("policy", `the server wants to speak SMB ${name}, which was not offered`);
+    throw new SmbSecurityError("policy", `the server wants to speak SMB ${name}, which was not offered`, {
+      ...(known === undefined ? {} : { remedy: { option: "dialects", value: known } }),
+    });
   }
   if (response.maxTransactSize < SMALLEST_TRANSACT) {
     throw new SmbProtocolError(`NEGOTIATE: MaxTransactSize ${response.maxTransactSize}`);
@@ -110,11 +115,23 @@ export async function negotiate(
     throw new SmbSecurityError(
       "policy",
       `encryption is required, and the server (SMB ${dialectName(dialect)}) has no cipher of ours`,
+      { remedy: { option: "encryption", value: "auto" } },
     );
   }
   const largeMtu = (response.capabilities & Capabilities.LARGE_MTU) !== 0;
   connection.negotiated({ multiCredit: dialect >= 0x0210 && largeMtu });
   return negotiated;
+}
+
+/** What a server says that speaks none of what was offered (MS-SMB2 3.3.5.4): older ones than we accept, as a rule. */
+function noCommonDialect(offered: readonly Dialect[], cause: SmbStatusError): SmbSecurityError {
+  const oldest = DIALECTS.find((dialect) => offered.includes(dialect));
+  const [older] = DIALECTS;
+  const message = `the server speaks no SMB dialect from ${dialectName(oldest ?? older)} on`;
+  return new SmbSecurityError("policy", message, {
+    cause,
+    ...(oldest === older ? {} : { remedy: { option: "dialects", value: older } }),
+  });
 }
 
 function offeredCapabilities(options: ConnectionOptions): number {
@@ -215,7 +232,9 @@ function willSign(dialect: Dialect, response: NegotiateResponse, options: Connec
   const offered =
     (response.securityMode & (SecurityMode.SIGNING_ENABLED | SecurityMode.SIGNING_REQUIRED)) !== 0;
   if (options.signing === "required" && !offered) {
-    throw new SmbSecurityError("policy", "signing is required, and the server does not offer it");
+    throw new SmbSecurityError("policy", "signing is required, and the server does not offer it", {
+      remedy: { option: "signing", value: "if-offered" },
+    });
   }
   // 3.1.1 protects its own negotiation by signing, whatever the policy says.
   return offered || dialect === 0x0311;

@@ -231,6 +231,7 @@ function secure(connection: Connection, negotiated: Negotiated, login: LoginResu
         options.encryption === "off"
           ? "the server demands encryption, which is switched off"
           : "encryption is required, and the server has no cipher of ours",
+        { remedy: { option: "encryption", value: "auto" } },
       );
     }
     security.sealing = true;

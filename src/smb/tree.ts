@@ -181,7 +181,9 @@ export class Tree {
 function encrypt(session: Session): void {
   const { security, connection } = session;
   if (connection.options.encryption === "off") {
-    throw new SmbSecurityError("policy", "the share demands encryption, which is switched off");
+    throw new SmbSecurityError("policy", "the share demands encryption, which is switched off", {
+      remedy: { option: "encryption", value: "auto" },
+    });
   }
   if (!security.canSeal)
     throw new SmbSecurityError("policy", "the share demands encryption, no cipher was agreed on");

@@ -1,4 +1,4 @@
-import { ACCOUNT_OPTIONS, type Command, JSON_OPTION } from "../command.ts";
+import { ACCOUNT_OPTIONS, type Command, JSON_OPTION, SHARE_OPTIONS } from "../command.ts";
 
 export const tail: Command = {
   spec: {
@@ -11,6 +11,10 @@ export const tail: Command = {
         "changes of one directory; asks for the password",
       ],
       ["smb2nats tail //nas/media --recursive --username 'CORP\\ann'", "the directory and all below it"],
+      [
+        "smb2nats tail //old-nas/media --username ann --min-dialect 2.0.2",
+        "a server that speaks nothing newer",
+      ],
       ["SMB2NATS_PASSWORD_FILE=pw smb2nats tail //nas/media --username ann --json", "one JSON object a line"],
     ],
     options: {
@@ -21,6 +25,7 @@ export const tail: Command = {
       },
       json: JSON_OPTION,
       ...ACCOUNT_OPTIONS,
+      ...SHARE_OPTIONS,
     },
     operands: { min: 1, max: 1 },
     notes:

@@ -11,6 +11,7 @@ import { isShareArgument } from "../share-argument.ts";
 import { firstContact } from "./first-contact.ts";
 import { interruptible } from "./interruptible.ts";
 import { nameShare, type OpenedShare, openConfigured, openNamedShare } from "./open-share.ts";
+import { shareSettings } from "./share-settings.ts";
 
 /** What `check --json` prints for a connection that answers. */
 export interface CheckReport {
@@ -21,6 +22,7 @@ export interface CheckReport {
   readonly signing: string;
   readonly encryption: string;
   readonly server: string;
+  /** Of Windows: `major.minor.build`. No other server tells its own. */
   readonly version?: string;
   /** Whether a CHANGE_NOTIFY was accepted, on one directory and on a tree. */
   readonly notify: boolean;
@@ -89,6 +91,7 @@ async function targets(
     return [async () => ({ ...openNamedShare(named, context), path: named.argument.path })];
   }
   const { config } = loadFor(invocation, context);
+  const settings = shareSettings(invocation);
   const known = Object.keys(config.connections);
   const names = operands.length > 0 ? operands : known;
   if (names.length === 0)
@@ -100,7 +103,7 @@ async function targets(
       `there is no connection ${JSON.stringify(name)}${meant === undefined ? "" : `; did you mean ${meant}?`}`,
     );
   }
-  return names.map((name) => async () => ({ ...(await openConfigured(name, config)), path: "/" }));
+  return names.map((name) => async () => ({ ...(await openConfigured(name, config, settings)), path: "/" }));
 }
 
 async function examine(
@@ -126,7 +129,8 @@ async function examine(
     signing: server?.signing.active === true ? server.signing.algorithm : "off",
     encryption: server?.encryption.active === true ? String(server.encryption.cipher ?? "on") : "off",
     server: server?.kind ?? "unknown",
-    ...(server?.version === undefined ? {} : { version: server.version }),
+    // Others than Windows have nothing of their own to say there: Samba has said 6.1.0 for twenty years.
+    ...(server?.kind !== "windows" || server.version === undefined ? {} : { version: server.version }),
     notify: single,
     recursion: full ? "full" : tree ? "partial" : "none",
     ...(watchesPerConnection === undefined ? {} : { slots: watchesPerConnection }),
@@ -174,11 +178,10 @@ function print(out: Output, report: CheckReport | CheckFailure): void {
     return;
   }
   const { listing } = report;
-  const version = report.version === undefined ? "" : ` ${report.version}`;
   const rows: [string, string][] = [
     [
       "server",
-      `${report.server}${version}, SMB ${report.dialect}, ${report.auth === undefined ? "" : `${report.auth} `}login in ${report.loginMs} ms`,
+      `${serverText(report)}, SMB ${report.dialect}, ${report.auth === undefined ? "" : `${report.auth} `}login in ${report.loginMs} ms`,
     ],
     ...(report.route === undefined ? [] : ([["route", report.route.join(" -> ")]] as [string, string][])),
     ["signing", report.signing],
@@ -197,6 +200,11 @@ function print(out: Output, report: CheckReport | CheckFailure): void {
     ],
   ];
   out.table(rows.map(([key, value]) => [`  ${out.style("dim", key)}`, value]));
+}
+
+function serverText({ server, version }: CheckReport): string {
+  if (server === "unknown") return "of an unknown kind";
+  return version === undefined ? server : `${server} ${version}`;
 }
 
 const RECURSION: Readonly<Record<CheckReport["recursion"], string>> = {

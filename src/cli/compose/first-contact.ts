@@ -2,10 +2,11 @@ import { deferred, ignoreRejection } from "../../base/async.ts";
 import { describeError } from "../../base/errors.ts";
 import { sourceError } from "../../share/failure.ts";
 import type { Share } from "../../share/share.ts";
-import { SmbStatusError } from "../../smb/errors.ts";
+import { SmbProtocolError, SmbStatusError } from "../../smb/errors.ts";
 import { poolFacts } from "../../smb/facts.ts";
 import { SourceError } from "../../watch/source.ts";
 import { RefusedError, UnavailableError } from "../exit-codes.ts";
+import { hintFor } from "./remedy.ts";
 
 export interface FirstContactOptions {
   /** Label of the share's facts: the connection's name. */
@@ -50,6 +51,21 @@ function explain(error: Error, where: string, username: string | undefined): Err
   if (error.cause instanceof SmbStatusError && error.cause.statusName === "STATUS_BAD_NETWORK_NAME") {
     return new SourceError("gone", `${where}: the server has no such share`);
   }
-  if (error.failure === "unreachable") return new UnavailableError(`${where} cannot be reached: ${why}`);
-  return new RefusedError(`${where} refused us: ${why}`);
+  if (error.failure === "unreachable") {
+    const what = hasAnswered(error) ? "answers, but not so that it can be used" : "cannot be reached";
+    return new UnavailableError(`${where} ${what}: ${why}`);
+  }
+  const hint = hintFor(error);
+  const verdict = error.failure === "policy" ? "cannot be used" : "refused us";
+  return new RefusedError(`${where} ${verdict}: ${why}${hint}`);
+}
+
+/** Whether something was there that said something, if nothing of use. */
+function hasAnswered(error: unknown): boolean {
+  let current = error;
+  for (let depth = 0; depth < 8 && current instanceof Error; depth++) {
+    if (current instanceof SmbStatusError || current instanceof SmbProtocolError) return true;
+    current = current.cause;
+  }
+  return false;
 }

@@ -13,6 +13,7 @@ import {
   sessionFacts,
 } from "../../smb/facts.ts";
 import type { Observer } from "./observe.ts";
+import { adviceFor } from "./remedy.ts";
 
 /** Listens to the SMB engine; returns what ends it. */
 export function observeSmb({ metrics: { smb }, log, summary }: Observer): (() => void)[] {
@@ -108,6 +109,7 @@ export function observeSmb({ metrics: { smb }, log, summary }: Observer): (() =>
             connection,
             retryMs: Math.round(fact.retryMs),
             error: fact.error,
+            remedy: adviceFor(fact.error)?.setting,
           });
           return;
         case "lost":

@@ -6,6 +6,7 @@ import { resolveCredentials } from "../credentials.ts";
 import { connectionNameOf, formatShare, parseShareArgument, type ShareArgument } from "../share-argument.ts";
 import { authProvider } from "./auth.ts";
 import { shareOptions } from "./share-options.ts";
+import { type ShareSettings, shareSettings } from "./share-settings.ts";
 
 /** A share, ready to be asked; nothing has been sent yet. */
 export interface OpenedShare {
@@ -32,6 +33,7 @@ export async function nameShare(
   context: Context,
 ): Promise<NamedShare> {
   const argument = parseShareArgument(operand);
+  const settings = shareSettings(invocation);
   const where = formatShare(argument);
   const { username, domain, password } = await resolveCredentials(invocation, context, where);
   const entry = {
@@ -40,6 +42,7 @@ export async function nameShare(
     ...(argument.port === undefined ? {} : { port: argument.port }),
     username,
     ...(domain === undefined ? {} : { domain }),
+    ...settings,
   };
   return { name: connectionNameOf(argument), argument, entry, where, password };
 }
@@ -50,23 +53,27 @@ export function openNamedShare(
   context: Pick<Context, "env">,
 ): OpenedShare {
   const { config } = loadConfig({ env: context.env, argument: { name, entry } });
-  return openConnection(name, config, password, where);
+  return openConnection(name, config.connections[name] as ConnectionConfig, password, where);
 }
 
-/** A connection of the configuration. @throws SecretError, UsageError */
-export async function openConfigured(name: string, config: Config): Promise<OpenedShare> {
-  const passwordFile = config.connections[name]?.passwordFile;
+/** A connection of the configuration, with what the command line says otherwise. @throws SecretError, UsageError */
+export async function openConfigured(
+  name: string,
+  config: Config,
+  settings: ShareSettings = {},
+): Promise<OpenedShare> {
+  const connection = { ...(config.connections[name] as ConnectionConfig), ...settings };
+  const { passwordFile } = connection;
   const password = passwordFile === undefined ? undefined : (await readSecretFile(passwordFile)).secret;
-  return openConnection(name, config, password);
+  return openConnection(name, connection, password);
 }
 
 function openConnection(
   name: string,
-  config: Config,
+  settings: ConnectionConfig,
   password: Secret | undefined,
   where?: string,
 ): OpenedShare {
-  const settings = config.connections[name] as ConnectionConfig;
   const share = new Share(shareOptions(name, settings, authProvider(name, settings, password)));
   return { name, share, settings, where: where ?? formatShare(settings) };
 }

@@ -1,5 +1,5 @@
 import type { Broker } from "../../broker/port.ts";
-import type { Context, Invocation } from "../command.ts";
+import { type Context, type Invocation, SHARE_OPTIONS } from "../command.ts";
 import { EmbeddedNats } from "../embedded-nats.ts";
 import { type ExitCode, UsageError } from "../exit-codes.ts";
 import { openBroker } from "./broker.ts";
@@ -36,6 +36,12 @@ export function runGateway(invocation: Invocation, context: Context): Promise<Ex
 export async function runUp(invocation: Invocation, context: Context): Promise<ExitCode> {
   const [operand] = invocation.operands;
   const named = operand === undefined ? undefined : await nameShare(operand, invocation, context);
+  const option = Object.keys(SHARE_OPTIONS).find((name) => invocation.flag(name));
+  if (named === undefined && option !== undefined) {
+    throw new UsageError(
+      `--${option} is for a share named here; of configured ones the configuration says it`,
+    );
+  }
   const argument =
     named === undefined
       ? undefined

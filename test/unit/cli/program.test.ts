@@ -66,6 +66,13 @@ describe("the program", () => {
     [["config", "chekc"], 'unknown action "chekc"; did you mean "check"?'],
     [["subject", "NAS", "/"], '"NAS" is not a connection\'s name'],
     [["subject", "nas", "a/../b"], "bad path"],
+    [["tail", "//nas/media", "--min-dialect", "1.0"], '--min-dialect: "1.0" is not one of 2.0.2, 2.1'],
+    [
+      ["check", "//nas/media", "--max-handles", "many"],
+      '--max-handles: "many" is not an integer, 1 to 100000',
+    ],
+    [["check", "--signing", "never"], '--signing: "never" is not one of required, if-offered'],
+    [["up", "--cover", "tree"], "--cover is for a share named here"],
   ])("%j is a usage error", async (args, line) => {
     const { code, stdout, stderr } = await run(args);
     expect(code).toBe(2);
