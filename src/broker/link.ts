@@ -251,7 +251,9 @@ function toCoreMessage(message: Msg): CoreMessage {
     respond(data, headers) {
       try {
         return message.respond(data, headers === undefined ? {} : { headers: toNatsHeaders(headers) });
-      } catch {
+      } catch (error) {
+        const failure = toBrokerError(error, `answer to ${message.subject}`);
+        if (failure.code === "BROKER_TOO_LARGE") throw failure;
         return false; // closed meanwhile; the asker hears of it by its own deadline
       }
     },

@@ -72,7 +72,10 @@ export interface CoreMessage {
   readonly data: Uint8Array;
   /** By exact name; `undefined` when absent. */
   header(name: string): string | undefined;
-  /** False when the message asks for no answer, or the connection is gone. */
+  /**
+   * False when the message asks for no answer, or the connection is gone.
+   * @throws BrokerError `BROKER_TOO_LARGE`: nothing is sent, and the asker still waits.
+   */
   respond(data?: Uint8Array, headers?: Readonly<Record<string, string>>): boolean;
 }
 

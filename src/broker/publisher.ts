@@ -35,8 +35,11 @@ export interface Store {
 }
 
 const MIB = 1_048_576;
-/** Room for headers beside the body: the path may appear percent-encoded. */
+/** Room for headers beside the body: the path may appear percent-encoded. Half of what a very small limit lets through. */
 const HEADER_ROOM = 16_384;
+function maxBody(maxPayload: number): number {
+  return maxPayload - Math.min(HEADER_ROOM, Math.ceil(maxPayload / 2));
+}
 const FENCE_CHECK_MS = 250;
 
 interface Waiting {
@@ -74,7 +77,7 @@ export class NatsEventPublisher implements EventPublisher {
     this.#clock = clock;
     this.#options = options;
     this.#maxInFlight = options.maxInFlight ?? 256;
-    const bodyLimit = store.maxPayload - HEADER_ROOM;
+    const bodyLimit = maxBody(store.maxPayload);
     this.#limits = {
       maxMessages: options.maxMessages ?? 20_000,
       maxBytes: options.maxBytes ?? 64 * MIB,
@@ -172,7 +175,7 @@ export class NatsEventPublisher implements EventPublisher {
       const { watch, lane } = next;
       lane.listed = false;
       if (watch.queue.mustWait(lane)) continue;
-      const sealed = watch.seal(lane, this.#store.maxPayload - HEADER_ROOM);
+      const sealed = watch.seal(lane, maxBody(this.#store.maxPayload));
       if (sealed === undefined) {
         this.#list(watch, lane);
         continue;

@@ -6,6 +6,7 @@ import type { BrokerLink, KvBucket } from "../broker/port.ts";
 import { eventSubject, leaseKey, refKey, watchName } from "../broker/subjects.ts";
 import { FleetError } from "./errors.ts";
 import { LIST_SUBJECT } from "./list-client.ts";
+import { fitItems, fitListing } from "./page-fit.ts";
 import type { Listing, ListRequest, WatchTarget } from "./port.ts";
 import { decodeLease, encodeRecord, type LeaseRecord } from "./records.ts";
 import { type Endpoint, MicroService } from "./service.ts";
@@ -69,7 +70,6 @@ export class ControlService {
 
   constructor(options: ControlOptions) {
     this.#options = options;
-    const { list } = options;
     this.#service = new MicroService({
       link: options.link,
       name: "smb2nats",
@@ -82,14 +82,14 @@ export class ControlService {
         endpoint("watch-list", "smb2nats.watch.list", ListWatches, (request) => this.#list(request)),
         endpoint("watch-stat", "smb2nats.watch.stat", Target, (request) => this.#stat(request)),
         endpoint("directory-list", LIST_SUBJECT, List, ({ connection, path, after, limit }, signal) =>
-          list(
+          this.#listDirectory(
             {
               connection,
               path,
               ...(after === undefined ? {} : { after }),
               ...(limit === undefined ? {} : { limit }),
             },
-            { signal },
+            signal,
           ),
         ),
       ],
@@ -157,8 +157,21 @@ export class ControlService {
     const { watches } = collectStatus(this.#options.view);
     const wanted =
       connection === undefined ? watches : watches.filter((one) => one.connection === connection);
-    const next = from + limit;
-    return { watches: wanted.slice(from, next), ...(next < wanted.length ? { next } : {}) };
+    const page = fitItems(
+      wanted.slice(from, from + limit),
+      { watches: [], next: wanted.length },
+      this.#maxPayload,
+    );
+    const next = from + page.length;
+    return { watches: page, ...(next < wanted.length ? { next } : {}) };
+  }
+
+  async #listDirectory(request: ListRequest, signal: AbortSignal): Promise<Listing> {
+    return fitListing(await this.#options.list(request, { signal }), this.#maxPayload);
+  }
+
+  get #maxPayload(): number {
+    return this.#options.link.server.maxPayload;
   }
 
   async #stat(request: z.infer<typeof Target>): Promise<unknown> {

@@ -31,13 +31,16 @@ export type SweepFact = { readonly type: "swept"; readonly refs: number; readonl
 /** An entry of the bucket that nobody can read; it is ignored. */
 export type RecordFact = { readonly type: "unreadable"; readonly key: string; readonly message: string };
 
-export type ControlFact = {
-  readonly type: "request";
-  readonly endpoint: string;
-  readonly seconds: number;
-  /** `ok`, or the contract's error code. */
-  readonly outcome: string;
-};
+export type ControlFact =
+  | {
+      readonly type: "request";
+      readonly endpoint: string;
+      readonly seconds: number;
+      /** `ok`, or the contract's error code. */
+      readonly outcome: string;
+    }
+  /** An answer was over the server's limit, bytes; `limit` was answered in its place. */
+  | { readonly type: "too-large"; readonly endpoint: string; readonly limit: number };
 
 export const leaseFacts: Channel<LeaseFact> = channel("fleet.lease");
 export const refFacts: Channel<RefFact> = channel("fleet.ref");

@@ -111,8 +111,9 @@ export class MicroService {
       if (this.#pending.size > (this.#options.maxPending ?? 256)) {
         throw new FleetError("limit", "too many requests at once");
       }
-      respond(message, await endpoint.handle(parse(message.data), this.#stop.signal));
-    } catch (error) {
+      send(message, await endpoint.handle(parse(message.data), this.#stop.signal));
+    } catch (thrown) {
+      const error = errorCode(thrown) === "BROKER_TOO_LARGE" ? this.#tooLarge(endpoint, thrown) : thrown;
       outcome = error instanceof FleetError ? error.failure : "internal";
       // What is not meant for the asker stays here: the code says enough to find it in our log.
       const text = error instanceof FleetError ? error.message : `internal error ${errorCode(error)}`;
@@ -130,6 +131,14 @@ export class MicroService {
     const elapsed = this.#clock.monotonic() - started;
     stats.nanoseconds += Math.round(elapsed * 1e6);
     controlFacts.publish({ type: "request", endpoint: endpoint.name, seconds: elapsed / 1_000, outcome });
+  }
+
+  /** Only the operator can help: with a larger `max_payload`. */
+  #tooLarge({ name }: Endpoint, cause: unknown): FleetError {
+    const limit = this.#options.link.server.maxPayload;
+    controlFacts.publish({ type: "too-large", endpoint: name, limit });
+    const text = `the answer is larger than the NATS server lets through (max_payload ${limit})`;
+    return new FleetError("limit", text, cause);
   }
 
   #identity(type: "ping" | "info" | "stats"): Record<string, unknown> {
@@ -181,11 +190,16 @@ function parse(data: Uint8Array): unknown {
   }
 }
 
-/** An asker that left, or a link that is away, gets no answer: it asks again. */
+/** An asker that left, or a link that is away, gets no answer: it asks again. @throws BrokerError `BROKER_TOO_LARGE` */
+function send(message: CoreMessage, body: unknown, headers?: Readonly<Record<string, string>>): void {
+  message.respond(new TextEncoder().encode(JSON.stringify(body)), headers);
+}
+
+/** For answers that nothing is left to be said about. */
 function respond(message: CoreMessage, body: unknown, headers?: Readonly<Record<string, string>>): void {
   try {
-    message.respond(new TextEncoder().encode(JSON.stringify(body)), headers);
+    send(message, body, headers);
   } catch {
-    // Same as above: the link closed under us.
+    // Larger than a server lets through that takes not even this.
   }
 }

@@ -55,7 +55,18 @@ export function observeFleet({ metrics: { fleet }, log, summary }: Observer): ((
       fleet.unreadable.inc();
       summary.warn(`record ${key}`, "fleet.unreadable", message, { key });
     }),
-    controlFacts.subscribe(({ endpoint, outcome, seconds }) => {
+    controlFacts.subscribe((fact) => {
+      const { endpoint } = fact;
+      if (fact.type === "too-large") {
+        summary.warn(
+          `too-large ${endpoint}`,
+          "control.too-large",
+          "an answer is over the NATS server's max_payload and was not sent",
+          { endpoint, maxPayload: fact.limit },
+        );
+        return;
+      }
+      const { outcome, seconds } = fact;
       fleet.controlRequests.inc({ endpoint, outcome: outcomes.of(outcome) });
       fleet.controlSeconds.observe({ endpoint }, seconds);
     }),

@@ -1,4 +1,4 @@
-import { type Nats, startNats } from "../../../scripts/lab/nats.ts";
+import { type Nats, type NatsOptions, startNats } from "../../../scripts/lab/nats.ts";
 import { ClosedError } from "../../../src/base/errors.ts";
 import { connectBroker } from "../../../src/broker/broker.ts";
 import type { Broker } from "../../../src/broker/port.ts";
@@ -34,8 +34,8 @@ export class Fleet {
     this.nats = nats;
   }
 
-  static async start(): Promise<Fleet> {
-    return new Fleet(await startNats());
+  static async start(options: NatsOptions = {}): Promise<Fleet> {
+    return new Fleet(await startNats(options));
   }
 
   async broker(): Promise<Broker> {

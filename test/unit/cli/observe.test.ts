@@ -164,6 +164,22 @@ describe("facts become metrics and lines", () => {
     }
   });
 
+  it("fleet: an answer that cannot be sent is told aloud, and counted as refused", async () => {
+    fleet.controlFacts.publish({ type: "too-large", endpoint: "directory-list", limit: 1_024 });
+    fleet.controlFacts.publish({
+      type: "request",
+      endpoint: "directory-list",
+      seconds: 0.1,
+      outcome: "limit",
+    });
+    expect(await samples()).toContain(
+      'smb2nats_control_requests_total{endpoint="directory-list",outcome="limit"} 1',
+    );
+    expect(lines).toContainEqual(
+      expect.objectContaining({ event: "control.too-large", endpoint: "directory-list", maxPayload: 1_024 }),
+    );
+  });
+
   it("nothing is heard after the end", async () => {
     await scope.close();
     gateway.socketFacts.publish({ type: "opened" });

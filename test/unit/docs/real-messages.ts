@@ -160,6 +160,7 @@ export async function controlAnswers(): Promise<ControlAnswer[]> {
   const bucket = new MemoryBucket();
   const listeners = new Map<string, (message: CoreMessage) => void>();
   const link = {
+    server: { name: "test", version: "2.10.0", maxPayload: 1_048_576 },
     subscribe: (subject: string, listener: (message: CoreMessage) => void) => {
       listeners.set(subject, listener);
       return { ready: Promise.resolve(), close: () => undefined };
