@@ -5,8 +5,8 @@ import { Worker } from "node:worker_threads";
 import { type Samba, startSamba } from "../scripts/lab/samba.ts";
 import { createNtlmProvider } from "../src/auth/ntlm.ts";
 import { Share } from "../src/share/share.ts";
-import type { DirectoryHandle } from "../src/smb/handle.ts";
-import { SmbPool } from "../src/smb/pool.ts";
+import type { DirectoryHandle } from "../src/smb/files/handle.ts";
+import { SmbPool } from "../src/smb/pool/pool.ts";
 import { type Row, rounded, type Section } from "./stats.ts";
 
 /** Each listener in turn, so many times: what else runs on the machine hits all of them alike. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { startNats } from "../scripts/lab/nats.ts";
 import { connectBroker } from "../src/broker/broker.ts";
-import type { NatsLink } from "../src/broker/link.ts";
+import type { NatsLink } from "../src/broker/link/link.ts";
 import type { Broker } from "../src/broker/port.ts";
 import { FleetMember } from "../src/fleet/member.ts";
 import type { WorkerReport } from "./fleet-worker.ts";

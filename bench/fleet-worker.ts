@@ -1,6 +1,6 @@
 // A worker over a share that is quiet and answers at once: what remains to be measured is the fleet's own work.
 import { connectBroker } from "../src/broker/broker.ts";
-import type { NatsLink } from "../src/broker/link.ts";
+import type { NatsLink } from "../src/broker/link/link.ts";
 import type { ShareWatch } from "../src/watch/api.ts";
 import { Worker } from "../src/worker/worker.ts";
 import { settledMemory } from "./stats.ts";

@@ -5,7 +5,7 @@ import { connect } from "@nats-io/transport-node";
 import WebSocket from "ws";
 import { startStack } from "../scripts/lab/stack.ts";
 import { createNtlmProvider } from "../src/auth/ntlm.ts";
-import { SmbPool } from "../src/smb/pool.ts";
+import { SmbPool } from "../src/smb/pool/pool.ts";
 import { quantile, type Row, rounded, type Section } from "./stats.ts";
 
 /**

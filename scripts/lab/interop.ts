@@ -5,7 +5,7 @@ import { waitFor } from "../../src/base/async.ts";
 import type { CipherId } from "../../src/crypto/sealing.ts";
 import type { SigningAlgorithm } from "../../src/crypto/signing.ts";
 import { DIALECTS, type Dialect, dialectName } from "../../src/smb/options.ts";
-import { SmbPool } from "../../src/smb/pool.ts";
+import { SmbPool } from "../../src/smb/pool/pool.ts";
 import type { Samba } from "./samba.ts";
 import { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
 

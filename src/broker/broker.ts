@@ -1,18 +1,18 @@
 import { Backoff, sleep, throwIfAborted } from "../base/async.ts";
 import { Scope } from "../base/scope.ts";
-import type { ConnectOptions } from "./connect-options.ts";
+import { NatsKvBucket } from "./bucket/kv.ts";
+import { NatsKvMirror } from "./bucket/mirror.ts";
+import { NatsObjectBucket } from "./bucket/objects.ts";
 import { connectionFacts } from "./facts.ts";
-import { NatsEventFeed } from "./feed.ts";
-import { NatsKvBucket } from "./kv.ts";
-import { NatsLink } from "./link.ts";
-import { NatsKvMirror } from "./mirror.ts";
-import { toBrokerError } from "./nats-errors.ts";
-import { NatsObjectBucket } from "./objects.ts";
+import { NatsEventFeed } from "./feed/feed.ts";
+import type { ConnectOptions } from "./link/connect-options.ts";
+import { NatsLink } from "./link/link.ts";
+import { toBrokerError } from "./link/nats-errors.ts";
 import type { Broker, EventPublisher, KvMirror, MirrorOptions, PublisherOptions } from "./port.ts";
-import { jetStreamStore, NatsEventPublisher } from "./publisher.ts";
+import { jetStreamStore, NatsEventPublisher } from "./publish/publisher.ts";
 import type { StreamOptions } from "./stream-config.ts";
-import { NOT_READY, StreamKeeper } from "./stream-keeper.ts";
-import { type PreparedStreams, prepareStreams } from "./streams.ts";
+import { NOT_READY, StreamKeeper } from "./streams/stream-keeper.ts";
+import { type PreparedStreams, prepareStreams } from "./streams/streams.ts";
 
 export interface BrokerOptions extends ConnectOptions {
   readonly streams?: StreamOptions;

@@ -5,13 +5,14 @@ import { type WebSocket, WebSocketServer } from "ws";
 import { deferred, sleep, waitFor } from "../base/async.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { FleetClient } from "../fleet/port.ts";
-import { AddressBook, isLoopback } from "./address.ts";
-import { Admissions, SUBPROTOCOL, withoutQuery } from "./admission.ts";
-import { Assets } from "./assets.ts";
+import { AddressBook, isLoopback } from "./auth/address.ts";
+import { Admissions, SUBPROTOCOL, withoutQuery } from "./auth/admission.ts";
+import { ANONYMOUS, createVerifier, type Identity, type TokenVerifier, verifyNow } from "./auth/tokens.ts";
 import { CLOSE } from "./close-codes.ts";
 import { GatewayOptionsError, TokenError } from "./errors.ts";
 import { authFailureFacts, refusalFacts } from "./facts.ts";
-import { Hub } from "./hub.ts";
+import { Assets } from "./http/assets.ts";
+import { Hub } from "./hub/hub.ts";
 import {
   type AuthOptions,
   type GatewayLimits,
@@ -21,9 +22,8 @@ import {
   resolveTimes,
   type ServedConnection,
 } from "./options.ts";
-import { Peer, type PeerHost, type PeerSocket } from "./peer.ts";
-import { ANONYMOUS, createVerifier, type Identity, type TokenVerifier, verifyNow } from "./tokens.ts";
-import { peerSocket } from "./ws-socket.ts";
+import { Peer, type PeerHost, type PeerSocket } from "./peer/peer.ts";
+import { peerSocket } from "./peer/ws-socket.ts";
 
 export interface GatewayStats {
   /** WebSockets, those still authenticating included. */

@@ -1,9 +1,9 @@
 import type { AuthProvider } from "../auth/provider.ts";
 import { systemClock } from "../base/clock.ts";
 import { type CanonicalPath, canonicalPath, segmentsOf } from "../base/path.ts";
-import { DfsPool } from "../smb/dfs-pool.ts";
-import { type PoolInfo, SmbPool } from "../smb/pool.ts";
-import type { PoolOptions } from "../smb/pool-options.ts";
+import { DfsPool } from "../smb/dfs/dfs-pool.ts";
+import { type PoolInfo, SmbPool } from "../smb/pool/pool.ts";
+import type { PoolOptions } from "../smb/pool/pool-options.ts";
 import type { ShareWatch } from "../watch/api.ts";
 import type { ShareWatcherOptions, Surroundings } from "../watch/options.ts";
 import { ShareWatcher } from "../watch/share-watcher.ts";

@@ -2,9 +2,9 @@ import { waitFor } from "../base/async.ts";
 import { describeError } from "../base/errors.ts";
 import type { CanonicalPath } from "../base/path.ts";
 import { ShareCapabilities } from "../codec/msg/tree-connect.ts";
-import type { DirectoryHandle } from "../smb/handle.ts";
-import type { ArmOptions, NotifyOutcome as SmbNotifyOutcome } from "../smb/notify.ts";
-import type { SmbPool } from "../smb/pool.ts";
+import type { DirectoryHandle } from "../smb/files/handle.ts";
+import type { ArmOptions, NotifyOutcome as SmbNotifyOutcome } from "../smb/files/notify.ts";
+import type { SmbPool } from "../smb/pool/pool.ts";
 import {
   type ArmedNotify,
   type DirectoryEntry,

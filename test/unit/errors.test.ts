@@ -21,7 +21,7 @@ import { ERROR_CODES, GatewayOptionsError, RequestError, TokenError } from "../.
 import { ConfigError } from "../../src/ops/config/error.ts";
 import { ListenError } from "../../src/ops/http.ts";
 import { SecretError } from "../../src/ops/secrets.ts";
-import { SmbDfsError } from "../../src/smb/dfs-errors.ts";
+import { SmbDfsError } from "../../src/smb/dfs/dfs-errors.ts";
 import {
   SmbConnectionError,
   SmbCredentialsError,

@@ -1,6 +1,6 @@
 import { type BrokerOptions, connectBroker } from "../../broker/broker.ts";
-import type { ConnectAuth } from "../../broker/connect-options.ts";
 import { BrokerError } from "../../broker/errors.ts";
+import type { ConnectAuth } from "../../broker/link/connect-options.ts";
 import type { Broker } from "../../broker/port.ts";
 import type { NatsConfig } from "../../ops/config/config.ts";
 import { UnavailableError } from "../exit-codes.ts";

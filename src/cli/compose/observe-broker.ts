@@ -1,6 +1,6 @@
 import { connectionFacts, feedFacts, mirrorFacts, outboxFacts, publishFacts } from "../../broker/facts.ts";
 import { BoundedLabel } from "../../ops/metrics/metric-set.ts";
-import type { Observer } from "./observe.ts";
+import type { Observer } from "./observer.ts";
 
 /** Listens to the NATS floor; returns what ends it. */
 export function observeBroker(observer: Observer): (() => void)[] {

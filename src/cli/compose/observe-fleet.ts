@@ -1,6 +1,6 @@
 import { controlFacts, leaseFacts, recordFacts, refFacts, sweepFacts } from "../../fleet/facts.ts";
 import { BoundedLabel } from "../../ops/metrics/metric-set.ts";
-import type { Observer } from "./observe.ts";
+import type { Observer } from "./observer.ts";
 
 /** Listens to leases, refs and the control API; returns what ends it. */
 export function observeFleet({ metrics: { fleet }, log, summary }: Observer): (() => void)[] {

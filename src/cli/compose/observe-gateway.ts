@@ -8,7 +8,7 @@ import {
   subscriptionFacts,
 } from "../../gateway/facts.ts";
 import { BoundedLabel } from "../../ops/metrics/metric-set.ts";
-import type { Observer } from "./observe.ts";
+import type { Observer } from "./observer.ts";
 
 /** Listens to the gateway; returns what ends it. */
 export function observeGateway({ metrics: { gateway }, log, summary }: Observer): (() => void)[] {

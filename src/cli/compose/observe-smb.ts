@@ -12,7 +12,7 @@ import {
   requestFacts,
   sessionFacts,
 } from "../../smb/facts.ts";
-import type { Observer } from "./observe.ts";
+import type { Observer } from "./observer.ts";
 import { adviceFor } from "./remedy.ts";
 
 /** Listens to the SMB engine; returns what ends it. */

@@ -6,7 +6,7 @@ import {
   reconcileFacts,
   watchFacts,
 } from "../../worker/facts.ts";
-import type { Observer } from "./observe.ts";
+import type { Observer } from "./observer.ts";
 
 /** Listens to the watch engine and the worker's control loop; returns what ends it. */
 export function observeWatch(observer: Observer): (() => void)[] {

@@ -7,14 +7,7 @@ import { observeFleet } from "./observe-fleet.ts";
 import { observeGateway } from "./observe-gateway.ts";
 import { observeSmb } from "./observe-smb.ts";
 import { observeWatch } from "./observe-watch.ts";
-
-/** What an observer of one floor writes to. */
-export interface Observer {
-  readonly metrics: Metrics;
-  readonly log: Log;
-  /** For failures that repeat. */
-  readonly summary: Summary;
-}
+import type { Observer } from "./observer.ts";
 
 /** Turns the facts that the floors state into metrics and log lines, until the scope closes. */
 export function observe(metrics: Metrics, log: Log): Scope {

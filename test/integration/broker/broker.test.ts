@@ -4,9 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Nats, startNats } from "../../../scripts/lab/nats.ts";
 import { connectBroker } from "../../../src/broker/broker.ts";
 import { ConflictError } from "../../../src/broker/errors.ts";
-import { NatsLink } from "../../../src/broker/link.ts";
+import { NatsLink } from "../../../src/broker/link/link.ts";
 import type { Broker } from "../../../src/broker/port.ts";
-import { prepareStreams } from "../../../src/broker/streams.ts";
+import { prepareStreams } from "../../../src/broker/streams/streams.ts";
 import { until } from "../../support/until.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);

@@ -3,10 +3,10 @@ import { type Nats, startNats } from "../../../scripts/lab/nats.ts";
 import { startTcpProxy, type TcpProxy } from "../../../scripts/lab/tcp-proxy.ts";
 import { connectBroker } from "../../../src/broker/broker.ts";
 import { feedFacts, outboxFacts, publishFacts } from "../../../src/broker/facts.ts";
-import { NatsEventFeed } from "../../../src/broker/feed.ts";
-import { NatsLink } from "../../../src/broker/link.ts";
+import { NatsEventFeed } from "../../../src/broker/feed/feed.ts";
+import { NatsLink } from "../../../src/broker/link/link.ts";
+import { encodeMessage } from "../../../src/broker/message/message-codec.ts";
 import type { EventMessage } from "../../../src/broker/message.ts";
-import { encodeMessage } from "../../../src/broker/message-codec.ts";
 import type {
   Broker,
   EventPublisher,

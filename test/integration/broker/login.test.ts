@@ -6,7 +6,7 @@ import { type Nats, startNats } from "../../../scripts/lab/nats.ts";
 import { findSbin } from "../../../scripts/lab/programs.ts";
 import { createWorkspace, type Workspace } from "../../../scripts/lab/workspace.ts";
 import { connectBroker } from "../../../src/broker/broker.ts";
-import type { ConnectOptions } from "../../../src/broker/connect-options.ts";
+import type { ConnectOptions } from "../../../src/broker/link/connect-options.ts";
 import { createUserKey, makeOperator } from "../../support/nats-jwt.ts";
 
 let lab: Workspace;

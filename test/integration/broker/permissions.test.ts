@@ -5,7 +5,7 @@ import { type Nats, startNats } from "../../../scripts/lab/nats.ts";
 import { Scope } from "../../../src/base/scope.ts";
 import { connectBroker } from "../../../src/broker/broker.ts";
 import { connectionFacts } from "../../../src/broker/facts.ts";
-import { NatsLink } from "../../../src/broker/link.ts";
+import { NatsLink } from "../../../src/broker/link/link.ts";
 import type { Broker, BrokerLink } from "../../../src/broker/port.ts";
 import { connectWatchClient } from "../../../src/client/watch-client.ts";
 import { requestService } from "../../../src/fleet/list-client.ts";

@@ -6,7 +6,7 @@ import { newerNats } from "../../../scripts/lab/newer-nats.ts";
 import type { Scope } from "../../../src/base/scope.ts";
 import { connectBroker } from "../../../src/broker/broker.ts";
 import { BrokerError } from "../../../src/broker/errors.ts";
-import { NatsLink } from "../../../src/broker/link.ts";
+import { NatsLink } from "../../../src/broker/link/link.ts";
 import type { Broker, EventPublisher, FeedSubscription, WatchPublisher } from "../../../src/broker/port.ts";
 import { ingestSubject } from "../../../src/broker/subjects.ts";
 import { observe } from "../../../src/cli/compose/observe.ts";

@@ -5,7 +5,7 @@ import { hasImpacket, type Impacket, startImpacket } from "../../../scripts/lab/
 import { createNtlmProvider } from "../../../src/auth/ntlm.ts";
 import { SmbClient, type SmbClientOptions } from "../../../src/share/smb-client.ts";
 import type { StreamEvent } from "../../../src/share/watch-stream.ts";
-import { SmbPool } from "../../../src/smb/pool.ts";
+import { SmbPool } from "../../../src/smb/pool/pool.ts";
 
 const absent = hasImpacket() ? "" : " (skipped: python3-impacket is not installed)";
 

@@ -7,7 +7,7 @@ import { startTcpProxy, type TcpProxy } from "../../../scripts/lab/tcp-proxy.ts"
 import { createNtlmProvider } from "../../../src/auth/ntlm.ts";
 import { waitFor } from "../../../src/base/async.ts";
 import { Share } from "../../../src/share/share.ts";
-import { SmbPool } from "../../../src/smb/pool.ts";
+import { SmbPool } from "../../../src/smb/pool/pool.ts";
 import { until } from "../../support/until.ts";
 
 const CYCLES = 1_000;

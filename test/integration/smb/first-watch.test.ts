@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Samba, startSamba } from "../../../scripts/lab/samba.ts";
 import { createNtlmProvider } from "../../../src/auth/ntlm.ts";
 import { waitFor } from "../../../src/base/async.ts";
-import { SmbPool } from "../../../src/smb/pool.ts";
+import { SmbPool } from "../../../src/smb/pool/pool.ts";
 
 const FILTER = 0x1f;
 

@@ -11,7 +11,7 @@ import {
 } from "../../../scripts/lab/interop.ts";
 import { type Samba, startSamba } from "../../../scripts/lab/samba.ts";
 import { createNtlmProvider } from "../../../src/auth/ntlm.ts";
-import { SmbPool } from "../../../src/smb/pool.ts";
+import { SmbPool } from "../../../src/smb/pool/pool.ts";
 
 describe("every protection on every dialect", () => {
   let samba: Samba;

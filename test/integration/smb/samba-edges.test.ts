@@ -5,8 +5,8 @@ import { type Samba, startSamba } from "../../../scripts/lab/samba.ts";
 import { createNtlmProvider } from "../../../src/auth/ntlm.ts";
 import { waitFor } from "../../../src/base/async.ts";
 import { NtStatus } from "../../../src/codec/status.ts";
-import { SmbPool } from "../../../src/smb/pool.ts";
-import type { PoolOptions } from "../../../src/smb/pool-options.ts";
+import { SmbPool } from "../../../src/smb/pool/pool.ts";
+import type { PoolOptions } from "../../../src/smb/pool/pool-options.ts";
 import { until } from "../../support/until.ts";
 
 const ARM = { recursive: false, filter: 0x1f };

@@ -1,6 +1,6 @@
 import { createNtlmProvider } from "../../../src/auth/ntlm.ts";
-import { SmbPool } from "../../../src/smb/pool.ts";
-import type { PoolOptions } from "../../../src/smb/pool-options.ts";
+import { SmbPool } from "../../../src/smb/pool/pool.ts";
+import type { PoolOptions } from "../../../src/smb/pool/pool-options.ts";
 import type { ScriptedServer } from "../../support/scripted-server/server.ts";
 
 /** A pool on a scripted server, with short pauses. */

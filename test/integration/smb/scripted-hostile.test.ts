@@ -4,8 +4,8 @@ import { Command, HeaderFlags } from "../../../src/codec/header.ts";
 import { encodeErrorResponse } from "../../../src/codec/msg/error-response.ts";
 import { NtStatus } from "../../../src/codec/status.ts";
 import { connectionFacts } from "../../../src/smb/facts.ts";
-import type { SmbPool } from "../../../src/smb/pool.ts";
-import type { PoolOptions } from "../../../src/smb/pool-options.ts";
+import type { SmbPool } from "../../../src/smb/pool/pool.ts";
+import type { PoolOptions } from "../../../src/smb/pool/pool-options.ts";
 import { type Peer, type Script, ScriptedServer } from "../../support/scripted-server/server.ts";
 import { poolOn } from "./scripted-fixture.ts";
 

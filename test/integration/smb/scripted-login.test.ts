@@ -6,8 +6,8 @@ import { decodeIoctlRequest, encodeIoctlResponse } from "../../../src/codec/msg/
 import { decodeSessionSetupRequest } from "../../../src/codec/msg/session-setup.ts";
 import { encodeValidateNegotiateInfoResponse } from "../../../src/codec/msg/validate-negotiate-info.ts";
 import { NtStatus } from "../../../src/codec/status.ts";
-import type { SmbPool } from "../../../src/smb/pool.ts";
-import type { PoolOptions } from "../../../src/smb/pool-options.ts";
+import type { SmbPool } from "../../../src/smb/pool/pool.ts";
+import type { PoolOptions } from "../../../src/smb/pool/pool-options.ts";
 import { type Script, ScriptedServer } from "../../support/scripted-server/server.ts";
 import { poolOn } from "./scripted-fixture.ts";
 

@@ -4,7 +4,7 @@ import { Command } from "../../../src/codec/header.ts";
 import { NtStatus } from "../../../src/codec/status.ts";
 import { sourceError } from "../../../src/share/failure.ts";
 import { SmbNotSentError } from "../../../src/smb/errors.ts";
-import type { SmbPool } from "../../../src/smb/pool.ts";
+import type { SmbPool } from "../../../src/smb/pool/pool.ts";
 import { classifyStatus, type StatusClass } from "../../../src/smb/status-class.ts";
 import type { SourceFailure } from "../../../src/watch/source.ts";
 import { ScriptedServer } from "../../support/scripted-server/server.ts";

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { ManualClock } from "../../../src/base/clock.ts";
 import { NtStatus } from "../../../src/codec/status.ts";
+import { DfsPool } from "../../../src/smb/dfs/dfs-pool.ts";
+import type { SharePool } from "../../../src/smb/dfs/dfs-table.ts";
 import {
   consumedNames,
   contains,
@@ -8,8 +10,6 @@ import {
   formatLocation,
   parseNetworkAddress,
 } from "../../../src/smb/dfs-location.ts";
-import { DfsPool } from "../../../src/smb/dfs-pool.ts";
-import type { SharePool } from "../../../src/smb/dfs-table.ts";
 import { SmbConnectionError, SmbNotSentError, SmbStatusError } from "../../../src/smb/errors.ts";
 
 const at = (text: string): DfsLocation => {

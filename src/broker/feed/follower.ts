@@ -1,0 +1,345 @@
+import { Backoff, type Deferred, deferred, ignoreRejection, sleep, waitFor } from "../../base/async.ts";
+import { type Clock, systemClock } from "../../base/clock.ts";
+import { ClosedError, errorCode } from "../../base/errors.ts";
+import { untilConnected } from "../bucket/mirror.ts";
+import { formatCursor } from "../cursor.ts";
+import { BrokerError } from "../errors.ts";
+import { type FeedDoubt, feedFacts } from "../facts.ts";
+import type { NatsLink } from "../link/link.ts";
+import { toBrokerError } from "../link/nats-errors.ts";
+import { mergeBySequence, StreamReader } from "../link/reader.ts";
+import { decodeMessage, unreadable } from "../message/message-codec.ts";
+import type { EventMessage } from "../message.ts";
+import type { CoreMessage, CoreSubscription, Cursor, FeedListener, FeedSubscription } from "../port.ts";
+import { streamNonce } from "../streams/streams.ts";
+import { eventSubject, ingestSubject, toEventSubject } from "../subjects.ts";
+import { type Continuity, Positions } from "./continuity.ts";
+
+/** Longest time for which a lost last message can stay unnoticed. */
+const AUDIT_MS = 60_000;
+/** After a start or reconnect: interest may reach the other servers of a cluster a little late. */
+const FIRST_AUDIT_MS = 2_000;
+/** How long a stored message may take to arrive live before it counts as lost. */
+const TRANSIT_MS = 1_000;
+const JITTER = 0.2;
+const PROVE_EVERY = 1_000;
+const BUFFER_MESSAGES = 20_000;
+const BUFFER_BYTES = 64 * 1_048_576;
+
+interface Incoming {
+  readonly subject: string;
+  readonly sequence: number;
+  readonly previous: number;
+  readonly header: (name: string) => string | undefined;
+  readonly data: Uint8Array;
+}
+
+export interface FollowerOptions {
+  readonly auditMs?: number;
+  readonly clock?: Clock;
+  readonly random?: () => number;
+}
+
+/**
+ * Follows `smb.<conn>` and `smb.<conn>.>` by core NATS, and reads the stream where that may have lost something.
+ * How a loss is found is told in `continuity.ts`; every doubt (reconnect, hole, full buffer, failed audit) ends in the
+ * same catching up: live messages are held, the stream is read from the last proven position to its end, what had
+ * been delivered is skipped, then the held ones follow.
+ */
+export class Follower implements FeedSubscription {
+  readonly ready: Promise<void>;
+  readonly #link: NatsLink;
+  readonly #stream: string;
+  readonly #connection: string;
+  readonly #listener: FeedListener;
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #auditMs: number;
+  readonly #started: Deferred<void> = deferred<void>();
+  readonly #stop = new AbortController();
+  #subscriptions: readonly CoreSubscription[] = [];
+  #refused = false;
+  readonly #offStatus: () => void;
+  readonly #positions = new Positions();
+  #held: Incoming[] | undefined = [];
+  #heldBytes = 0;
+  #doubt: FeedDoubt | undefined;
+  #wake: Deferred<void> = deferred<void>();
+
+  constructor(
+    link: NatsLink,
+    stream: string,
+    connection: string,
+    listener: FeedListener,
+    options: FollowerOptions = {},
+  ) {
+    this.#link = link;
+    this.#stream = stream;
+    this.#connection = connection;
+    this.#listener = listener;
+    this.#clock = options.clock ?? systemClock;
+    this.#random = options.random ?? Math.random;
+    this.#auditMs = options.auditMs ?? AUDIT_MS;
+    this.ready = this.#started.promise;
+    ignoreRejection(this.ready);
+    this.#offStatus = link.onStatus((status) => {
+      // What comes first on the next connection must not overtake what was lost with this one.
+      if (status.type === "disconnected") this.#held ??= [];
+      if (status.type === "connected" && status.again) this.#raise("reconnect");
+    });
+    ignoreRejection(this.#run());
+  }
+
+  get cursor(): Cursor | undefined {
+    const { nonce, newest } = this.#positions;
+    return nonce === undefined ? undefined : formatCursor({ nonce, sequence: newest });
+  }
+
+  /** The stream may be another one, of which sequences that were seen say nothing. */
+  recheck(): void {
+    this.#raise("reconnect");
+  }
+
+  close(): void {
+    if (this.#stop.signal.aborted) return;
+    this.#stop.abort();
+    this.#offStatus();
+    for (const subscription of this.#subscriptions) subscription.close();
+    this.#held = undefined;
+    this.#started.reject(new ClosedError("feed"));
+    this.#wake.resolve();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    const backoff = new Backoff({ initialMs: 100, maxMs: 5_000, random: this.#random });
+    let cause: FeedDoubt = "start";
+    let auditMs = FIRST_AUDIT_MS;
+    while (!signal.aborted) {
+      try {
+        await untilConnected(this.#link, signal);
+        this.#doubt = undefined;
+        if (cause === "start") await this.#start();
+        // While messages are held, an audit would prove nothing but that they are.
+        else if (cause !== "audit" || this.#held !== undefined) await this.#catchUp(cause);
+        else if (!(await this.#audit())) await this.#catchUp("audit");
+        auditMs = cause === "audit" ? this.#auditMs : FIRST_AUDIT_MS;
+        backoff.reset();
+        cause = await this.#nextDoubt(auditMs);
+      } catch (error) {
+        if (signal.aborted) return;
+        const failure = toBrokerError(error, `feed of ${this.#connection}`);
+        const { message } = failure;
+        feedFacts.publish({
+          type: "failed",
+          connection: this.#connection,
+          code: errorCode(failure),
+          message,
+        });
+        // A failed audit proves nothing, so it is one more reason to read.
+        if (cause === "audit") cause = "reconnect";
+        await sleep(backoff.next(), { signal, clock: this.#clock }).catch(() => undefined);
+      }
+    }
+  }
+
+  /** What is stored from here on is ours to deliver. */
+  async #start(): Promise<void> {
+    const { signal } = this.#stop;
+    await waitFor(this.#subscribe(), { signal });
+    const info = await this.#info();
+    this.#positions.restart(info.nonce, info.last);
+    this.#release();
+    this.#started.resolve();
+  }
+
+  async #catchUp(cause: FeedDoubt): Promise<void> {
+    const startedAt = this.#clock.monotonic();
+    this.#held ??= [];
+    if (this.#refused) await this.#subscribe();
+    // The client has renewed its subscriptions by the time the server answers.
+    await this.#link.roundTrip({ signal: this.#stop.signal });
+    const info = await this.#info();
+    let replayed = 0;
+    if (this.#positions.lost(info)) {
+      this.#positions.restart(info.nonce, info.last);
+      this.#gap();
+    } else {
+      const from = this.#positions.proven;
+      let read = 0;
+      for await (const message of this.#stored(info.last, false)) {
+        // What existed before the readers did was read up to here; another try need not begin anew.
+        if (++read % PROVE_EVERY === 0) this.#positions.prove(Math.min(message.sequence - 1, info.last));
+        if (this.#positions.check(message.subject, message.sequence, 0) === "duplicate") continue;
+        this.#deliver(message);
+        replayed++;
+      }
+      this.#positions.prove(info.last);
+      // Retention passed while the readers were made: they began later than asked, without a word.
+      if ((await this.#info()).first > from + 1) this.#gap();
+    }
+    this.#release();
+    const seconds = (this.#clock.monotonic() - startedAt) / 1_000;
+    feedFacts.publish({ type: "caught-up", connection: this.#connection, cause, replayed, seconds });
+  }
+
+  /** Whether all that is stored was delivered. Reads headers only, beside the live messages. */
+  async #audit(): Promise<boolean> {
+    const info = await this.#info();
+    if (this.#positions.lost(info)) return false;
+    if (info.last === this.#positions.proven) return true;
+    const missing: Incoming[] = [];
+    for await (const message of this.#stored(info.last, true)) {
+      if (message.sequence > info.last) continue;
+      if (this.#positions.check(message.subject, message.sequence, 0) !== "duplicate") missing.push(message);
+    }
+    if (missing.length > 0) {
+      await sleep(TRANSIT_MS, { signal: this.#stop.signal, clock: this.#clock });
+      const still = ({ subject, sequence }: Incoming): boolean =>
+        this.#positions.check(subject, sequence, 0) !== "duplicate";
+      if (missing.some(still)) return false;
+    }
+    if (this.#doubt !== undefined) return false;
+    this.#positions.prove(info.last);
+    return true;
+  }
+
+  /** What the stream holds of this connection behind the proven position. One filter per consumer: server 2.9. */
+  async *#stored(last: number, headersOnly: boolean): AsyncGenerator<Incoming> {
+    const from = { sequence: this.#positions.proven + 1 };
+    const readers: StreamReader[] = [];
+    const close = (): void => {
+      for (const reader of readers) reader.close();
+    };
+    const offAbort = onAbort(this.#stop.signal, close);
+    try {
+      const stream = this.#stream;
+      const common = { stream, from, endAtPresent: true, last, headersOnly, clock: this.#clock };
+      const names = [this.#connection, `${this.#connection}.>`];
+      const all = names.map((name) => ({ ...common, filter: ingestSubject(name) }));
+      readers.push(...(await StreamReader.openAll(this.#link, all)));
+      this.#stop.signal.throwIfAborted();
+      for await (const { subject, sequence, data, header } of mergeBySequence(readers)) {
+        yield { subject: toEventSubject(subject), sequence, previous: 0, data, header };
+      }
+    } finally {
+      offAbort();
+      close();
+    }
+  }
+
+  async #subscribe(): Promise<void> {
+    for (const subscription of this.#subscriptions) subscription.close();
+    this.#refused = false;
+    const onRefused = (): void => {
+      this.#refused = true;
+      this.#raise("reconnect");
+    };
+    this.#subscriptions = [this.#connection, `${this.#connection}.>`].map((name) =>
+      this.#link.subscribe(eventSubject(name), (message) => this.#live(message), { onRefused }),
+    );
+    await Promise.all(this.#subscriptions.map(({ ready }) => ready));
+  }
+
+  #live(message: CoreMessage): void {
+    if (this.#stop.signal.aborted) return;
+    const sequence = Number(message.header("Nats-Sequence"));
+    const previous = Number(message.header("Nats-Last-Sequence"));
+    if (message.header("Nats-Stream") !== this.#stream || !isSequence(sequence) || !isSequence(previous)) {
+      this.#unreadable(
+        message.subject,
+        new BrokerError("BROKER_MALFORMED", "not republished by the stream of events"),
+      );
+      return;
+    }
+    const { subject, data } = message;
+    this.#accept({ subject, sequence, previous, data, header: (name) => message.header(name) });
+  }
+
+  #accept(message: Incoming): void {
+    if (this.#held !== undefined) {
+      this.#hold(message);
+      return;
+    }
+    const verdict: Continuity = this.#positions.check(message.subject, message.sequence, message.previous);
+    if (verdict === "duplicate") return;
+    if (verdict === "next") {
+      this.#deliver(message);
+      return;
+    }
+    this.#held = [message];
+    this.#heldBytes = message.data.length;
+    this.#raise("hole");
+  }
+
+  #hold(message: Incoming): void {
+    if (this.#held === undefined) return;
+    this.#held.push(message);
+    this.#heldBytes += message.data.length;
+    if (this.#held.length <= BUFFER_MESSAGES && this.#heldBytes <= BUFFER_BYTES) return;
+    // They are all in the stream.
+    this.#held = [];
+    this.#heldBytes = 0;
+    this.#raise("overflow");
+  }
+
+  #release(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    this.#heldBytes = 0;
+    for (const message of held) this.#accept(message);
+  }
+
+  #deliver(message: Incoming): void {
+    const { subject, sequence } = message;
+    this.#positions.delivered(subject, sequence);
+    let decoded: EventMessage;
+    try {
+      decoded = decodeMessage(message.header, message.data);
+    } catch (error) {
+      this.#unreadable(subject, error instanceof Error ? error : new Error(String(error)));
+      decoded = unreadable(this.#connection, subject, sequence, this.#clock.now());
+    }
+    const cursor = formatCursor({ nonce: this.#positions.nonce ?? "", sequence });
+    this.#listener.onMessage({ cursor, subject, message: decoded });
+  }
+
+  #unreadable(subject: string, error: Error): void {
+    feedFacts.publish({ type: "unreadable", connection: this.#connection, subject, message: error.message });
+  }
+
+  #gap(): void {
+    feedFacts.publish({ type: "gap", connection: this.#connection, reason: "retention" });
+    this.#listener.onGap("retention");
+  }
+
+  #raise(doubt: FeedDoubt): void {
+    this.#doubt ??= doubt;
+    this.#wake.resolve();
+  }
+
+  async #nextDoubt(auditMs: number): Promise<FeedDoubt> {
+    if (this.#doubt === undefined) {
+      this.#wake = deferred<void>();
+      const delay = auditMs * (1 - JITTER / 2 + this.#random() * JITTER);
+      const cancel = this.#clock.after(delay, () => this.#raise("audit"));
+      await waitFor(this.#wake.promise, { signal: this.#stop.signal }).finally(cancel);
+    }
+    return this.#doubt ?? "audit";
+  }
+
+  async #info(): Promise<{ readonly nonce: string; readonly first: number; readonly last: number }> {
+    const info = await this.#link.jsm.streams.info(this.#stream);
+    return { nonce: streamNonce(info), first: info.state.first_seq, last: info.state.last_seq };
+  }
+}
+
+function isSequence(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
+function onAbort(signal: AbortSignal, listener: () => void): () => void {
+  if (signal.aborted) listener();
+  signal.addEventListener("abort", listener, { once: true });
+  return () => signal.removeEventListener("abort", listener);
+}

@@ -1,0 +1,137 @@
+import { createHash } from "node:crypto";
+import { canonicalPath } from "../../base/path.ts";
+import { BrokerError } from "../errors.ts";
+import { EVENT_TYPES, type EventMessage } from "../message.ts";
+import { type ParsedName, parseSubject } from "../subjects.ts";
+import { base32 } from "../token.ts";
+import { readChanges, readResync, readState } from "./message-body.ts";
+
+/** An event message as CloudEvents 1.0 in binary mode of the NATS binding: attributes in headers, the body as JSON. */
+export interface EncodedMessage {
+  /** `ce-id` and `Nats-Msg-Id`: `<epoch>:<seq>`; for a message without epoch, a hash of its body. */
+  readonly id: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly payload: Uint8Array;
+}
+
+/** A larger body is not looked at. Ours are at most 512 KiB. */
+const MAX_BODY_BYTES = 8 * 1_048_576;
+
+/** @param source `smb://<server>/<share>` */
+export function encodeMessage(message: EventMessage, source: string): EncodedMessage {
+  const { type, body } = message;
+  const payload = Buffer.from(JSON.stringify(body), "utf8");
+  const id =
+    body.epoch === undefined || body.seq === undefined
+      ? base32(createHash("sha256").update(payload).digest().subarray(0, 16))
+      : messageId(body.epoch, body.seq);
+  return {
+    id,
+    payload,
+    headers: {
+      "Nats-Msg-Id": id,
+      "ce-specversion": "1.0",
+      "ce-id": encodeHeaderValue(id),
+      "ce-source": encodeHeaderValue(source),
+      "ce-type": EVENT_TYPES[type],
+      "ce-subject": encodeHeaderValue(body.path),
+      "ce-time": body.time,
+      "ce-datacontenttype": "application/json",
+    },
+  };
+}
+
+export function messageId(epoch: string, seq: number): string {
+  return `${epoch}:${seq}`;
+}
+
+/**
+ * Reads a message of the stream. Unknown fields are dropped; what is known must be right.
+ * @throws BrokerError `BROKER_MALFORMED`
+ */
+export function decodeMessage(
+  header: (name: string) => string | undefined,
+  payload: Uint8Array,
+): EventMessage {
+  const version = header("ce-specversion");
+  if (version !== "1.0") throw malformed(`ce-specversion is ${version ?? "absent"}`);
+  const type = header("ce-type");
+  const body = parseJson(payload);
+  switch (type) {
+    case EVENT_TYPES.changes:
+      return { type: "changes", body: readChanges(body) };
+    case EVENT_TYPES.resync:
+      return { type: "resync", body: readResync(body) };
+    case EVENT_TYPES.state:
+      return { type: "state", body: readState(body) };
+    default:
+      throw malformed(`ce-type is ${type ?? "absent"}`);
+  }
+}
+
+/**
+ * Stands for a message that breaks the contract: whatever it said, listing the directory of its subject makes up for it,
+ * or listing everything where the subject is broken, too.
+ */
+export function unreadable(
+  connection: string,
+  subject: string,
+  sequence: number,
+  time: number,
+): EventMessage {
+  const head = { connection, epoch: "unreadable", seq: sequence, time: new Date(time).toISOString() };
+  const { path, cut } = parsedOrRoot(connection, subject);
+  const scope = cut ? "subtree" : "self";
+  return { type: "resync", body: { ...head, path, scope, reason: "retention" } };
+}
+
+function parsedOrRoot(connection: string, subject: string): ParsedName {
+  try {
+    const parsed = parseSubject(subject);
+    if (canonicalPath(parsed.path) === parsed.path) return parsed;
+  } catch {
+    // fall through: told by the caller as a fact
+  }
+  return { connection, path: "/", cut: true };
+}
+
+function parseJson(payload: Uint8Array): unknown {
+  if (payload.length > MAX_BODY_BYTES) throw malformed(`${payload.length} bytes, limit ${MAX_BODY_BYTES}`);
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload));
+  } catch (error) {
+    throw new BrokerError("BROKER_MALFORMED", "event message: the body is not JSON", error);
+  }
+}
+
+/**
+ * CloudEvents NATS binding 3.1.3.2: space, double quote, percent and everything outside U+0021-U+007E becomes
+ * percent-encoded UTF-8. A lone surrogate of a file name becomes U+FFFD; the body has the name itself.
+ */
+export function encodeHeaderValue(value: string): string {
+  if (/^[!#$&-~]*$/.test(value)) return value;
+  let encoded = "";
+  for (const byte of Buffer.from(value, "utf8")) {
+    const plain = byte > 0x20 && byte < 0x7f && byte !== 0x22 && byte !== 0x25;
+    encoded += plain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  }
+  return encoded;
+}
+
+export function decodeHeaderValue(value: string): string {
+  const bytes: number[] = [];
+  for (let at = 0; at < value.length; at++) {
+    const hex = value[at] === "%" ? value.slice(at + 1, at + 3) : "";
+    if (/^[0-9A-Fa-f]{2}$/.test(hex)) {
+      bytes.push(Number.parseInt(hex, 16));
+      at += 2;
+    } else {
+      bytes.push(...Buffer.from(value[at] ?? "", "utf8"));
+    }
+  }
+  return Buffer.from(bytes).toString("utf8");
+}
+
+function malformed(reason: string): BrokerError {
+  return new BrokerError("BROKER_MALFORMED", `event message: ${reason}`);
+}

@@ -1,0 +1,155 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { RefusalFact } from "../facts.ts";
+import type { GatewayLimits } from "../options.ts";
+import { type AddressBook, addressGroup, isLoopback } from "./address.ts";
+
+/** The subprotocol of section 5; the token may travel beside it as `bearer.<token>`. */
+export const SUBPROTOCOL = "smb2nats.v1";
+const BEARER_PROTOCOL = "bearer.";
+export const SOCKET_PATHS: ReadonlySet<string> = new Set(["/ws", "/api/ws"]);
+
+/** A request to upgrade, as it came. */
+export interface Handshake {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly remoteAddress: string | undefined;
+}
+
+export type Admission =
+  | { readonly ok: true; readonly token: string | undefined; readonly address: string }
+  | { readonly ok: false; readonly status: number; readonly reason: RefusalFact["reason"] };
+
+export interface AdmissionOptions {
+  readonly limits: GatewayLimits;
+  readonly addresses: AddressBook;
+  readonly allowedOrigins: readonly string[];
+  /** Without authentication the Host must be a loopback name: a page that rebinds its own name to us must not get in. */
+  readonly loopbackHostOnly: () => boolean;
+}
+
+/** Decides on a handshake before anything is upgraded, and counts those let in. */
+export class Admissions {
+  readonly #options: AdmissionOptions;
+  readonly #perAddress = new Map<string, number>();
+  #total = 0;
+  #pending = 0;
+  #draining = false;
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+  }
+
+  get total(): number {
+    return this.#total;
+  }
+
+  /** Handshakes and sockets whose token is not checked yet. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /** Nobody is let in any more. */
+  drain(): void {
+    this.#draining = true;
+  }
+
+  decide(handshake: Handshake): Admission {
+    const { limits } = this.#options;
+    const { headers } = handshake;
+    const url = parseTarget(handshake.url);
+    if (url === undefined || !SOCKET_PATHS.has(url.pathname)) return refuse(404, "path");
+    if (handshake.method !== "GET") return refuse(405, "method");
+    if (this.#draining) return refuse(503, "draining");
+    if (this.#options.loopbackHostOnly() && !isLoopback(hostName(headers.host))) return refuse(403, "host");
+    if (!this.#originAllowed(headers)) return refuse(403, "origin");
+    if (this.#total >= limits.connections) return refuse(503, "connections");
+    if (this.#pending >= limits.pendingHandshakes) return refuse(503, "pending");
+    const forwarded = headers["x-forwarded-for"];
+    const address = addressGroup(
+      this.#options.addresses.clientOf(
+        handshake.remoteAddress,
+        Array.isArray(forwarded) ? forwarded.join(",") : forwarded,
+      ),
+    );
+    if ((this.#perAddress.get(address) ?? 0) >= limits.connectionsPerAddress) return refuse(429, "address");
+    return { ok: true, token: tokenOf(headers, url.searchParams), address };
+  }
+
+  /** Takes a seat. `authenticated` ends the waiting, `leave` gives the seat back; both may be called twice. */
+  enter(address: string): { authenticated(): void; leave(): void } {
+    this.#total++;
+    this.#pending++;
+    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
+    let waiting = true;
+    let seated = true;
+    const authenticated = (): void => {
+      if (waiting) this.#pending--;
+      waiting = false;
+    };
+    return {
+      authenticated,
+      leave: () => {
+        authenticated();
+        if (!seated) return;
+        seated = false;
+        this.#total--;
+        const left = (this.#perAddress.get(address) ?? 1) - 1;
+        if (left > 0) this.#perAddress.set(address, left);
+        else this.#perAddress.delete(address);
+      },
+    };
+  }
+
+  /** Browsers always send an Origin: without one it is another program, which could claim any. */
+  #originAllowed({ origin, host }: IncomingHttpHeaders): boolean {
+    if (origin === undefined) return true;
+    const { allowedOrigins } = this.#options;
+    if (allowedOrigins.includes("*") || allowedOrigins.includes(origin)) return true;
+    try {
+      return new URL(origin).host === host?.toLowerCase();
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** The subprotocols a client offers, in its order. */
+export function offeredProtocols(headers: IncomingHttpHeaders): string[] {
+  return (headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
+}
+
+/** The request's target without its query, which may hold a token. */
+export function withoutQuery(url: string): string {
+  return url.split("?", 1)[0] ?? "";
+}
+
+function tokenOf(headers: IncomingHttpHeaders, query: URLSearchParams): string | undefined {
+  const bearer = /^bearer +(\S+) *$/i.exec(headers.authorization ?? "")?.[1];
+  if (bearer !== undefined) return bearer;
+  const offered = offeredProtocols(headers).find((name) => name.startsWith(BEARER_PROTOCOL));
+  if (offered !== undefined) return offered.slice(BEARER_PROTOCOL.length);
+  return query.get("token") ?? undefined;
+}
+
+function refuse(status: number, reason: RefusalFact["reason"]): Admission {
+  return { ok: false, status, reason };
+}
+
+export function parseTarget(target: string): URL | undefined {
+  // A target that is not a path (`*`, `http://…`, `//host`) names something that is not here.
+  if (!target.startsWith("/") || target.startsWith("//")) return undefined;
+  try {
+    return new URL(target, "http://gateway.invalid");
+  } catch {
+    return undefined;
+  }
+}
+
+function hostName(host: string | undefined): string {
+  try {
+    return new URL(`http://${host}`).hostname;
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,269 @@
+import type { Clock } from "../../base/clock.ts";
+import type { Cursor } from "../../fleet/port.ts";
+import { coalescedFacts, sentFacts } from "../facts.ts";
+import type { GatewayLimits, GatewayTimes } from "../options.ts";
+import {
+  type Addressee,
+  changedFrame,
+  mergeInto,
+  type Pending,
+  pendingOf,
+  promptText,
+  type ToldEvent,
+  TreeProgress,
+  weight,
+} from "./pending.ts";
+import type { ServerFrame } from "./protocol.ts";
+
+/** The part of a WebSocket that sending needs. */
+export interface FrameSink {
+  send(text: string): void;
+  /** Bytes handed over and not yet taken by the kernel. */
+  readonly bufferedAmount: number;
+}
+
+/** How soon a reader that is behind is looked at again. */
+const BEHIND_MS = 50;
+
+/** After a frame for a directory went out, the next one waits here until `dueAt`. */
+interface Window {
+  readonly to: Addressee;
+  readonly directory: string;
+  dueAt: number;
+  pending: Pending[];
+}
+
+interface Tree {
+  /** Tells its windows from those of another tree over the same directories. */
+  readonly serial: number;
+  readonly progress: TreeProgress;
+}
+
+/**
+ * All that leaves for one socket. Answers go out at once. Changes: the first of a directory at once, then
+ * at most one frame per directory and `coalesceMs`, and what came last always goes out. Without `detail`
+ * everything that waits for one directory is one frame; with it no change is lost, and neighbours of one
+ * epoch become one list. While more than `softBufferBytes` are unsent all changes wait and merge. When more
+ * than `pendingChanges` wait they go out early, or, to a reader that is behind, turn into a resync. Who stays
+ * behind for `slowReaderMs`, or is beyond `bufferBytes` when an answer is due, is given up.
+ */
+export class Outbox {
+  readonly #sink: FrameSink;
+  readonly #clock: Clock;
+  readonly #limits: GatewayLimits;
+  readonly #windowMs: number;
+  readonly #onHopeless: () => void;
+  /** In order of `dueAt`: all windows are equally long, and a reopened one moves to the end. */
+  readonly #windows = new Map<Addressee | string, Window>();
+  readonly #trees = new Map<Addressee, Tree>();
+  #serial = 0;
+  #waitingChanges = 0;
+  #behindSince: number | undefined;
+  #cancelTimer: (() => void) | undefined;
+  #closed = false;
+
+  constructor(options: {
+    readonly sink: FrameSink;
+    readonly clock: Clock;
+    readonly limits: GatewayLimits;
+    readonly times: GatewayTimes;
+    /** Called once when the reader is too slow to go on. */
+    readonly onHopeless: () => void;
+  }) {
+    this.#sink = options.sink;
+    this.#clock = options.clock;
+    this.#limits = options.limits;
+    this.#windowMs = options.times.coalesceMs;
+    this.#onHopeless = options.onHopeless;
+  }
+
+  /** Directories of which something was sent within the window, or waits. */
+  get open(): number {
+    return this.#windows.size;
+  }
+
+  /** An answer, or a state: goes out before anything that waits. */
+  send(frame: ServerFrame): void {
+    this.#send(() => JSON.stringify(frame));
+  }
+
+  /** A change or a resync. */
+  offer(to: Addressee, event: ToldEvent): void {
+    if (this.#closed) return;
+    const key = this.#key(to, event.directory);
+    const tree = this.#trees.get(to);
+    const before = tree?.progress.see(event.cursor);
+    const frame = (): Pending => ({ ...pendingOf(to, event), before });
+    const window = this.#windows.get(key);
+    if (window !== undefined) {
+      this.#merge(window, frame());
+      return;
+    }
+    const fresh: Window = {
+      to,
+      directory: event.directory,
+      dueAt: this.#clock.monotonic() + this.#windowMs,
+      pending: [],
+    };
+    this.#windows.set(key, fresh);
+    if (this.#isBehind()) this.#merge(fresh, frame());
+    else if (tree === undefined || tree.progress.cursor === event.cursor) {
+      this.#sendPrompt(to, event, () => promptText(to, event));
+    } else {
+      const changed = changedFrame(to, event.directory, { ...frame(), cursor: tree.progress.cursor });
+      this.#sendPrompt(to, event, () => JSON.stringify(changed));
+    }
+    this.#schedule();
+  }
+
+  /** Drops what waits for a subscription that ended. */
+  forget(to: Addressee): void {
+    for (const [key, window] of this.#windows) if (window.to === to) this.#drop(key, window);
+    this.#trees.delete(to);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#windows.clear();
+  }
+
+  #key(to: Addressee, directory: string): Addressee | string {
+    if (!to.recursive) return to;
+    let tree = this.#trees.get(to);
+    if (tree === undefined) {
+      tree = { serial: ++this.#serial, progress: new TreeProgress() };
+      this.#trees.set(to, tree);
+    }
+    return `${tree.serial} ${directory}`;
+  }
+
+  #merge(window: Window, next: Pending): void {
+    const last = window.pending.at(-1);
+    if (last !== undefined && mergeInto(last, next)) {
+      coalescedFacts.publish({ connection: window.to.connectionId });
+      this.#waitingChanges += next.changes?.length ?? 0;
+    } else {
+      window.pending.push(next);
+      this.#trees.get(window.to)?.progress.wait(next);
+      this.#waitingChanges += next.changes?.length ?? 1;
+    }
+    if (this.#waitingChanges <= this.#limits.pendingChanges) return;
+    this.#writeAll(window);
+    if (this.#waitingChanges > this.#limits.pendingChanges) this.#collapse();
+  }
+
+  /** As much of what waits as the reader takes. */
+  #writeAll(window: Window): void {
+    while (window.pending.length > 0 && !this.#isBehind()) {
+      const frame = window.pending.shift();
+      if (frame === undefined) return;
+      this.#waitingChanges -= weight([frame]);
+      this.#trees.get(window.to)?.progress.leave(frame);
+      this.#write(window, frame);
+    }
+  }
+
+  /** Too much waits: each subscription that has something waiting is told to list again instead. */
+  #collapse(): void {
+    /** With the cursor from which a client that never hears of this must resume. */
+    const told = new Map<Addressee, Cursor | undefined>();
+    for (const [key, window] of this.#windows) {
+      if (window.pending.length === 0) continue;
+      const { to } = window;
+      if (!told.has(to)) told.set(to, this.#trees.get(to)?.progress.cursor);
+      this.#drop(key, window);
+    }
+    for (const [to, before] of told) {
+      const { directory } = to;
+      const scope = to.recursive ? "subtree" : "self";
+      const frame: Pending = { cursor: undefined, before, resync: { scope, reason: "slow-consumer" } };
+      const dueAt = this.#clock.monotonic() + this.#windowMs;
+      const key = this.#key(to, directory);
+      this.#windows.delete(key);
+      this.#windows.set(key, { to, directory, dueAt, pending: [frame] });
+      this.#trees.get(to)?.progress.wait(frame);
+    }
+    this.#waitingChanges = told.size;
+  }
+
+  #drop(key: Addressee | string, window: Window): void {
+    this.#windows.delete(key);
+    this.#waitingChanges -= weight(window.pending);
+    for (const frame of window.pending) this.#trees.get(window.to)?.progress.leave(frame);
+  }
+
+  #schedule(): void {
+    if (this.#cancelTimer !== undefined || this.#closed) return;
+    const first = this.#windows.values().next().value;
+    if (first === undefined) {
+      // Nobody looks any more: being behind starts anew with the next look.
+      this.#behindSince = undefined;
+      return;
+    }
+    const wait = first.dueAt - this.#clock.monotonic();
+    this.#cancelTimer = this.#clock.after(wait > 0 ? wait : BEHIND_MS, () => this.#flush());
+  }
+
+  #flush(): void {
+    this.#cancelTimer = undefined;
+    const now = this.#clock.monotonic();
+    for (const [key, window] of this.#windows) {
+      if (window.dueAt > now || this.#closed) break;
+      if (window.pending.length === 0) {
+        this.#windows.delete(key);
+        continue;
+      }
+      this.#writeAll(window);
+      if (window.pending.length > 0) break;
+      this.#windows.delete(key);
+      window.dueAt = now + this.#windowMs;
+      this.#windows.set(key, window);
+    }
+    this.#schedule();
+  }
+
+  #isBehind(): boolean {
+    if (this.#sink.bufferedAmount <= this.#limits.softBufferBytes) {
+      this.#behindSince = undefined;
+      return false;
+    }
+    const now = this.#clock.monotonic();
+    this.#behindSince ??= now;
+    if (now - this.#behindSince >= this.#limits.slowReaderMs) this.#giveUp();
+    return true;
+  }
+
+  #write({ to, directory }: Window, frame: Pending): void {
+    const tree = this.#trees.get(to);
+    if (tree !== undefined) frame.cursor = tree.progress.cursor;
+    this.send(changedFrame(to, directory, frame));
+    const type = frame.resync === undefined ? "changes" : "resync";
+    sentFacts.publish({ connection: to.connectionId, type });
+  }
+
+  /** What did not have to wait. */
+  #sendPrompt(to: Addressee, event: ToldEvent, text: () => string): void {
+    this.#send(text);
+    const { type } = event;
+    const connection = to.connectionId;
+    if (type === "resync") sentFacts.publish({ connection, type });
+    else {
+      const seconds = Math.max(0, this.#clock.now() - Date.parse(event.body.time)) / 1_000;
+      sentFacts.publish({ connection, type, seconds });
+    }
+  }
+
+  #send(text: () => string): void {
+    if (this.#closed) return;
+    if (this.#sink.bufferedAmount > this.#limits.bufferBytes) this.#giveUp();
+    else this.#sink.send(text());
+  }
+
+  #giveUp(): void {
+    if (this.#closed) return;
+    this.close();
+    this.#onHopeless();
+  }
+}

@@ -1,0 +1,349 @@
+import { setMaxListeners } from "node:events";
+import type { Clock } from "../../base/clock.ts";
+import type { FleetClient } from "../../fleet/port.ts";
+import { type CurrentKeys, type Identity, verifyNow } from "../auth/tokens.ts";
+import { CLOSE } from "../close-codes.ts";
+import { RequestError, TokenError, toRequestError } from "../errors.ts";
+import { authFailureFacts, requestFacts, socketFacts } from "../facts.ts";
+import type { Hub } from "../hub/hub.ts";
+import type { GatewayLimits, GatewayTimes, ServedConnection } from "../options.ts";
+import { Listings } from "./listings.ts";
+import { type FrameSink, Outbox } from "./outbox.ts";
+import {
+  type AuthRequest,
+  echoId,
+  errorFrame,
+  parseRequest,
+  type Request,
+  type RequestContext,
+} from "./protocol.ts";
+import { RateLimit } from "./rate.ts";
+import { Subscriptions, type SubscriptionsOptions } from "./subscriptions.ts";
+import { workersFrame } from "./workers.ts";
+
+/** A WebSocket, as far as a peer needs one. */
+export interface PeerSocket extends FrameSink {
+  ping(): void;
+  /** Stops reading, so that a client waits in its own buffers and not in ours. */
+  pause(): void;
+  resume(): void;
+  /** Starts the close handshake. */
+  close(code: number, reason: string): void;
+  /** Cuts the socket. */
+  terminate(): void;
+}
+
+/** What all peers share. */
+export interface PeerHost extends CurrentKeys {
+  readonly hub: Hub;
+  readonly fleet: FleetClient;
+  readonly clock: Clock;
+  readonly limits: GatewayLimits;
+  readonly times: GatewayTimes;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly connection: (name: string) => ServedConnection | undefined;
+  readonly connectionNames: () => readonly string[];
+  /** Once authenticated a peer no longer counts as a pending handshake. */
+  readonly onAuthenticated: (peer: Peer) => void;
+}
+
+/**
+ * - `authenticating`: waits `authMs` for an `auth` frame; everything else is refused.
+ * - `open`:           serves requests.
+ * - `closing`:        the close frame is out; nothing is read or sent any more.
+ * - `closed`
+ */
+export type PeerState = "authenticating" | "open" | "closing" | "closed";
+
+/** Frames over the rate that are answered; the next one closes. */
+const FORGIVEN_OVER_RATE = 100;
+const PING_JITTER = 0.1;
+/** A timer may fire a little early; the token must be over when it does. */
+const EXPIRY_SLACK_MS = 10;
+
+/** One WebSocket: reads requests, answers them, tells changes. Never throws. */
+export class Peer {
+  readonly #host: PeerHost;
+  readonly #socket: PeerSocket;
+  readonly #outbox: Outbox;
+  readonly #subscriptions: Subscriptions;
+  readonly #listings: Listings;
+  readonly #rate: RateLimit;
+  readonly #gone = new AbortController();
+  readonly #openedAt: number;
+  #state: PeerState = "authenticating";
+  #identity: Identity | undefined;
+  #token: string | undefined;
+  #overRate = 0;
+  #heard = true;
+  /** Frames that arrived while a token is being checked wait for it, in order. */
+  #verifying: Promise<void> | undefined;
+  #cancelAuth: (() => void) | undefined;
+  #cancelPing: (() => void) | undefined;
+  #cancelExpiry: (() => void) | undefined;
+  #cancelCut: (() => void) | undefined;
+
+  /** `identity` and `token` are those of the handshake, where it had a token or none is needed. */
+  constructor(
+    host: PeerHost,
+    socket: PeerSocket,
+    admitted: { readonly identity: Identity; readonly token?: string | undefined } | undefined,
+  ) {
+    const { clock, limits, times } = host;
+    this.#host = host;
+    this.#socket = socket;
+    this.#openedAt = clock.monotonic();
+    // Each subscription being armed listens; their number has its own limit.
+    setMaxListeners(0, this.#gone.signal);
+    this.#outbox = new Outbox({
+      sink: socket,
+      clock,
+      limits,
+      times,
+      onHopeless: () => this.close(CLOSE.tryLater, "too slow"),
+    });
+    const shared: SubscriptionsOptions = {
+      hub: host.hub,
+      fleet: host.fleet,
+      clock,
+      limits,
+      times,
+      connection: host.connection,
+      rights: () => {
+        if (this.#identity === undefined) throw new RequestError("unauthenticated");
+        return this.#identity.rights;
+      },
+      outbox: this.#outbox,
+      signal: this.#gone.signal,
+    };
+    this.#subscriptions = new Subscriptions(shared);
+    this.#listings = new Listings(shared);
+    this.#rate = new RateLimit({ perSecond: limits.messagesPerSecond, burst: limits.messageBurst, clock });
+    socketFacts.publish({ type: "opened" });
+    this.#schedulePing();
+    if (admitted !== undefined) this.#admit(admitted.identity, admitted.token);
+    else {
+      this.#cancelAuth = clock.after(times.authMs, () => this.#refuse("missing", "no auth frame in time"));
+    }
+  }
+
+  get state(): PeerState {
+    return this.#state;
+  }
+
+  get subscriptions(): number {
+    return this.#subscriptions.size;
+  }
+
+  /** A whole message. */
+  onMessage(data: string | undefined): void {
+    this.#heard = true;
+    if (this.#state === "closing" || this.#state === "closed") return;
+    if (data === undefined) {
+      this.#answerError(new RequestError("bad_message", "binary messages are not understood"), {});
+      return;
+    }
+    const parsed = parseRequest(data);
+    if (!this.#rate.take()) {
+      this.#onFlood(parsed.ok ? contextOf(parsed.request) : parsed.context);
+      return;
+    }
+    if (!parsed.ok) {
+      this.#answerError(new RequestError("bad_message", parsed.message), parsed.context);
+      requestFacts.publish({ action: "unknown", outcome: "bad_message" });
+      return;
+    }
+    const { request } = parsed;
+    if (this.#verifying !== undefined) {
+      void this.#verifying.then(() => this.#dispatch(request));
+    } else this.#dispatch(request);
+  }
+
+  onPong(): void {
+    this.#heard = true;
+  }
+
+  /** The socket is gone, by whoever. */
+  onClosed(code: number): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#release();
+    this.#cancelCut?.();
+    socketFacts.publish({ type: "closed", code, ms: this.#host.clock.monotonic() - this.#openedAt });
+  }
+
+  /** Ends the conversation; a client that does not answer the close frame is cut. */
+  close(code: number, reason: string): void {
+    if (this.#state === "closing" || this.#state === "closed") return;
+    this.#state = "closing";
+    this.#release();
+    this.#socket.close(code, reason);
+    this.#cancelCut = this.#host.clock.after(this.#host.times.closeMs, () => this.#socket.terminate());
+  }
+
+  /** Keys, tokens or connections changed: whoever lost a right is told. */
+  async recheck(): Promise<void> {
+    if (this.#state !== "open") return;
+    if (this.#token !== undefined || this.#host.verifier().required) await this.#verify(this.#token ?? "");
+    if (this.#state === "open") this.#subscriptions.recheck();
+  }
+
+  /** The connection is served differently from now on. */
+  dropConnection(name: string): void {
+    this.#subscriptions.drop(name);
+  }
+
+  #dispatch(request: Request): void {
+    if (this.#state === "closing" || this.#state === "closed") return;
+    const context = contextOf(request);
+    try {
+      if (request.action === "auth") {
+        void this.#auth(request);
+        return;
+      }
+      if (this.#state === "authenticating") {
+        this.#answerError(new RequestError("unauthenticated"), context);
+        requestFacts.publish({ action: request.action, outcome: "unauthenticated" });
+        return;
+      }
+      this.#serve(request);
+    } catch (error) {
+      const answer = toRequestError(error);
+      this.#answerError(answer, context);
+      requestFacts.publish({ action: request.action, outcome: answer.answer });
+    }
+  }
+
+  #serve(request: Exclude<Request, AuthRequest>): void {
+    if (request.action === "subscribe") this.#subscriptions.subscribe(request);
+    else if (request.action === "unsubscribe") this.#subscriptions.unsubscribe(request);
+    else if (request.action === "list") this.#listings.start(request);
+    else if (request.action === "ping") this.#outbox.send({ type: "pong", ...echoId(request.id) });
+    else if (this.#identity !== undefined) {
+      const { rights } = this.#identity;
+      const names = this.#host.connectionNames().filter((name) => rights.knows(name));
+      const frame =
+        request.action === "workers"
+          ? workersFrame(this.#host.fleet.workers(), names, rights)
+          : { type: "connections" as const, connections: names };
+      this.#outbox.send({ ...frame, ...echoId(request.id) });
+    }
+    // A subscribe and a listing are not done yet, and say so themselves.
+    if (request.action !== "subscribe" && request.action !== "list") {
+      requestFacts.publish({ action: request.action, outcome: "ok" });
+    }
+  }
+
+  async #auth({ token, id }: AuthRequest): Promise<void> {
+    const checking = this.#verify(token);
+    this.#verifying = checking;
+    this.#socket.pause();
+    await checking;
+    this.#socket.resume();
+    if (this.#verifying === checking) this.#verifying = undefined;
+    if (this.#state !== "open") return;
+    this.#subscriptions.recheck();
+    requestFacts.publish({ action: "auth", outcome: "ok" });
+    if (id === undefined) return;
+    const expiresAt = this.#identity?.expiresAt;
+    this.#outbox.send({
+      type: "authenticated",
+      ...(expiresAt === undefined ? {} : { expires: new Date(expiresAt).toISOString() }),
+      id,
+    });
+  }
+
+  /** Takes the token's rights over, or ends the conversation. Never rejects. */
+  async #verify(token: string): Promise<void> {
+    try {
+      const identity = await verifyNow(this.#host, token);
+      if (this.#state === "authenticating" || this.#state === "open") this.#admit(identity, token);
+    } catch (error) {
+      const reason = error instanceof TokenError ? error.reason : "unavailable";
+      // An issuer out of reach takes nothing away from those who are in.
+      if (reason === "unavailable" && this.#state === "open") return;
+      this.#refuse(reason, error instanceof TokenError ? error.message : "the token cannot be checked");
+    }
+  }
+
+  #admit(identity: Identity, token: string | undefined): void {
+    this.#cancelAuth?.();
+    this.#identity = identity;
+    this.#token = token;
+    if (this.#state === "authenticating") {
+      this.#state = "open";
+      this.#host.onAuthenticated(this);
+    }
+    this.#cancelExpiry?.();
+    const { expiresAt } = identity;
+    if (expiresAt === undefined) return;
+    const { clock } = this.#host;
+    const left = Math.max(0, expiresAt - clock.now()) + EXPIRY_SLACK_MS;
+    this.#cancelExpiry = clock.after(left, () => this.#refuse("expired", "the token has run out"), {
+      unref: true,
+    });
+  }
+
+  #refuse(reason: "missing" | "invalid" | "expired" | "unavailable", message: string): void {
+    if (this.#state === "closing" || this.#state === "closed") return;
+    authFailureFacts.publish({ reason });
+    const expired = reason === "expired";
+    if (reason === "unavailable") {
+      this.#answerError(new RequestError("internal", message), {});
+      this.close(CLOSE.tryLater, message);
+      return;
+    }
+    const code = expired ? "expired" : "unauthenticated";
+    this.#answerError(new RequestError(code, message), {});
+    this.close(expired ? CLOSE.expired : CLOSE.refused, code);
+  }
+
+  #onFlood(context: RequestContext): void {
+    this.#overRate++;
+    if (this.#overRate > FORGIVEN_OVER_RATE) {
+      this.close(CLOSE.flood, "too many messages");
+      return;
+    }
+    this.#answerError(new RequestError("limit", "too many messages"), context);
+  }
+
+  #answerError(error: RequestError, context: RequestContext): void {
+    this.#outbox.send(errorFrame(error, context));
+  }
+
+  /** The jitter is drawn each time, so that sockets opened together drift apart. */
+  #schedulePing(): void {
+    const { clock, random, times } = this.#host;
+    const wait = times.pingMs * (1 + PING_JITTER * (2 * random() - 1));
+    this.#cancelPing = clock.after(
+      wait,
+      () => {
+        // Not even a pong since the last ping: nobody is there to read a close frame.
+        if (!this.#heard) return this.#socket.terminate();
+        this.#heard = false;
+        this.#socket.ping();
+        this.#schedulePing();
+      },
+      { unref: true },
+    );
+  }
+
+  #release(): void {
+    this.#gone.abort();
+    this.#cancelAuth?.();
+    this.#cancelPing?.();
+    this.#cancelExpiry?.();
+    this.#subscriptions.close();
+    this.#outbox.close();
+    this.#token = undefined;
+    this.#identity = undefined;
+  }
+}
+
+function contextOf(request: Request): RequestContext {
+  return {
+    ...("connection_id" in request ? { connection_id: request.connection_id, path: request.path } : {}),
+    ...echoId(request.id),
+  };
+}

@@ -1,0 +1,124 @@
+import type { CanonicalPath } from "../../base/path.ts";
+import { sentFacts } from "../facts.ts";
+import type { DirectoryEvent, SharedWatch, Subscriber } from "../hub/shared-watch.ts";
+import type { Outbox } from "./outbox.ts";
+import type { RequestId } from "./protocol.ts";
+
+type Change = Exclude<DirectoryEvent, { type: "state" }>;
+
+/**
+ * One directory as one socket asked for it.
+ *
+ * - `arming`:    the worker has not accepted yet. What is told meanwhile is older than any listing the
+ *                client can take after `subscribed`, so it is dropped.
+ * - `replaying`: `subscribed` went out, what was missed is being read back; live changes wait behind it.
+ * - `live`:      changes go to the outbox.
+ * - `ended`:     nothing is told any more.
+ */
+export type SubscriptionState = "arming" | "replaying" | "live" | "ended";
+
+export class Subscription implements Subscriber {
+  readonly connectionId: string;
+  readonly path: string;
+  readonly directory: CanonicalPath;
+  readonly recursive: boolean;
+  readonly watch: SharedWatch;
+  /** Whether changes are named. */
+  detail: boolean;
+  /** Ids of the requests to answer once armed. */
+  waiting: (RequestId | undefined)[] = [];
+  readonly #outbox: Outbox;
+  readonly #heldLimit: number;
+  #state: SubscriptionState = "arming";
+  #held: Change[] | undefined;
+
+  constructor(options: {
+    readonly connectionId: string;
+    readonly path: string;
+    readonly recursive: boolean;
+    readonly detail: boolean;
+    readonly watch: SharedWatch;
+    readonly directory: CanonicalPath;
+    readonly outbox: Outbox;
+    /** Live changes that may wait behind a replay. */
+    readonly heldLimit: number;
+  }) {
+    this.connectionId = options.connectionId;
+    this.path = options.path;
+    this.directory = options.directory;
+    this.recursive = options.recursive;
+    this.detail = options.detail;
+    this.watch = options.watch;
+    this.#outbox = options.outbox;
+    this.#heldLimit = options.heldLimit;
+    this.watch.add(this);
+  }
+
+  get state(): SubscriptionState {
+    return this.#state;
+  }
+
+  deliver(event: DirectoryEvent): void {
+    if (this.#state === "arming" || this.#state === "ended") return;
+    if (event.type === "state") {
+      this.#outbox.send({
+        type: "state",
+        connection_id: this.connectionId,
+        path: this.path,
+        ...(this.recursive ? { directory: event.directory } : {}),
+        state: event.body.state,
+        mode: event.body.mode,
+        ...(event.body.error === undefined ? {} : { error: event.body.error }),
+      });
+      sentFacts.publish({ connection: this.connectionId, type: "state" });
+      return;
+    }
+    if (this.#held === undefined) this.#outbox.offer(this, event);
+    else if (this.#held.length < this.#heldLimit) this.#held.push(event);
+    else this.#held = [this.#resync("slow-consumer")];
+  }
+
+  /** From now on changes are told: `subscribed` is about to go out. */
+  open(options: { readonly replaying: boolean }): void {
+    this.#state = options.replaying ? "replaying" : "live";
+    if (options.replaying) this.#held = [];
+  }
+
+  /** Something read back from the stream. */
+  replay(event: Change): void {
+    if (this.#state === "replaying") this.#outbox.offer(this, event);
+  }
+
+  /**
+   * The end of the replay: what came meanwhile follows, without what was read back as well. With `gap`
+   * the past could not be read, and is announced as such.
+   */
+  catchUp(seen: ReadonlySet<string>, gap?: "retention" | "slow-consumer"): void {
+    if (this.#state !== "replaying") return;
+    if (gap !== undefined) this.#outbox.offer(this, this.#resync(gap));
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    this.#state = "live";
+    for (const event of held) {
+      if (event.cursor === undefined || !seen.has(event.cursor)) this.#outbox.offer(this, event);
+    }
+  }
+
+  end(): void {
+    if (this.#state === "ended") return;
+    this.#state = "ended";
+    this.#held = undefined;
+    this.watch.remove(this);
+    this.#outbox.forget(this);
+  }
+
+  #resync(reason: "retention" | "slow-consumer"): Change {
+    return {
+      type: "resync",
+      directory: this.directory,
+      scope: this.recursive ? "subtree" : "self",
+      reason,
+      cursor: this.watch.cursor,
+    };
+  }
+}

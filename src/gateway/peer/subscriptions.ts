@@ -1,0 +1,259 @@
+import type { Clock } from "../../base/clock.ts";
+import { errorCode } from "../../base/errors.ts";
+import { canonicalPath, pathKey } from "../../base/path.ts";
+import type { FleetClient } from "../../fleet/port.ts";
+import { RequestError, toRequestError } from "../errors.ts";
+import { requestFacts, subscriptionFacts } from "../facts.ts";
+import type { Rights } from "../grants.ts";
+import type { Hub } from "../hub/hub.ts";
+import type { SharedWatch } from "../hub/shared-watch.ts";
+import type { GatewayLimits, GatewayTimes, ServedConnection } from "../options.ts";
+import type { Outbox } from "./outbox.ts";
+import {
+  echoId,
+  errorFrame,
+  type RequestId,
+  type SubscribeRequest,
+  type UnsubscribeRequest,
+} from "./protocol.ts";
+import { Subscription } from "./subscription.ts";
+
+export interface SubscriptionsOptions {
+  readonly hub: Hub;
+  readonly fleet: FleetClient;
+  readonly clock: Clock;
+  readonly limits: GatewayLimits;
+  readonly times: GatewayTimes;
+  readonly connection: (name: string) => ServedConnection | undefined;
+  readonly rights: () => Rights;
+  readonly outbox: Outbox;
+  /** Fires when the socket is gone. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Checks a right before anything else is looked at, so that a refusal tells nothing about what exists.
+ * @throws RequestError `denied`, `unknown_connection`; BadPathError
+ */
+export function authorize(
+  about: { readonly connection_id: string; readonly path: string; readonly recursive: boolean },
+  rights: Rights,
+  lookUp: (name: string) => ServedConnection | undefined,
+): { readonly connection: ServedConnection; readonly path: string } {
+  const path = canonicalPath(about.path);
+  const connection = lookUp(about.connection_id);
+  if (connection === undefined) {
+    throw new RequestError(rights.knows(about.connection_id) ? "unknown_connection" : "denied");
+  }
+  const { recursive } = about;
+  if (!rights.allows(connection.name, path, { recursive, caseSensitive: connection.caseSensitive })) {
+    throw new RequestError("denied", "you have no right to this directory");
+  }
+  return { connection, path };
+}
+
+/** The subscriptions of one socket, by connection and path exactly as the client sent them. */
+export class Subscriptions {
+  readonly #options: SubscriptionsOptions;
+  readonly #byName = new Map<string, Subscription>();
+
+  constructor(options: SubscriptionsOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#byName.size;
+  }
+
+  subscribe(request: SubscribeRequest): void {
+    const name = nameOf(request);
+    const recursive = request.recursive ?? false;
+    const detail = request.detail === "changes";
+    const { connection, path } = authorize(
+      { ...request, recursive },
+      this.#options.rights(),
+      this.#options.connection,
+    );
+    const existing = this.#byName.get(name);
+    if (existing !== undefined && existing.recursive === recursive && request.since === undefined) {
+      existing.detail = detail;
+      if (existing.state === "arming") existing.waiting.push(request.id);
+      // Without a cursor: what waits for this client may be older than the newest message.
+      else this.#answer(existing, [request.id]);
+      return;
+    }
+    if (existing === undefined && this.#byName.size >= this.#options.limits.subscriptionsPerSocket) {
+      throw new RequestError("limit", "too many subscriptions on this connection");
+    }
+    const watch = this.#options.hub.watch({ connection: connection.name, path, recursive });
+    const subscription = new Subscription({
+      connectionId: request.connection_id,
+      path: request.path,
+      recursive,
+      detail,
+      watch,
+      directory: path,
+      outbox: this.#options.outbox,
+      heldLimit: this.#options.limits.replayMessages,
+    });
+    subscription.waiting.push(request.id);
+    if (existing !== undefined) {
+      // Another depth, or another past: the new one takes over, and answers for both.
+      subscription.waiting.unshift(...existing.waiting);
+      this.#remove(existing);
+    }
+    this.#byName.set(name, subscription);
+    subscriptionFacts.publish({ connection: subscription.connectionId, change: 1 });
+    void this.#arm(subscription, watch, request.since);
+  }
+
+  unsubscribe(request: UnsubscribeRequest): void {
+    const exact = this.#byName.get(nameOf(request));
+    for (const subscription of exact === undefined ? this.#sameDirectory(request) : [exact]) {
+      this.#remove(subscription);
+      // Whoever still waits for `subscribed` learns what became of it.
+      const told = subscription.waiting.filter((id) => id !== undefined);
+      for (const id of told) this.#unsubscribed(subscription, id);
+      // Ended in another spelling than its own: that must not go unnoticed.
+      if (exact === undefined && told.length === 0) this.#unsubscribed(subscription);
+    }
+    this.#unsubscribed({ connectionId: request.connection_id, path: request.path }, request.id);
+  }
+
+  /** Ends what the rights or the configuration no longer allow. */
+  recheck(): void {
+    for (const subscription of [...this.#byName.values()]) {
+      try {
+        const { connectionId, path, recursive } = subscription;
+        authorize(
+          { connection_id: connectionId, path, recursive },
+          this.#options.rights(),
+          this.#options.connection,
+        );
+      } catch (error) {
+        this.#fail(subscription, toRequestError(error));
+      }
+    }
+  }
+
+  /** Ends all subscriptions of a connection that is served differently from now on. */
+  drop(connection: string): void {
+    for (const subscription of [...this.#byName.values()]) {
+      if (subscription.connectionId === connection) {
+        this.#fail(subscription, new RequestError("unreachable", "the connection was configured anew"));
+      }
+    }
+  }
+
+  close(): void {
+    for (const subscription of [...this.#byName.values()]) this.#remove(subscription);
+  }
+
+  /** `/Media` ends what `media/` began: they are one directory. */
+  #sameDirectory(request: UnsubscribeRequest): Subscription[] {
+    let path: string;
+    try {
+      path = canonicalPath(request.path);
+    } catch {
+      return [];
+    }
+    const caseSensitive = this.#options.connection(request.connection_id)?.caseSensitive ?? false;
+    return [...this.#byName.values()].filter(
+      ({ connectionId, watch }) =>
+        connectionId === request.connection_id && watch.key === pathKey(path, caseSensitive),
+    );
+  }
+
+  async #arm(subscription: Subscription, watch: SharedWatch, since: string | undefined): Promise<void> {
+    const { signal, times } = this.#options;
+    try {
+      await watch.live({ signal, deadlineMs: times.subscribeMs });
+    } catch (error) {
+      if (subscription.state === "arming" && !signal.aborted) {
+        this.#fail(subscription, toRequestError(error));
+      }
+      return;
+    }
+    if (subscription.state !== "arming") return;
+    subscription.open({ replaying: since !== undefined });
+    const { waiting } = subscription;
+    subscription.waiting = [];
+    // During a replay the past is still to come: a client cut off in the middle must ask from there.
+    this.#answer(subscription, waiting, since ?? watch.cursor);
+    if (since !== undefined) await this.#replay(subscription, since);
+  }
+
+  /** `cursor` is where a client resumes that was told nothing yet. */
+  #answer(subscription: Subscription, ids: readonly (RequestId | undefined)[], cursor?: string): void {
+    const { connectionId, directory, path, watch } = subscription;
+    for (const id of ids) {
+      this.#options.outbox.send({
+        type: "subscribed",
+        connection_id: connectionId,
+        path,
+        ...(cursor === undefined ? {} : { cursor }),
+        ...echoId(id),
+      });
+      requestFacts.publish({ action: "subscribe", outcome: "ok" });
+    }
+    const body = watch.trouble;
+    if (body !== undefined) subscription.deliver({ type: "state", directory, own: true, body });
+  }
+
+  async #replay(subscription: Subscription, since: string): Promise<void> {
+    const { fleet, limits, signal } = this.#options;
+    const seen = new Set<string>();
+    try {
+      for await (const { cursor, message } of fleet.replay(subscription.watch.target, since, { signal })) {
+        if (subscription.state !== "replaying") return;
+        if (seen.size >= limits.replayMessages) return subscription.catchUp(seen, "slow-consumer");
+        seen.add(cursor);
+        const { path: directory } = message.body;
+        if (message.type === "changes") {
+          subscription.replay({ type: "changes", directory, cursor, body: message.body });
+        } else if (message.type === "resync") {
+          const { scope, reason } = message.body;
+          subscription.replay({ type: "resync", directory, scope, reason, cursor });
+        }
+      }
+      subscription.catchUp(seen);
+    } catch (error) {
+      if (signal.aborted) return;
+      // Whatever went wrong, the past is not known: say so.
+      subscription.catchUp(seen, errorCode(error) === "OVERFLOW" ? "slow-consumer" : "retention");
+    }
+  }
+
+  #unsubscribed(about: { readonly connectionId: string; readonly path: string }, id?: RequestId): void {
+    const { connectionId, path } = about;
+    this.#options.outbox.send({ type: "unsubscribed", connection_id: connectionId, path, ...echoId(id) });
+  }
+
+  /** Ends one, and says why to all who ask. */
+  #fail(subscription: Subscription, error: RequestError): void {
+    const armed = subscription.state !== "arming";
+    this.#remove(subscription);
+    for (const id of armed ? [undefined] : subscription.waiting) {
+      this.#options.outbox.send(
+        errorFrame(error, {
+          connection_id: subscription.connectionId,
+          path: subscription.path,
+          ...echoId(id),
+        }),
+      );
+      if (!armed) requestFacts.publish({ action: "subscribe", outcome: error.answer });
+    }
+  }
+
+  #remove(subscription: Subscription): void {
+    subscription.end();
+    const name = nameOf({ connection_id: subscription.connectionId, path: subscription.path });
+    if (this.#byName.get(name) === subscription) this.#byName.delete(name);
+    subscriptionFacts.publish({ connection: subscription.connectionId, change: -1 });
+  }
+}
+
+/** No connection's name contains a line feed, and neither does a path that is let in. */
+function nameOf(request: { readonly connection_id: string; readonly path: string }): string {
+  return `${request.connection_id}\n${request.path}`;
+}

@@ -1,0 +1,168 @@
+import type { AuthProvider } from "../../auth/provider.ts";
+import { ignoreRejection, throwIfAborted, waitFor } from "../../base/async.ts";
+import { ClosedError } from "../../base/errors.ts";
+import { type CanonicalPath, segmentsOf } from "../../base/path.ts";
+import { type DfsLocation, formatLocation } from "../dfs-location.ts";
+import type { DirectoryHandle } from "../files/handle.ts";
+import type { DirEntry, FileInfo, ListOptions } from "../files/listing.ts";
+import type { PoolInfo } from "../pool/pool.ts";
+import type { ReadyOptions } from "../pool/pool-options.ts";
+import type { ServerInfo } from "../server-info.ts";
+import { isAway, isNotCovered, routed, SmbDfsError } from "./dfs-errors.ts";
+import { type DfsLeg, type DfsOptions, DfsTable, type SharePool } from "./dfs-table.ts";
+
+/** Far above what any namespace needs; a path that is still not served then never will be. */
+const MOST_ATTEMPTS = 64;
+
+interface Cancellable {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * A share with all that its DFS links lead to (MS-DFSC 3.1): paths that the server does not cover are asked
+ * for, and served by a pool of their own on the link's target, under the caller's path. A target that is away
+ * is replaced by the next one. Whoever watches sees a lost connection, opens again, and compares.
+ */
+export class DfsPool {
+  readonly #options: DfsOptions;
+  readonly #table: DfsTable;
+  #asking: Promise<unknown> = Promise.resolve();
+  #closing: Promise<void> | undefined;
+
+  constructor(options: DfsOptions) {
+    this.#options = options;
+    this.#table = new DfsTable(options);
+  }
+
+  /**
+   * Resolves when the share, or a target that is in use, may be asked: neither has to wait for the other.
+   * @throws as `SmbPool.ready`
+   */
+  async ready({ signal, onRefused }: ReadyOptions = {}): Promise<void> {
+    const enough = new AbortController();
+    const both = signal === undefined ? enough.signal : AbortSignal.any([signal, enough.signal]);
+    const base = this.#options.base.ready({ signal: both, onRefused });
+    const others = this.#table.pools().map((pool) => pool.ready({ signal: both }));
+    for (const each of [base, ...others]) ignoreRejection(each);
+    try {
+      await Promise.any([base, ...others]).catch(() => base);
+    } finally {
+      enough.abort();
+    }
+  }
+
+  openDirectory(path: CanonicalPath, { signal }: Cancellable = {}): Promise<DirectoryHandle> {
+    return this.#through(path, signal, (leg) => leg.pool.openDirectory(leg.path, { signal }));
+  }
+
+  async *list(path: CanonicalPath, options: ListOptions = {}): AsyncGenerator<readonly DirEntry[], void> {
+    // A listing that has begun elsewhere cannot be gone on with: only its first page may take another way.
+    const { pages, first } = await this.#through(path, options.signal, async (leg) => {
+      const begun = leg.pool.list(leg.path, options);
+      return { pages: begun, first: await begun.next() };
+    });
+    if (first.done === true) return;
+    try {
+      yield first.value;
+      yield* pages;
+    } finally {
+      await pages.return();
+    }
+  }
+
+  stat(path: CanonicalPath, { signal }: Cancellable = {}): Promise<FileInfo> {
+    return this.#through(path, signal, (leg) => leg.pool.stat(leg.path, { signal }));
+  }
+
+  /** Of all pools together; `server` is the one that serves `/`. */
+  info(): PoolInfo {
+    const base = this.#options.base.info();
+    const root = this.#table.leg("/");
+    let { connections, watches } = base;
+    const others: ServerInfo[] = [];
+    for (const pool of this.#table.pools()) {
+      const info = pool.info();
+      connections += info.connections;
+      watches += info.watches;
+      if (info.server !== undefined) others.push(info.server);
+    }
+    const server = root.link === undefined ? base.server : root.pool.info().server;
+    return { ...base, server, others, connections, watches };
+  }
+
+  /** Where a path is served from as far as is known, from the configured share to the last target. */
+  route(path: CanonicalPath): readonly string[] {
+    const { location } = this.#options;
+    const names = [...location.names, ...segmentsOf(path)];
+    const stops: DfsLocation[] = [{ ...location, names }];
+    const moved = this.#options.base.info().server?.location;
+    if (moved !== undefined) stops.push({ ...moved, names });
+    const { link, target, path: last } = this.#table.leg(path);
+    const behind: DfsLocation[] = [];
+    for (let hop = link; hop?.via !== undefined; hop = hop.via) behind.unshift(hop.location);
+    stops.push(...behind);
+    if (target !== undefined) stops.push({ ...target, names: segmentsOf(last) });
+    return stops.map(formatLocation);
+  }
+
+  echo(): Promise<unknown> {
+    return Promise.all([this.#options.base, ...this.#table.pools()].map((pool) => pool.echo()));
+  }
+
+  replaceAuth(auth: AuthProvider): void {
+    this.#options.base.replaceAuth(auth);
+    for (const pool of this.#table.pools()) pool.replaceAuth(auth);
+  }
+
+  /** Idempotent; never rejects. */
+  close(): Promise<void> {
+    this.#closing ??= Promise.all([this.#table.close(), this.#options.base.close()]).then(() => undefined);
+    return this.#closing;
+  }
+
+  async #through<T>(
+    path: CanonicalPath,
+    signal: AbortSignal | undefined,
+    attempt: (leg: DfsLeg) => Promise<T>,
+  ): Promise<T> {
+    const tried = new Set<string>();
+    for (let attempts = 0; attempts < MOST_ATTEMPTS; attempts++) {
+      if (this.#closing !== undefined) throw new ClosedError("pool");
+      const leg = this.#table.leg(path);
+      try {
+        const result = await attempt(leg);
+        this.#table.worked(leg);
+        return result;
+      } catch (error) {
+        throwIfAborted(signal);
+        if (isNotCovered(error)) await this.#resolve(leg, path, signal);
+        else if (leg.link === undefined || !isAway(error)) throw error;
+        // Somebody else may have moved or dropped the link meanwhile: then this leg says nothing any more.
+        else if (this.#table.isCurrent(leg) && !this.#table.moveOn(leg, tried)) {
+          throw routed(error, this.route(path));
+        }
+      }
+    }
+    throw new SmbDfsError("the way does not end", this.route(path));
+  }
+
+  /** Finds out where `path` is kept. One question at a time: a thousand watches below one link ask once. */
+  async #resolve(leg: DfsLeg, path: CanonicalPath, signal: AbortSignal | undefined): Promise<void> {
+    const turn = this.#asking.then(async () => {
+      throwIfAborted(signal);
+      const now = this.#table.leg(path);
+      if (now.link !== leg.link || now.target !== leg.target) return;
+      let answer: Awaited<ReturnType<SharePool["referral"]>>;
+      try {
+        answer = await leg.pool.referral(leg.path, { signal });
+      } catch (error) {
+        throwIfAborted(signal);
+        if (isAway(error)) throw error;
+        throw new SmbDfsError("nothing is known of its target", [...this.route(path), "?"], error);
+      }
+      this.#table.add(leg, path, answer, this.route(path));
+    });
+    this.#asking = turn.catch(() => undefined);
+    await waitFor(turn, { signal });
+  }
+}

@@ -1,0 +1,103 @@
+import type { CanonicalPath } from "../../base/path.ts";
+import { SmbNotSentError } from "../errors.ts";
+import type { Tree, TreeResource } from "../login/tree.ts";
+import type { FileInfo } from "./file-info.ts";
+import { ArmedNotify, type ArmOptions, type NotifySubject } from "./notify.ts";
+import { closeQuietly, createDirectory, type Opened, open } from "./open.ts";
+
+/** Who counts the handles of a connection. */
+export interface HandleOwner {
+  /** One handle less. */
+  released(): void;
+  /** The server has no slot left for what this connection carries. */
+  short(): void;
+}
+
+const NOBODY: HandleOwner = { released: () => undefined, short: () => undefined };
+
+/** A directory opened for watching. */
+export class DirectoryHandle implements NotifySubject, TreeResource {
+  readonly path: CanonicalPath;
+  /** Identity of the directory this handle holds, whatever its path means by now. */
+  readonly info: FileInfo;
+  readonly tree: Tree;
+  readonly fileId: Uint8Array;
+  readonly #owner: HandleOwner;
+  readonly #armed = new Set<ArmedNotify>();
+  #closing: Promise<void> | undefined;
+
+  /** Use `openDirectory`. */
+  constructor(tree: Tree, path: CanonicalPath, { fileId, info }: Opened, owner: HandleOwner) {
+    this.tree = tree;
+    this.path = path;
+    this.fileId = fileId;
+    this.info = info;
+    this.#owner = owner;
+    tree.resources.add(this);
+  }
+
+  get closing(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** Fulfilled when the connection below is gone: with the reason, or `undefined` when we closed it. */
+  get lost(): Promise<Error | undefined> {
+    return this.tree.lost;
+  }
+
+  /** Sends one CHANGE_NOTIFY. Several may be stacked: they are served first in, first out. Never throws. */
+  arm(options: ArmOptions): ArmedNotify {
+    const notify = new ArmedNotify(this, options);
+    if (this.closing) {
+      notify.onFailure(new SmbNotSentError("CHANGE_NOTIFY", new Error("the handle is closed")));
+    } else {
+      this.#armed.add(notify);
+      this.tree.connection.submit([notify]);
+    }
+    return notify;
+  }
+
+  ended(notify: ArmedNotify, short: boolean): void {
+    this.#armed.delete(notify);
+    if (short) this.#owner.short();
+  }
+
+  /** What is armed ends as `cancelled`. Idempotent; never rejects. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  disown(): void {
+    this.#closing ??= this.#end(Promise.resolve());
+  }
+
+  #close(): Promise<void> {
+    const { connection } = this.tree;
+    return this.#end(
+      connection.state === "closed" ? Promise.resolve() : closeQuietly(this.tree, this.fileId),
+    );
+  }
+
+  async #end(closed: Promise<void>): Promise<void> {
+    // What has not been sent yet must not go out on a closed handle.
+    for (const notify of this.#armed) if (notify.state === "new") notify.cancel();
+    this.tree.resources.delete(this);
+    await closed;
+    this.#owner.released();
+  }
+}
+
+/** Opens `name` (as on the wire) for watching; `path` is what its owner calls it. @throws SmbStatusError and what `Tree.exchange` throws */
+export async function openDirectory(
+  tree: Tree,
+  path: CanonicalPath,
+  name: string,
+  {
+    signal,
+    owner = NOBODY,
+  }: { readonly signal?: AbortSignal | undefined; readonly owner?: HandleOwner } = {},
+): Promise<DirectoryHandle> {
+  const opened = await open(tree, createDirectory(tree, name), signal);
+  return new DirectoryHandle(tree, path, opened, owner);
+}

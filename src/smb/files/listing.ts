@@ -1,0 +1,154 @@
+import { throwIfAborted } from "../../base/async.ts";
+import { Command, commandName } from "../../codec/header.ts";
+import type { CreateResponse } from "../../codec/msg/create.ts";
+import { DirectoryClass, decodeDirectoryInformation } from "../../codec/msg/directory-information.ts";
+import {
+  decodeQueryDirectoryResponse,
+  encodeQueryDirectoryRequest,
+} from "../../codec/msg/query-directory.ts";
+import { isUsableName } from "../../codec/names.ts";
+import { NtStatus } from "../../codec/status.ts";
+import { SmbStatusError } from "../errors.ts";
+import type { Tree } from "../login/tree.ts";
+import type { Response } from "../wire/request.ts";
+import { type DirEntry, entryOf, type FileInfo, infoOfCreate } from "./file-info.ts";
+import {
+  closeFile,
+  closeQuietly,
+  createDirectory,
+  createdOf,
+  createForStat,
+  fileIdOf,
+  open,
+  orphanCloser,
+  PREVIOUS_HANDLE,
+  queryFileId,
+  type TreeRequest,
+} from "./open.ts";
+
+export type { DirEntry, FileInfo } from "./file-info.ts";
+
+const SMALL_PAGE = 65_536;
+/** Some 2,000 entries: decoding more at once would keep the event loop for tens of milliseconds. */
+const LARGE_PAGE = 1 << 18;
+/** Overflows in a row without a single entry: a server that does not move is left. */
+const MOST_EMPTY_PAGES = 16;
+
+interface Cancellable {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ListOptions extends Cancellable {
+  /** Called before the first page, with the directory as it was when it was opened; `fileId` is not asked for. */
+  readonly onOpened?: ((directory: FileInfo) => void) | undefined;
+}
+
+/**
+ * Lists one directory on a handle of its own, page by page (MS-SMB2 3.2.4.17). A directory that fits into
+ * one page costs one round trip, and one for the CLOSE. Order is the server's. Names that could not be part
+ * of a path are left out.
+ * @throws SmbStatusError and what `Tree.exchange` throws
+ */
+export async function* listDirectory(
+  tree: Tree,
+  name: string,
+  { signal, onOpened }: ListOptions = {},
+): AsyncGenerator<readonly DirEntry[], void> {
+  const { opened, pages } = await openListing(tree, name, signal);
+  const { fileId } = opened;
+  try {
+    onOpened?.(infoOfCreate(opened, undefined));
+    for (const page of pages) {
+      const entries = entriesOf(tree, page);
+      if (entries === undefined) return;
+      if (entries.length > 0) yield entries;
+    }
+    for (let empty = 0; empty < MOST_EMPTY_PAGES; ) {
+      throwIfAborted(signal);
+      const [page] = await tree.exchange([nextPage(fileId, pageBytes(tree), false)], { signal });
+      const entries = page === undefined ? undefined : entriesOf(tree, page);
+      if (entries === undefined) return;
+      if (entries.length > 0) yield entries;
+      empty = entries.length > 0 ? 0 : empty + 1;
+    }
+    throw tree.broken("QUERY_DIRECTORY: the listing does not move on");
+  } finally {
+    await closeQuietly(tree, fileId);
+  }
+}
+
+/** Looks at one entry, in one round trip where credits allow. @throws SmbStatusError and what `Tree.exchange` throws */
+export async function statPath(tree: Tree, name: string, { signal }: Cancellable = {}): Promise<FileInfo> {
+  if (!tree.session.canCompound(3)) {
+    const { fileId, info } = await open(tree, createForStat(tree, name), signal);
+    await closeQuietly(tree, fileId);
+    return info;
+  }
+  const [created, queried] = await tree.exchange(
+    [createForStat(tree, name), queryFileId(PREVIOUS_HANDLE, true), closeFile(PREVIOUS_HANDLE, true)],
+    { signal },
+  );
+  return infoOfCreate(createdOf(tree, created), fileIdOf(tree, queried));
+}
+
+/** The handle, and the answers to the first two pages: of a small directory the second says that it was all. */
+async function openListing(
+  tree: Tree,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly opened: CreateResponse; readonly pages: readonly Response[] }> {
+  const bytes = Math.min(SMALL_PAGE, tree.info.maxTransactSize);
+  const requests = [createDirectory(tree, name)];
+  if (tree.session.canCompound(3)) {
+    requests.push(nextPage(PREVIOUS_HANDLE, bytes, true), nextPage(PREVIOUS_HANDLE, bytes, true));
+  }
+  const [created, ...pages] = await tree.exchange(requests, { signal, orphan: orphanCloser(tree) });
+  return { opened: createdOf(tree, created), pages };
+}
+
+function nextPage(fileId: Uint8Array, bytes: number, related: boolean): TreeRequest {
+  return {
+    command: Command.QUERY_DIRECTORY,
+    related,
+    payload: bytes,
+    body: encodeQueryDirectoryRequest({
+      fileInformationClass: DirectoryClass.ID_FULL,
+      flags: 0,
+      fileIndex: 0,
+      fileId,
+      fileName: "*",
+      outputBufferLength: bytes,
+    }),
+  };
+}
+
+/** As large as the server and a quarter of the credits allow: others want to be served meanwhile. */
+function pageBytes(tree: Tree): number {
+  const byCredits = Math.floor(tree.connection.creditReach / 4) * SMALL_PAGE;
+  return Math.min(
+    LARGE_PAGE,
+    tree.info.maxTransactSize,
+    Math.max(SMALL_PAGE, tree.multiCredit ? byCredits : 0),
+  );
+}
+
+/** The usable entries of one page; `undefined` at the end of the listing. */
+function entriesOf(tree: Tree, response: Response): DirEntry[] | undefined {
+  const { status, command } = response.header;
+  switch (status) {
+    case NtStatus.NO_MORE_FILES:
+    // An empty directory, where a server does not even list "." and "..".
+    case NtStatus.NO_SUCH_FILE:
+      return undefined;
+    case NtStatus.SUCCESS:
+    // MS-SMB2 3.2.5.15: what fits is here, and may be nothing; ask on.
+    case NtStatus.BUFFER_OVERFLOW:
+      break;
+    default:
+      throw new SmbStatusError(commandName(command), status);
+  }
+  const entries = tree.decode(response, (message) =>
+    decodeDirectoryInformation(decodeQueryDirectoryResponse(message), DirectoryClass.ID_FULL),
+  );
+  return entries.filter((entry) => isUsableName(entry.fileName)).map(entryOf);
+}

@@ -1,0 +1,146 @@
+import { Command, commandName } from "../../codec/header.ts";
+import { encodeCloseRequest } from "../../codec/msg/close.ts";
+import {
+  Access,
+  CreateDisposition,
+  CreateOptions,
+  type CreateResponse,
+  decodeCreateResponse,
+  encodeCreateRequest,
+  ShareAccess,
+} from "../../codec/msg/create.ts";
+import {
+  decodeFileInternalInformation,
+  FileInformationClass,
+  INTERNAL_BYTES,
+} from "../../codec/msg/file-information.ts";
+import { decodeQueryInfoResponse, encodeQueryInfoRequest } from "../../codec/msg/query-info.ts";
+import { NtStatus } from "../../codec/status.ts";
+import { SmbProtocolError, SmbStatusError } from "../errors.ts";
+import type { Tree } from "../login/tree.ts";
+import type { RequestOptions, Response } from "../wire/request.ts";
+import { type FileInfo, infoOfCreate, usableFileId } from "./file-info.ts";
+
+/** MS-SMB2 3.2.4.1.4: in a related compound, "the handle that the message before opened". */
+export const PREVIOUS_HANDLE: Uint8Array = new Uint8Array(16).fill(0xff);
+
+export type TreeRequest = Omit<RequestOptions, "treeId">;
+
+/** A directory as it is opened for watching and listing: others may do with it what they like, delete included. */
+export function createDirectory(tree: Tree, name: string): TreeRequest {
+  return create(tree, name, {
+    desiredAccess: Access.LIST_DIRECTORY | Access.READ_ATTRIBUTES | Access.SYNCHRONIZE,
+    // Nothing but DIRECTORY_FILE: FILE_NO_INTERMEDIATE_BUFFERING makes Windows refuse directories.
+    createOptions: CreateOptions.DIRECTORY_FILE,
+  });
+}
+
+/** Any entry, itself and not what it points to, only to be looked at. */
+export function createForStat(tree: Tree, name: string): TreeRequest {
+  return create(tree, name, {
+    desiredAccess: Access.READ_ATTRIBUTES | Access.SYNCHRONIZE,
+    createOptions: CreateOptions.OPEN_REPARSE_POINT,
+  });
+}
+
+function create(
+  tree: Tree,
+  name: string,
+  { desiredAccess, createOptions }: { readonly desiredAccess: number; readonly createOptions: number },
+): TreeRequest {
+  return {
+    command: Command.CREATE,
+    dfs: tree.dfs,
+    body: encodeCreateRequest({
+      desiredAccess,
+      fileAttributes: 0,
+      shareAccess: ShareAccess.ALL,
+      createDisposition: CreateDisposition.OPEN,
+      createOptions,
+      name: tree.nameOf(name),
+    }),
+  };
+}
+
+/** Asks for the 64-bit file id (FileInternalInformation), which CREATE does not tell. */
+export function queryFileId(fileId: Uint8Array, related: boolean): TreeRequest {
+  return {
+    command: Command.QUERY_INFO,
+    related,
+    payload: INTERNAL_BYTES,
+    body: encodeQueryInfoRequest({
+      fileInfoClass: FileInformationClass.INTERNAL,
+      outputBufferLength: INTERNAL_BYTES,
+      fileId,
+    }),
+  };
+}
+
+export function closeFile(fileId: Uint8Array, related = false): TreeRequest {
+  return { command: Command.CLOSE, related, body: encodeCloseRequest({ fileId }) };
+}
+
+export interface Opened {
+  readonly fileId: Uint8Array;
+  readonly info: FileInfo;
+}
+
+/** Opens, and reads the file id, in one round trip where credits allow. @throws SmbStatusError and what `exchange` throws */
+export async function open(
+  tree: Tree,
+  request: TreeRequest,
+  signal: AbortSignal | undefined,
+): Promise<Opened> {
+  const orphan = orphanCloser(tree);
+  if (tree.session.canCompound(2)) {
+    const [created, queried] = await tree.exchange([request, queryFileId(PREVIOUS_HANDLE, true)], {
+      signal,
+      orphan,
+    });
+    const response = createdOf(tree, created);
+    return { fileId: response.fileId, info: infoOfCreate(response, fileIdOf(tree, queried)) };
+  }
+  const [created] = await tree.exchange([request], { signal, orphan });
+  const response = createdOf(tree, created);
+  try {
+    const [queried] = await tree.exchange([queryFileId(response.fileId, false)], { signal });
+    return { fileId: response.fileId, info: infoOfCreate(response, fileIdOf(tree, queried)) };
+  } catch (error) {
+    await closeQuietly(tree, response.fileId);
+    throw error;
+  }
+}
+
+/** @throws SmbStatusError unless the CREATE succeeded */
+export function createdOf(tree: Tree, response: Response | undefined): CreateResponse {
+  if (response === undefined) throw new SmbProtocolError("CREATE: no answer");
+  const { status, command } = response.header;
+  if (status !== NtStatus.SUCCESS) throw new SmbStatusError(commandName(command), status);
+  const created = tree.decode(response, decodeCreateResponse);
+  if (created.fileId.every((byte) => byte === 0xff) || created.fileId.every((byte) => byte === 0)) {
+    throw tree.broken("CREATE: the handle is none");
+  }
+  return created;
+}
+
+/** Servers without file ids refuse the question or answer 0: both mean "not known". */
+export function fileIdOf(tree: Tree, response: Response | undefined): bigint | undefined {
+  if (response === undefined || response.header.status !== NtStatus.SUCCESS) return undefined;
+  const id = tree.decode(response, (message) =>
+    decodeFileInternalInformation(decodeQueryInfoResponse(message)),
+  );
+  return usableFileId(id);
+}
+
+/** Closes, and does not care whether it worked: the handle dies with its connection anyway. */
+export async function closeQuietly(tree: Tree, fileId: Uint8Array): Promise<void> {
+  await tree.exchange([closeFile(fileId)]).catch(() => undefined);
+}
+
+/** Closes handles whose opener did not wait for them. */
+export function orphanCloser(tree: Tree): (response: Response) => void {
+  return ({ header, message }) => {
+    if (header.command !== Command.CREATE || header.status !== NtStatus.SUCCESS) return;
+    void closeQuietly(tree, tree.decode({ header, message }, decodeCreateResponse).fileId);
+  };
+}

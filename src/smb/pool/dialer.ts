@@ -1,0 +1,127 @@
+import { AuthError } from "../../auth/errors.ts";
+import { Backoff, type BackoffOptions } from "../../base/async.ts";
+import type { Clock } from "../../base/clock.ts";
+import { NtStatus } from "../../codec/status.ts";
+import { SmbCredentialsError, SmbSecurityError, SmbStatusError } from "../errors.ts";
+import { poolFacts } from "../facts.ts";
+import { classifyStatus, type StatusClass } from "../status-class.ts";
+
+/** Where trying again soon cannot help, but somebody may repair it: configuration, policy, a missing share. */
+const SLOW_MS = 60_000;
+/** A connection that lived this long proves that the server is well again. */
+const PROVEN_MS = 30_000;
+
+export interface DialerOptions {
+  readonly label: string;
+  readonly clock: Clock;
+  readonly backoff?: BackoffOptions | undefined;
+}
+
+/**
+ * Decides when a server may be dialled, for all connections of one pool together: one login at a time,
+ * pauses that grow from 1 s to 60 s with jitter, and none at all after refused credentials, since a
+ * thousand watches that each try would lock the account.
+ */
+export class Dialer {
+  readonly #options: DialerOptions;
+  readonly #backoff: Backoff;
+  #turn: Promise<unknown> = Promise.resolve();
+  #notBefore = Number.NEGATIVE_INFINITY;
+  #refusal: SmbCredentialsError | undefined;
+  #lastError: Error | undefined;
+
+  constructor(options: DialerOptions) {
+    this.#options = options;
+    this.#backoff = new Backoff(options.backoff);
+  }
+
+  /** Set after refused credentials, until `forgive`. */
+  get refusal(): SmbCredentialsError | undefined {
+    return this.#refusal;
+  }
+
+  /** Why the last attempt failed, or the last connection was lost; `undefined` while all is well. */
+  get lastError(): Error | undefined {
+    return this.#lastError;
+  }
+
+  /** Why the last attempt failed, where only people can remove the cause; attempts go on, slowly. */
+  get obstacle(): Error | undefined {
+    return this.#lastError !== undefined && needsPeople(this.#lastError) ? this.#lastError : undefined;
+  }
+
+  /** Ms until the server may be dialled again; 0 when now. */
+  get pause(): number {
+    return Math.max(0, this.#notBefore - this.#options.clock.monotonic());
+  }
+
+  /** Runs one attempt when those before it are through. Does not wait for the pause: the caller does, or gives up. */
+  dial<T>(attempt: () => Promise<T>): Promise<T> {
+    const mine = this.#turn.then(() => this.#attempt(attempt));
+    this.#turn = mine.catch(() => undefined);
+    return mine;
+  }
+
+  /** A connection that was up is gone after `livedMs`: a server that hangs up at once must not be hammered. */
+  lost(livedMs: number, error: Error | undefined): void {
+    this.#lastError = error;
+    if (livedMs >= PROVEN_MS) this.#backoff.reset();
+    // Connections of one server are lost together: that is one failure, not many.
+    if (this.pause === 0) this.#pause(0);
+  }
+
+  /** New credentials, or a new configuration: the next attempt may come at once. */
+  forgive(): void {
+    this.#refusal = undefined;
+    this.#lastError = undefined;
+    this.#backoff.reset();
+    this.#notBefore = Number.NEGATIVE_INFINITY;
+  }
+
+  async #attempt<T>(attempt: () => Promise<T>): Promise<T> {
+    if (this.#refusal !== undefined) throw this.#refusal;
+    try {
+      const result = await attempt();
+      this.#lastError = undefined;
+      return result;
+    } catch (cause) {
+      this.#failed(cause instanceof Error ? cause : new Error(String(cause)));
+      throw cause;
+    }
+  }
+
+  #failed(error: Error): void {
+    this.#lastError = error;
+    let retryMs: number | undefined;
+    if (error instanceof SmbCredentialsError) this.#refusal = error;
+    else retryMs = this.#pause(isSlow(error) ? SLOW_MS : 0);
+    poolFacts.publish({ connection: this.#options.label, type: "dial-failed", retryMs, error });
+  }
+
+  #pause(atLeast: number): number {
+    const ms = Math.max(this.#backoff.next(), atLeast);
+    this.#notBefore = this.#options.clock.monotonic() + ms;
+    return ms;
+  }
+}
+
+function isSlow(error: Error): boolean {
+  return needsPeople(error) || kindOf(error) === "auth-infrastructure" || isAbsentShare(error);
+}
+
+function needsPeople(error: Error): boolean {
+  if (error instanceof SmbSecurityError) return true;
+  // Kerberos that is not installed, a clock, a service principal.
+  if (error instanceof AuthError) return !error.retryable;
+  const kind = kindOf(error);
+  return kind === "security" || (kind === "config" && !isAbsentShare(error));
+}
+
+/** A share that was removed is often back after a while, without anybody looking at us. */
+function isAbsentShare(error: Error): boolean {
+  return error instanceof SmbStatusError && error.status === NtStatus.BAD_NETWORK_NAME;
+}
+
+function kindOf(error: Error): StatusClass | undefined {
+  return error instanceof SmbStatusError ? classifyStatus(error.status) : undefined;
+}

@@ -1,0 +1,48 @@
+import type { AuthProvider } from "../../auth/provider.ts";
+import type { BackoffOptions } from "../../base/async.ts";
+import type { CanonicalPath } from "../../base/path.ts";
+import {
+  type ConnectionOptions,
+  DEFAULT_CONNECTION_OPTIONS,
+  DEFAULT_TIMEOUTS,
+  type Timeouts,
+} from "../options.ts";
+import type { DialOptions } from "./dial.ts";
+
+/** One configured share. */
+export interface ReadyOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Told, while it waits, what only people can change: our configuration, a policy of the server, rights. */
+  readonly onRefused?: ((obstacle: Error) => void) | undefined;
+}
+
+export interface PoolOptions extends Partial<Omit<ConnectionOptions, "host" | "timeouts">> {
+  /** Name or address, as the user typed it: it is also what the server is asked to prove. */
+  readonly host: string;
+  readonly share: string;
+  readonly auth: AuthProvider;
+  /** Directory of the share that `/` means. Default `/`. */
+  readonly root?: CanonicalPath;
+  readonly timeouts?: Partial<Timeouts>;
+  /** Watch handles on one connection. Default 2,000 on Samba, which has no limit; 200 elsewhere. */
+  readonly watchesPerConnection?: number;
+  /** Pauses between logins. Default 1 s to 60 s. */
+  readonly backoff?: BackoffOptions;
+  /** How long a connection without watches is kept, ms. Default 10,000. */
+  readonly idleMs?: number;
+}
+
+/** Fills in the defaults. `label` defaults to the host. */
+export function dialOptions(options: PoolOptions): DialOptions {
+  const { auth, share, root, timeouts, watchesPerConnection, backoff, idleMs, ...connection } = options;
+  return {
+    auth,
+    share,
+    connection: {
+      ...DEFAULT_CONNECTION_OPTIONS,
+      label: options.host,
+      ...connection,
+      timeouts: { ...DEFAULT_TIMEOUTS, ...timeouts },
+    },
+  };
+}

@@ -1,0 +1,350 @@
+import type { AuthProvider } from "../../auth/provider.ts";
+import { type Deferred, deferred, ignoreRejection, sleep, waitFor } from "../../base/async.ts";
+import { ClosedError } from "../../base/errors.ts";
+import { type CanonicalPath, segmentsOf } from "../../base/path.ts";
+import { SmbNotSentError, SmbStatusError } from "../errors.ts";
+import { poolFacts } from "../facts.ts";
+import { type DirectoryHandle, openDirectory } from "../files/handle.ts";
+import { type DirEntry, type FileInfo, type ListOptions, listDirectory, statPath } from "../files/listing.ts";
+import { askReferral, type Referral } from "../files/referral.ts";
+import type { Tree } from "../login/tree.ts";
+import type { ServerInfo } from "../server-info.ts";
+import { classifyStatus } from "../status-class.ts";
+import { wirePath } from "../wire-path.ts";
+import { type DialOptions, dialTree } from "./dial.ts";
+import { Dialer } from "./dialer.ts";
+import { lowerCap, placeHandle } from "./placement.ts";
+import { dialOptions, type PoolOptions, type ReadyOptions } from "./pool-options.ts";
+import { WatchLane } from "./watch-lane.ts";
+
+/** Sessions of lost connections that the server may still hold; naming one at login makes it drop it. */
+const MOST_ORPHANS = 64;
+
+export type PoolState = "idle" | "connecting" | "connected" | "waiting" | "refused" | "closed";
+
+export interface PoolInfo {
+  /**
+   * `idle`: never asked for anything. `waiting`: between two attempts. `refused`: the credentials were,
+   * and nothing happens until `replaceAuth`.
+   */
+  readonly state: PoolState;
+  /** Why it is not connected, or why the last further connection failed. */
+  readonly error: Error | undefined;
+  /** What the server was like when last connected. */
+  readonly server: ServerInfo | undefined;
+  /** Those that DFS links lead to, as far as they are in use. */
+  readonly others?: readonly ServerInfo[];
+  readonly connections: number;
+  /** Open watch handles. */
+  readonly watches: number;
+  /** Watch handles that one connection may carry, as learnt so far. */
+  readonly watchesPerConnection: number | undefined;
+}
+
+interface Cancellable {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * All connections to one configured share: one for listings and look-ups, others for watch handles.
+ * It reconnects by itself, for ever, except after refused credentials. Operations do not wait for a
+ * server that is away: they fail with SmbNotSentError, and `ready` says when to try again, so that a
+ * thousand watches wait on one reconnect.
+ */
+export class SmbPool {
+  readonly #options: PoolOptions;
+  readonly #root: CanonicalPath;
+  readonly #dialer: Dialer;
+  readonly #life = new AbortController();
+  readonly #lanes = new Set<WatchLane>();
+  readonly #orphans: bigint[] = [];
+  #dial: DialOptions;
+  #scan: Tree | undefined;
+  #server: ServerInfo | undefined;
+  #cap: number | undefined;
+  #loop: Promise<void> | undefined;
+  #attempt: Deferred<void> | undefined;
+  #growing: Promise<void> | undefined;
+  #changed: Deferred<void> = deferred();
+  #closing: Promise<void> | undefined;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    this.#root = options.root ?? "/";
+    this.#dial = dialOptions(options);
+    this.#cap = options.watchesPerConnection;
+    const { label, clock } = this.#dial.connection;
+    this.#dialer = new Dialer({ label, clock, backoff: options.backoff });
+  }
+
+  /** Resolves when the server may be asked. @throws SmbCredentialsError, ClosedError, AbortedError */
+  async ready({ signal, onRefused }: ReadyOptions = {}): Promise<void> {
+    this.#start();
+    let told: string | undefined;
+    for (;;) {
+      this.#check();
+      const { obstacle } = this.#dialer;
+      if (obstacle !== undefined && obstacle.message !== told) {
+        told = obstacle.message;
+        onRefused?.(obstacle);
+      }
+      const { pause } = this.#dialer;
+      if (this.#scan !== undefined && pause === 0) return;
+      if (this.#scan === undefined) await waitFor(this.#changed.promise, { signal });
+      else await sleep(pause, { signal, clock: this.#dial.connection.clock });
+    }
+  }
+
+  /**
+   * Opens a directory for watching, on a connection with room for it.
+   * @throws SmbStatusError, SmbNotSentError, SmbConnectionError, SmbCredentialsError, AbortedError
+   */
+  async openDirectory(path: CanonicalPath, { signal }: Cancellable = {}): Promise<DirectoryHandle> {
+    const lane = await this.#lane(signal);
+    try {
+      return await openDirectory(lane.tree, path, wirePath(this.#root, path), { signal, owner: lane });
+    } catch (error) {
+      if (error instanceof SmbStatusError && classifyStatus(error.status) === "busy") lane.short();
+      lane.released();
+      throw error;
+    }
+  }
+
+  /** Lists a directory page by page, without `.` and `..`. Throws like `openDirectory`. */
+  async *list(path: CanonicalPath, options: ListOptions = {}): AsyncGenerator<readonly DirEntry[], void> {
+    yield* listDirectory(await this.#tree(options.signal), wirePath(this.#root, path), options);
+  }
+
+  /** Looks at one entry without following it. Throws like `openDirectory`. */
+  async stat(path: CanonicalPath, { signal }: Cancellable = {}): Promise<FileInfo> {
+    return statPath(await this.#tree(signal), wirePath(this.#root, path), { signal });
+  }
+
+  /** Asks where a path is kept; `asked` are its names below the share. Throws like `openDirectory`. */
+  async referral(
+    path: CanonicalPath,
+    { signal }: Cancellable = {},
+  ): Promise<Referral & { readonly asked: readonly string[] }> {
+    const tree = await this.#tree(signal);
+    const name = `\\${tree.nameOf(wirePath(this.#root, path))}`;
+    const referral = await askReferral(tree.session, name, { signal });
+    return { ...referral, asked: [...segmentsOf(this.#root), ...segmentsOf(path)] };
+  }
+
+  info(): PoolInfo {
+    return {
+      state: this.#state(),
+      error: this.#dialer.lastError,
+      server: this.#server,
+      connections: this.#trees().length,
+      watches: [...this.#lanes].reduce((sum, { load }) => sum + load, 0),
+      watchesPerConnection: this.#cap,
+    };
+  }
+
+  /** Fulfilled when all has been heard that the server had sent on any connection. @throws what `SmbConnection.echo` throws */
+  echo(): Promise<unknown> {
+    return Promise.all(this.#trees().map(({ connection }) => connection.echo()));
+  }
+
+  /** New credentials: for the next login or renewal; a login comes at once if the old ones had been refused. */
+  replaceAuth(auth: AuthProvider): void {
+    this.#dial = { ...this.#dial, auth };
+    for (const tree of this.#trees()) tree.session.replaceAuth(auth);
+    this.#dialer.forgive();
+    this.#notify();
+  }
+
+  /** Says goodbye on every connection, `closeMs` at most. Idempotent; never rejects. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#life.abort(new ClosedError("pool"));
+    this.#notify();
+    await Promise.all(this.#trees().map((tree) => tree.close()));
+    await this.#loop;
+    await this.#growing?.catch(() => undefined);
+  }
+
+  #trees(): Tree[] {
+    return [...[...this.#lanes].map(({ tree }) => tree), ...(this.#scan === undefined ? [] : [this.#scan])];
+  }
+
+  #state(): PoolState {
+    if (this.#life.signal.aborted) return "closed";
+    if (this.#dialer.refusal !== undefined) return "refused";
+    if (this.#scan !== undefined) return "connected";
+    if (this.#attempt !== undefined) return "connecting";
+    return this.#loop === undefined ? "idle" : "waiting";
+  }
+
+  #check(): void {
+    if (this.#life.signal.aborted) throw new ClosedError("pool");
+    if (this.#dialer.refusal !== undefined) throw this.#dialer.refusal;
+  }
+
+  #notify(): void {
+    this.#changed.resolve();
+    this.#changed = deferred();
+  }
+
+  #start(): void {
+    if (this.#life.signal.aborted) return;
+    this.#loop ??= this.#keepConnected();
+  }
+
+  /** The connection for listings, once up; fails at once when no attempt is under way. */
+  async #tree(signal: AbortSignal | undefined): Promise<Tree> {
+    this.#start();
+    for (;;) {
+      this.#check();
+      if (this.#scan !== undefined) return this.#scan;
+      if (this.#attempt === undefined) {
+        throw new SmbNotSentError(`//${this.#options.host}/${this.#options.share}`, this.#dialer.lastError);
+      }
+      await waitFor(this.#attempt.promise, { signal });
+    }
+  }
+
+  /** A lane with room, its load already counted. */
+  async #lane(signal: AbortSignal | undefined): Promise<WatchLane> {
+    for (;;) {
+      // A server that cannot be listed is not worth a watch: one gate for both.
+      await this.#tree(signal);
+      const lane = placeHandle(this.#lanes);
+      if (lane !== undefined) {
+        lane.taken();
+        return lane;
+      }
+      this.#growing ??= this.#grow().finally(() => {
+        this.#growing = undefined;
+      });
+      await waitFor(this.#growing, { signal });
+    }
+  }
+
+  async #grow(): Promise<void> {
+    if (this.#dialer.pause > 0) throw new SmbNotSentError("watch connection", this.#dialer.lastError);
+    const tree = await this.#connect("watch");
+    this.#cap ??= tree.info.kind === "samba" ? 2_000 : 200;
+    const lane: WatchLane = new WatchLane({
+      tree,
+      cap: this.#cap,
+      idleMs: this.#options.idleMs ?? 10_000,
+      short: () => this.#lower(lane),
+    });
+    this.#lanes.add(lane);
+    const started = this.#now();
+    ignoreRejection(
+      tree.lost.then((error) => {
+        lane.stop();
+        this.#lanes.delete(lane);
+        this.#lost("watch", tree, started, error);
+      }),
+    );
+  }
+
+  #lower(lane: WatchLane): void {
+    const cap = lowerCap(lane);
+    if (this.#cap !== undefined && cap >= this.#cap) return;
+    this.#cap = cap;
+    for (const other of this.#lanes) other.cap = Math.min(other.cap, cap);
+    poolFacts.publish({ connection: this.#dial.connection.label, type: "watch-cap", cap });
+  }
+
+  /** Owns the listing connection from the first use to the end of the pool. */
+  async #keepConnected(): Promise<void> {
+    const { signal } = this.#life;
+    while (!signal.aborted) {
+      try {
+        while (this.#dialer.refusal !== undefined) await waitFor(this.#changed.promise, { signal });
+        const { pause } = this.#dialer;
+        if (pause > 0) await this.#rest(pause, signal);
+        await this.#stayConnected();
+      } catch {
+        // The dialer has booked the failure; the pause before the next attempt is its decision.
+        this.#notify();
+      }
+    }
+  }
+
+  /** Waits, unless new credentials come meanwhile. */
+  async #rest(ms: number, signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const both = AbortSignal.any([signal, over.signal]);
+    const replaced = (async () => {
+      while (this.#dialer.pause > 0) await waitFor(this.#changed.promise, { signal: both });
+    })();
+    ignoreRejection(replaced);
+    try {
+      await Promise.race([sleep(ms, { signal: both, clock: this.#dial.connection.clock }), replaced]);
+    } finally {
+      over.abort();
+    }
+  }
+
+  async #stayConnected(): Promise<void> {
+    const attempt = deferred<void>();
+    this.#attempt = attempt;
+    let tree: Tree;
+    try {
+      tree = await this.#connect("scan");
+      this.#scan = tree;
+      this.#server = tree.info;
+    } finally {
+      this.#attempt = undefined;
+      attempt.resolve();
+    }
+    this.#notify();
+    const started = this.#now();
+    const error = await tree.lost;
+    this.#scan = undefined;
+    this.#lost("scan", tree, started, error);
+  }
+
+  async #connect(role: "scan" | "watch"): Promise<Tree> {
+    const { signal } = this.#life;
+    return this.#dialer.dial(async () => {
+      const started = this.#now();
+      const previousSessionId = this.#orphans.pop();
+      try {
+        const tree = await dialTree(this.#dial, { signal, previousSessionId });
+        if (signal.aborted) {
+          await tree.close();
+          throw new ClosedError("pool");
+        }
+        const ms = this.#now() - started;
+        poolFacts.publish({ connection: this.#dial.connection.label, type: "connected", role, ms });
+        return tree;
+      } catch (error) {
+        if (previousSessionId !== undefined) this.#orphans.push(previousSessionId);
+        throw error;
+      }
+    });
+  }
+
+  #lost(role: "scan" | "watch", tree: Tree, started: number, error: Error | undefined): void {
+    // A connection that we closed ourselves has logged off: nothing is left behind, and nobody is to blame.
+    if (error !== undefined) {
+      // Another server's numbers mean other sessions.
+      if (tree.connection.options.referred === this.#dial.connection.referred) {
+        this.#orphans.push(tree.session.id);
+      }
+      if (this.#orphans.length > MOST_ORPHANS) this.#orphans.shift();
+      this.#dialer.lost(this.#now() - started, error);
+    }
+    poolFacts.publish({ connection: this.#dial.connection.label, type: "lost", role, error });
+    this.#notify();
+  }
+
+  #now(): number {
+    return this.#dial.connection.clock.monotonic();
+  }
+}

@@ -1,0 +1,66 @@
+import type { HandleOwner } from "../files/handle.ts";
+import type { Tree } from "../login/tree.ts";
+import type { Lane } from "./placement.ts";
+
+export interface WatchLaneOptions {
+  readonly tree: Tree;
+  readonly cap: number;
+  /** How long to stay without handles, ms. */
+  readonly idleMs: number;
+  /** The server has no slot left for what this lane carries. */
+  readonly short: () => void;
+}
+
+/** A connection that carries watch handles and nothing else. It ends by itself when it has been empty for a while. */
+export class WatchLane implements Lane, HandleOwner {
+  readonly tree: Tree;
+  cap: number;
+  load = 0;
+  readonly #idleMs: number;
+  readonly #short: () => void;
+  #cancelIdle: (() => void) | undefined;
+
+  constructor(options: WatchLaneOptions) {
+    this.tree = options.tree;
+    this.cap = options.cap;
+    this.#idleMs = options.idleMs;
+    this.#short = options.short;
+    this.#idle();
+  }
+
+  /** A handle is about to be opened here. */
+  taken(): void {
+    this.load++;
+    this.#cancelIdle?.();
+    this.#cancelIdle = undefined;
+  }
+
+  released(): void {
+    this.load--;
+    if (this.load === 0) this.#idle();
+  }
+
+  short(): void {
+    this.#short();
+  }
+
+  stop(): void {
+    this.#cancelIdle?.();
+    this.#cancelIdle = undefined;
+    this.cap = 0;
+  }
+
+  #idle(): void {
+    const { clock } = this.tree.session.connection.options;
+    this.#cancelIdle?.();
+    this.#cancelIdle = clock.after(
+      this.#idleMs,
+      () => {
+        // No new handle may land here while the farewell is under way.
+        this.cap = 0;
+        void this.tree.close();
+      },
+      { unref: true },
+    );
+  }
+}

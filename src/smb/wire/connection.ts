@@ -1,0 +1,335 @@
+import { ignoreRejection, waitFor } from "../../base/async.ts";
+import { AbortedError, errorCode } from "../../base/errors.ts";
+import { Command, commandName } from "../../codec/header.ts";
+import { encodeEchoRequest } from "../../codec/msg/echo.ts";
+import { statusName } from "../../codec/status.ts";
+import { SmbConnectionError, SmbCreditError, SmbNotSentError, SmbTimeoutError } from "../errors.ts";
+import type { ConnectionState } from "../facts.ts";
+import type { ConnectionOptions } from "../options.ts";
+import { CreditAccount } from "./credits.ts";
+import { type InboundContext, receive } from "./inbound.ts";
+import { Keepalive } from "./keepalive.ts";
+import { assemble, assembleCancel, chargeOf } from "./outbound.ts";
+import { PendingTable } from "./pending.ts";
+import { Call, type PendingRequest, type RequestOptions, type Response } from "./request.ts";
+import type { SessionSecurity } from "./security.ts";
+import { Shipment } from "./shipment.ts";
+import { Telemetry } from "./telemetry.ts";
+import { Transport } from "./transport.ts";
+
+/** Before the peer has proven who it is, it gets no more than this of our memory for one frame. */
+const UNTRUSTED_FRAME_BYTES = 65_536;
+/** The largest answer we ever ask for is 1 MiB; the rest is headers and the transform. */
+const FRAME_BYTES = (1 << 20) + 65_536;
+
+/**
+ * One TCP connection: one reader, one table of pending requests, one credit account (MS-SMB2 3.2.1.2).
+ * It knows nothing of logins and shares; `Session` and `Tree` do.
+ *
+ * `connecting`: the socket is not up. `negotiating`, `authenticating`: only the login talks.
+ * `ready`: anyone may. `closing`: an orderly farewell is under way. `closed`: the socket is gone and every
+ * request has ended. There is no way back.
+ */
+export class Connection {
+  readonly telemetry: Telemetry;
+  readonly options: ConnectionOptions;
+  /** Fulfilled once closed: with the reason, or `undefined` when we asked for it. Never rejects. */
+  readonly closed: Promise<Error | undefined>;
+  readonly #transport: Transport;
+  readonly #credits: CreditAccount;
+  readonly #pending = new PendingTable();
+  readonly #keepalive: Keepalive;
+  readonly #inbound: InboundContext;
+  readonly #transmit: (requests: readonly PendingRequest[], firstId: bigint) => void;
+  #state: ConnectionState = "connecting";
+  #resolveClosed!: (error: Error | undefined) => void;
+  #closing: Promise<void> | undefined;
+  #security: SessionSecurity | undefined;
+  #sessionId = 0n;
+  #multiCredit = false;
+  #lastSpent: number;
+
+  private constructor(transport: Transport, options: ConnectionOptions) {
+    this.options = options;
+    this.telemetry = new Telemetry(options.label);
+    this.#transport = transport;
+    this.#credits = new CreditAccount(options.creditTarget);
+    this.#keepalive = new Keepalive(options.clock, options.timeouts, {
+      dead: (error) => this.destroy(error),
+      overdue: (now) => this.#overdue(now),
+      busy: () => this.#pending.impatient > 0 || this.#credits.waiting > 0,
+      echo: () => (this.#state === "ready" ? this.echo() : undefined),
+    });
+    this.#lastSpent = this.#keepalive.now();
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+    this.#transmit = (requests, firstId) => this.#send(requests, firstId);
+    this.#inbound = {
+      pending: this.#pending,
+      credits: this.#credits,
+      security: undefined,
+      deliver: (request, response) => this.#deliver(request, response),
+      interim: (request) => {
+        request.since = this.#keepalive.now();
+        request.onInterim();
+      },
+      deadLetter: (command, reason) => this.telemetry.deadLetter(command, reason),
+    };
+  }
+
+  /** Connects the socket. @throws SmbConnectionError, SmbTimeoutError, AbortedError */
+  static async open(
+    options: ConnectionOptions,
+    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<Connection> {
+    const { host, port, clock, timeouts } = options;
+    const transport = await Transport.connect({ host, port, clock, connectMs: timeouts.connectMs, signal });
+    const connection = new Connection(transport, options);
+    transport.maxFrameBytes = UNTRUSTED_FRAME_BYTES;
+    transport.start({
+      onFrame: (frame) => receive(frame, connection.#inbound),
+      onBytes: (partial, frames) => connection.#keepalive.heard(partial, frames),
+      onClose: (error) => connection.#ended(error),
+    });
+    connection.#move("negotiating");
+    connection.#keepalive.start();
+    return connection;
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  get security(): SessionSecurity | undefined {
+    return this.#security;
+  }
+
+  /** Requests the server owes an answer, armed notifies included. */
+  get outstanding(): number {
+    return this.#pending.size;
+  }
+
+  /** The most credits one compound may cost here without waiting for ever. */
+  get creditReach(): number {
+    return this.#credits.reach;
+  }
+
+  /** NEGOTIATE is through. */
+  negotiated(parameters: { readonly multiCredit: boolean }): void {
+    this.#multiCredit = parameters.multiCredit;
+    this.#move("authenticating");
+  }
+
+  /** The id that the login under way has got. */
+  adoptSession(sessionId: bigint): void {
+    this.#sessionId = sessionId;
+  }
+
+  /** The login is through: from here on requests are protected and answers must be. */
+  authenticated(security: SessionSecurity): void {
+    this.#security = security;
+    (this.#inbound as { security: SessionSecurity | undefined }).security = security;
+    this.#transport.maxFrameBytes = FRAME_BYTES;
+    this.#move("ready");
+  }
+
+  /**
+   * Sends requests, in one frame when there are several; at once or as soon as credits allow. Never
+   * throws: each request learns its end by `onResponse` or `onFailure`.
+   */
+  submit(requests: readonly PendingRequest[]): void {
+    if (this.#state === "closed") {
+      const error = new SmbNotSentError(commandName(requests[0]?.command ?? 0), "the connection is closed");
+      for (const request of requests) this.#fail(request, error);
+      return;
+    }
+    let charge = 0;
+    for (const request of requests) charge += chargeOf(request, this.#multiCredit);
+    const shipment = new Shipment(requests, charge, this.#transmit);
+    this.#credits.submit(shipment);
+    this.#unstick();
+  }
+
+  /** One request with a promise. @throws what `waitFor` and the connection throw; a status is no error here. */
+  async call(
+    options: RequestOptions,
+    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<Response> {
+    const call = new Call(options, this.options.timeouts.requestMs);
+    this.submit([call]);
+    return this.settle(call, signal);
+  }
+
+  /** Waits for a submitted call, and gives it up when the signal fires. */
+  async settle(call: Call, signal: AbortSignal | undefined): Promise<Response> {
+    if (signal === undefined) return call.result;
+    try {
+      return await waitFor(call.result, { signal });
+    } catch (error) {
+      if (error instanceof AbortedError) this.giveUp(call, error);
+      throw error;
+    }
+  }
+
+  /** Ends a request for its caller. What has not left yet does not leave; a late answer goes to `onOrphan`. */
+  giveUp(request: PendingRequest, error: Error): void {
+    if (request.state === "sent" || request.state === "interim") {
+      this.#pending.abandon(request);
+      this.#fail(request, error);
+    } else if (request.state === "new") {
+      const shipment = request.shipment;
+      if (shipment === undefined || !this.#credits.withdraw(shipment)) return;
+      for (const each of shipment.requests) {
+        each.state = "done";
+        this.#fail(each, error);
+      }
+    }
+  }
+
+  /**
+   * Asks the server to give a request up (MS-SMB2 3.2.4.24). There is no answer to a CANCEL: the request
+   * itself ends, normally with STATUS_CANCELLED, and fails by SmbTimeoutError after `cancelMs` if it does not.
+   */
+  cancel(request: PendingRequest): void {
+    if (request.state === "new") {
+      this.giveUp(request, new AbortedError("cancelled before it was sent"));
+      return;
+    }
+    if (request.state !== "sent" && request.state !== "interim") return;
+    this.#transport.send(assembleCancel(request, this.#outbound()));
+    this.#pending.hurry(request, this.options.timeouts.cancelMs, this.#keepalive.now());
+    this.#keepalive.lookSoon();
+  }
+
+  /** Fulfilled by the server's answer, behind all it sent before. @throws SmbTimeoutError, SmbConnectionError, ClosedError */
+  async echo(): Promise<void> {
+    // The connection's own limit judges; a lost ECHO alone proves nothing.
+    const echo = new Call({ command: Command.ECHO, body: encodeEchoRequest() }, undefined);
+    this.submit([echo]);
+    await echo.result;
+    this.telemetry.echo(this.#keepalive.now() - echo.sentAt);
+  }
+
+  /**
+   * Ends in order: `farewell` may still talk, for `closeMs` at most, then the socket ends. Idempotent;
+   * never rejects.
+   */
+  close(farewell?: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    this.#closing ??= this.#close(farewell);
+    return this.#closing;
+  }
+
+  /** Ends now; every request fails with `error`. Idempotent. */
+  destroy(error: Error): void {
+    this.#transport.destroy(error);
+  }
+
+  async #close(farewell: ((signal: AbortSignal) => Promise<void>) | undefined): Promise<void> {
+    if (this.#state !== "closed") {
+      this.#move("closing");
+      if (farewell !== undefined) {
+        const hurry = new AbortController();
+        const goodbye = farewell(hurry.signal);
+        const { clock, timeouts } = this.options;
+        try {
+          await waitFor(goodbye, { deadlineMs: timeouts.closeMs, clock, what: "farewell" });
+        } catch {
+          // A server that does not say goodbye is left without one.
+          hurry.abort();
+          ignoreRejection(goodbye);
+        }
+      }
+      this.#transport.close();
+    }
+    await this.closed;
+  }
+
+  #outbound(): Parameters<typeof assemble>[3] {
+    return { multiCredit: this.#multiCredit, sessionId: this.#sessionId, security: this.#security };
+  }
+
+  #send(requests: readonly PendingRequest[], firstId: bigint): void {
+    const now = this.#keepalive.now();
+    const bytes = assemble(requests, firstId, (charge) => this.#credits.askFor(charge), this.#outbound());
+    this.#lastSpent = now;
+    for (const request of requests) {
+      request.since = now;
+      request.sentAt = now;
+      this.#pending.add(request);
+    }
+    this.#transport.send(bytes);
+    if (this.#pending.impatient > 0) this.#keepalive.lookSoon();
+  }
+
+  #deliver(request: PendingRequest, response: Response): void {
+    const { telemetry } = this;
+    telemetry.request(
+      request.command,
+      statusName(response.header.status),
+      this.#keepalive.now() - request.sentAt,
+    );
+    telemetry.credits(this.#credits.available, this.#credits.waiting);
+    request.onResponse(response);
+    this.#unstick();
+  }
+
+  #fail(request: PendingRequest, error: Error): void {
+    const ms = request.sentAt === 0 ? 0 : this.#keepalive.now() - request.sentAt;
+    this.telemetry.request(request.command, errorCode(error), ms);
+    request.onFailure(error);
+  }
+
+  /** A queue that no answer can unlock: the server owes us credits for ever. */
+  #unstick(): void {
+    if (this.#credits.stuck === undefined) return;
+    if (this.#credits.available === 0) {
+      this.destroy(new SmbCreditError("the server left us without credits", "malformed"));
+      return;
+    }
+    for (let stuck = this.#credits.stuck; stuck !== undefined; stuck = this.#credits.stuck) {
+      const error = new SmbCreditError(
+        `a request costs ${stuck.charge} credits, the server grants ${this.#credits.available}`,
+      );
+      this.#credits.withdraw(stuck);
+      for (const request of (stuck as Shipment).requests) {
+        request.state = "done";
+        this.#fail(request, error);
+      }
+    }
+  }
+
+  #overdue(now: number): void {
+    for (const request of this.#pending.overdue(now)) {
+      this.giveUp(request, new SmbTimeoutError(commandName(request.command), now - request.since));
+    }
+    if (this.#credits.waiting > 0 && now - this.#lastSpent >= this.options.timeouts.requestMs) {
+      this.destroy(new SmbCreditError("no credits came while requests were waiting", "silent"));
+    }
+  }
+
+  #ended(reason: Error | undefined): void {
+    this.#keepalive.stop();
+    this.#move("closed", reason);
+    const error = reason ?? new SmbConnectionError("the connection was closed by this side");
+    for (const request of this.#pending.drain()) {
+      request.state = "done";
+      this.#fail(request, error);
+    }
+    const unsent = new SmbNotSentError("request", error);
+    for (const shipment of this.#credits.abandonQueue()) {
+      for (const request of (shipment as Shipment).requests) {
+        request.state = "done";
+        this.#fail(request, unsent);
+      }
+    }
+    this.#resolveClosed(reason);
+  }
+
+  #move(to: ConnectionState, error?: Error): void {
+    const from = this.#state;
+    if (from === to || from === "closed") return;
+    this.#state = to;
+    this.telemetry.state(from, to, error);
+  }
+}

@@ -1,0 +1,141 @@
+import { type Deferred, deferred } from "../../base/async.ts";
+import type { Header } from "../../codec/header.ts";
+import type { Spender } from "./credits.ts";
+
+/** Requests that wait together for the credits of one frame. */
+export interface SharedFrame extends Spender {
+  readonly requests: readonly PendingRequest[];
+}
+
+/** One response message: its decoded header, and its bytes from the header to its end. */
+export interface Response {
+  readonly header: Header;
+  readonly message: Uint8Array;
+}
+
+/**
+ * - `new`: not submitted yet, or waiting for credits.
+ * - `sent`: on the wire, no answer yet.
+ * - `interim`: answered by STATUS_PENDING; the final answer is due.
+ * - `abandoned`: nobody waits any more, but the answer may still come.
+ * - `done`
+ */
+export type RequestState = "new" | "sent" | "interim" | "abandoned" | "done";
+
+export interface RequestOptions {
+  /** SMB2 Command. */
+  readonly command: number;
+  /** The body behind the header, without padding. */
+  readonly body: Uint8Array;
+  readonly treeId?: number;
+  /** The larger of what is sent and what may come back, in bytes; decides the CreditCharge. Default 0. */
+  readonly payload?: number;
+  /** Follows the message before it in a compound (SMB2_FLAGS_RELATED_OPERATIONS). */
+  readonly related?: boolean;
+  /** The path in it is a DFS path (SMB2_FLAGS_DFS_OPERATIONS). */
+  readonly dfs?: boolean;
+}
+
+/** A request on its way. The table, the sender and the receive chain own its fields; subclasses own the meaning. */
+export abstract class PendingRequest {
+  readonly command: number;
+  readonly treeId: number;
+  readonly payload: number;
+  readonly related: boolean;
+  readonly dfs: boolean;
+  /** Silence in ms that this request bears once sent; `undefined` where waiting is the point. */
+  patienceMs: number | undefined;
+  state: RequestState = "new";
+  /** Set while it waits for credits. */
+  shipment: SharedFrame | undefined;
+  /** Dropped once sent. */
+  body: Uint8Array | undefined;
+  messageId = 0n;
+  asyncId: bigint | undefined;
+  /** Watchdog time of sending, or of the interim response. */
+  since = 0;
+  /** Watchdog time of sending. */
+  sentAt = 0;
+  /** Signature field as sent: servers that give up early echo it. */
+  signature: Uint8Array | undefined;
+  /** Sent inside a transform, so its answer must come in one. */
+  encrypted = false;
+
+  constructor(options: RequestOptions, patienceMs: number | undefined) {
+    this.command = options.command;
+    this.body = options.body;
+    this.treeId = options.treeId ?? 0;
+    this.payload = options.payload ?? 0;
+    this.related = options.related ?? false;
+    this.dfs = options.dfs ?? false;
+    this.patienceMs = patienceMs;
+  }
+
+  /** Back to the start, with another body, after an answer that said "not now". */
+  protected reset(body: Uint8Array): void {
+    this.state = "new";
+    this.body = body;
+    this.asyncId = undefined;
+    this.signature = undefined;
+  }
+
+  /** The message as it goes out, before signing; only a login looks at it. */
+  onSent(_message: Uint8Array): void {}
+
+  /** STATUS_PENDING arrived. */
+  onInterim(): void {}
+
+  /** The final answer, whatever its status. */
+  abstract onResponse(response: Response): void;
+
+  /** No answer will come, or none is waited for. */
+  abstract onFailure(error: Error): void;
+
+  /** The server answered a CANCEL of this request with an error; the request itself is still pending. */
+  onCancelRefused(_status: number): void {}
+
+  /** The answer to a request that had been abandoned. */
+  onOrphan(_response: Response): void {}
+}
+
+/** A request with a promise. */
+export class Call extends PendingRequest {
+  readonly #result: Deferred<Response> = deferred();
+  readonly #orphan: ((response: Response) => void) | undefined;
+
+  /** @param orphan takes the answer that comes after the caller went away: a handle to be closed, say. */
+  constructor(
+    options: RequestOptions,
+    patienceMs: number | undefined,
+    orphan?: (response: Response) => void,
+  ) {
+    super(options, patienceMs);
+    this.#orphan = orphan;
+  }
+
+  get result(): Promise<Response> {
+    return this.#result.promise;
+  }
+
+  override onResponse(response: Response): void {
+    this.#result.resolve(response);
+  }
+
+  override onFailure(error: Error): void {
+    this.#result.reject(error);
+  }
+
+  override onOrphan(response: Response): void {
+    this.#orphan?.(response);
+  }
+}
+
+/** A round of a login, whose bytes both ways go into the preauthentication integrity hash (MS-SMB2 3.2.5.3). */
+export class HandshakeCall extends Call {
+  /** The request as it left. */
+  sentMessage: Uint8Array | undefined;
+
+  override onSent(message: Uint8Array): void {
+    this.sentMessage = message;
+  }
+}

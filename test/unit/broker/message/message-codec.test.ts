@@ -1,0 +1,165 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  decodeHeaderValue,
+  decodeMessage,
+  encodeHeaderValue,
+  encodeMessage,
+  unreadable,
+} from "../../../../src/broker/message/message-codec.ts";
+import type { EventMessage } from "../../../../src/broker/message.ts";
+
+const time = "2026-11-22T10:00:00.123Z";
+const changes: EventMessage = {
+  type: "changes",
+  body: {
+    connection: "nas1",
+    path: "/Media/Über uns",
+    epoch: "abc-17",
+    seq: 42,
+    time,
+    via: "notify",
+    changes: [
+      {
+        action: "added",
+        name: "a.jpg",
+        type: "file",
+        size: 10,
+        modified: time,
+        fileId: "18446744073709551615",
+      },
+      { action: "renamed", name: "b.jpg", oldName: "B (1).jpg" },
+      { action: "removed", name: "x", movedTo: "/else/x" },
+      { action: "modified", name: "y", stream: true, settled: true },
+    ],
+  },
+};
+const resync: EventMessage = {
+  type: "resync",
+  body: {
+    connection: "nas1",
+    path: "/",
+    epoch: "abc-17",
+    seq: 1,
+    time,
+    scope: "subtree",
+    reason: "takeover",
+  },
+};
+const state: EventMessage = {
+  type: "state",
+  body: { connection: "nas1", path: "/", time, state: "denied", mode: "poll", error: "no access" },
+};
+
+const decode = (headers: Readonly<Record<string, string>>, payload: Uint8Array): EventMessage =>
+  decodeMessage((name) => headers[name], payload);
+
+describe("event messages", () => {
+  it.each([changes, resync, state])("come back: $type", (message) => {
+    const { headers, payload } = encodeMessage(message, "smb://nas/share");
+    expect(decode(headers, payload)).toEqual(message);
+  });
+
+  it("are CloudEvents in binary mode", () => {
+    const { id, headers, payload } = encodeMessage(changes, "smb://nas.example/My Share");
+    expect(id).toBe("abc-17:42");
+    expect(headers).toEqual({
+      "Nats-Msg-Id": "abc-17:42",
+      "ce-specversion": "1.0",
+      "ce-id": "abc-17:42",
+      "ce-source": "smb://nas.example/My%20Share",
+      "ce-type": "smb2nats.changes",
+      "ce-subject": "/Media/%C3%9Cber%20uns",
+      "ce-time": time,
+      "ce-datacontenttype": "application/json",
+    });
+    expect(JSON.parse(Buffer.from(payload).toString())).toEqual(changes.body);
+  });
+
+  it("without an epoch are named by their content", () => {
+    const first = encodeMessage(state, "smb://nas/share");
+    expect(encodeMessage(state, "smb://nas/share").id).toBe(first.id);
+    const later: EventMessage = { ...state, body: { ...state.body, time: "2026-11-22T10:00:01.000Z" } };
+    expect(encodeMessage(later, "smb://nas/share").id).not.toBe(first.id);
+  });
+
+  it.each<[string, object]>([
+    ["connection", { connection: "NAS" }],
+    ["path", { path: "dir/" }],
+    ["path", { path: "/a/../b" }],
+    ["epoch", { epoch: 7 }],
+    ["seq", { seq: -1 }],
+    ["seq", { seq: 1.5 }],
+    ["time", { time: "yesterday" }],
+    ["via", { via: "rumour" }],
+    ["changes", { changes: {} }],
+    ["action", { changes: [{ action: "eaten", name: "x" }] }],
+    ["name", { changes: [{ action: "added", name: "a/b" }] }],
+    ["name", { changes: [{ action: "added", name: "" }] }],
+    ["fileId", { changes: [{ action: "added", name: "x", fileId: "0x1" }] }],
+    ["settled", { changes: [{ action: "added", name: "x", settled: "yes" }] }],
+  ])("with a wrong %s are not believed", (field, wrong) => {
+    const { headers } = encodeMessage(changes, "smb://nas/share");
+    const payload = Buffer.from(JSON.stringify({ ...changes.body, ...wrong }));
+    expect(() => decode(headers, payload)).toThrow(
+      expect.objectContaining({ code: "BROKER_MALFORMED", message: expect.stringContaining(field) }),
+    );
+  });
+
+  it("lose fields nobody knows", () => {
+    const { headers } = encodeMessage(resync, "smb://nas/share");
+    expect(decode(headers, Buffer.from(JSON.stringify({ ...resync.body, extra: 1 })))).toEqual(resync);
+  });
+
+  it("are refused, not crashed on, whatever arrives", () => {
+    const types = fc.constantFrom("smb2nats.changes", "smb2nats.resync", "smb2nats.state", "other");
+    const body = fc.oneof(
+      fc.uint8Array(),
+      fc.json().map((text) => Buffer.from(text)),
+      fc.object().map((extra) => Buffer.from(JSON.stringify({ ...changes.body, ...extra }))),
+    );
+    fc.assert(
+      fc.property(types, body, (type, payload) => {
+        try {
+          decode({ "ce-specversion": "1.0", "ce-type": type }, payload);
+        } catch (error) {
+          expect(error).toMatchObject({ code: "BROKER_MALFORMED" });
+        }
+      }),
+    );
+    expect(() => decode({}, Buffer.from("{}"))).toThrow(
+      expect.objectContaining({ code: "BROKER_MALFORMED" }),
+    );
+  });
+
+  it("when unreadable become a resync of what their subject names", () => {
+    expect(unreadable("nas1", "smb.nas1.a=20b", 7, 0)).toEqual({
+      type: "resync",
+      body: {
+        connection: "nas1",
+        path: "/a b",
+        epoch: "unreadable",
+        seq: 7,
+        time: "1970-01-01T00:00:00.000Z",
+        scope: "self",
+        reason: "retention",
+      },
+    });
+    for (const subject of ["smb.nas1.=zz", "smb.nas1.=2E=2E", "nonsense"]) {
+      expect(unreadable("nas1", subject, 7, 0).body).toMatchObject({ path: "/", scope: "subtree" });
+    }
+  });
+});
+
+describe("header values", () => {
+  it("are printable ASCII and come back", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (text) => {
+        const encoded = encodeHeaderValue(text);
+        expect(encoded).toMatch(/^[\x21-\x7e]*$/);
+        expect(encoded).not.toContain('"');
+        expect(decodeHeaderValue(encoded)).toBe(text);
+      }),
+    );
+  });
+});

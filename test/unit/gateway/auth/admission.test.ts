@@ -1,0 +1,98 @@
+import { describe, expect, it } from "vitest";
+import { AddressBook } from "../../../../src/gateway/auth/address.ts";
+import {
+  type Admission,
+  Admissions,
+  type Handshake,
+  withoutQuery,
+} from "../../../../src/gateway/auth/admission.ts";
+import { resolveLimits } from "../../../../src/gateway/options.ts";
+
+function admissions(options: { limits?: object; origins?: string[]; local?: boolean } = {}): Admissions {
+  return new Admissions({
+    limits: resolveLimits(options.limits),
+    addresses: new AddressBook([]),
+    allowedOrigins: options.origins ?? [],
+    loopbackHostOnly: () => options.local ?? false,
+  });
+}
+
+const handshake = (more: Partial<Handshake> = {}): Handshake => ({
+  method: "GET",
+  url: "/ws",
+  remoteAddress: "192.0.2.1",
+  ...more,
+  headers: { host: "gw.example.org", ...more.headers },
+});
+
+const reason = (admission: Admission): string => (admission.ok ? "ok" : admission.reason);
+
+describe("admission", () => {
+  it.each(["/", "/ws/", "/WS", "/api", "//ws", "http://x/ws", "*", "/ws/../admin", "/%77s"])(
+    "knows no %s",
+    (url) => {
+      expect(admissions().decide(handshake({ url }))).toEqual({ ok: false, status: 404, reason: "path" });
+    },
+  );
+
+  it.each([
+    [undefined, [], "ok"],
+    ["https://gw.example.org", [], "ok"],
+    ["http://gw.example.org", [], "ok"],
+    ["https://gw.example.org:8443", [], "origin"],
+    ["https://evil.example.org", [], "origin"],
+    ["https://gw.example.org.evil.org", [], "origin"],
+    ["null", [], "origin"],
+    ["", [], "origin"],
+    ["https://app.example.org", ["https://app.example.org"], "ok"],
+    ["https://app.example.org.evil.org", ["https://app.example.org"], "origin"],
+    ["https://anywhere.example", ["*"], "ok"],
+  ])("of origin %j with %j: %s", (origin, origins, expected) => {
+    const headers = origin === undefined ? {} : { origin };
+    expect(reason(admissions({ origins }).decide(handshake({ headers })))).toBe(expected);
+  });
+
+  it.each([
+    ["localhost:8080", "ok"],
+    ["127.0.0.1:8080", "ok"],
+    ["[::1]:8080", "ok"],
+    ["rebound.example.org:8080", "host"],
+    ["localhost.example.org", "host"],
+  ])("without authentication, by the name %s: %s", (host, expected) => {
+    expect(reason(admissions({ local: true }).decide(handshake({ headers: { host } })))).toBe(expected);
+  });
+
+  it.each([
+    ["header", { headers: { authorization: "Bearer abc" } }],
+    ["header in lower case", { headers: { authorization: "bearer abc" } }],
+    ["subprotocol", { headers: { "sec-websocket-protocol": "smb2nats.v1, bearer.abc" } }],
+    ["query", { url: "/ws?token=abc" }],
+  ])("finds the token in the %s", (_where, more) => {
+    expect(admissions().decide(handshake(more))).toMatchObject({ ok: true, token: "abc" });
+  });
+
+  it("finds none where there is none", () => {
+    const headers = { authorization: "Basic abc", "sec-websocket-protocol": "smb2nats.v1" };
+    expect(admissions().decide(handshake({ headers }))).toMatchObject({ ok: true, token: undefined });
+    expect(withoutQuery("/ws?token=secret")).toBe("/ws");
+  });
+
+  it("counts seats in all, per address and waiting, and takes them back once", () => {
+    const gate = admissions({ limits: { connections: 3, connectionsPerAddress: 2, pendingHandshakes: 2 } });
+    const first = gate.enter("192.0.2.1");
+    const second = gate.enter("192.0.2.1");
+    expect(reason(gate.decide(handshake()))).toBe("pending");
+    first.authenticated();
+    first.authenticated();
+    expect(reason(gate.decide(handshake()))).toBe("address");
+    expect(reason(gate.decide(handshake({ remoteAddress: "192.0.2.2" })))).toBe("ok");
+    const third = gate.enter("192.0.2.2");
+    third.authenticated();
+    expect(reason(gate.decide(handshake({ remoteAddress: "192.0.2.3" })))).toBe("connections");
+    for (const seat of [first, second, third, first]) seat.leave();
+    expect([gate.total, gate.pending]).toEqual([0, 0]);
+    expect(reason(gate.decide(handshake()))).toBe("ok");
+    gate.drain();
+    expect(gate.decide(handshake())).toEqual({ ok: false, status: 503, reason: "draining" });
+  });
+});

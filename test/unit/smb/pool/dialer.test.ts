@@ -1,0 +1,83 @@
+import { describe, expect, it } from "vitest";
+import { ManualClock } from "../../../../src/base/clock.ts";
+import { NtStatus } from "../../../../src/codec/status.ts";
+import { SmbConnectionError, SmbCredentialsError, SmbStatusError } from "../../../../src/smb/errors.ts";
+import { Dialer } from "../../../../src/smb/pool/dialer.ts";
+
+function setUp(): { clock: ManualClock; dialer: Dialer } {
+  const clock = new ManualClock();
+  return { clock, dialer: new Dialer({ label: "nas1", clock, backoff: { random: () => 1 } }) };
+}
+const refuse = (error: Error) => () => Promise.reject(error);
+
+describe("dialer", () => {
+  it("pauses 1 s, 2 s, 4 s, up to 60 s", async () => {
+    const { clock, dialer } = setUp();
+    const pauses: number[] = [];
+    for (let attempt = 0; attempt < 8; attempt++) {
+      await dialer.dial(refuse(new SmbConnectionError("no"))).catch(() => undefined);
+      pauses.push(dialer.pause);
+      await clock.advance(dialer.pause);
+    }
+    expect(pauses).toEqual([1, 2, 4, 8, 16, 32, 60, 60].map((seconds) => seconds * 1_000));
+  });
+
+  it("takes a connection that lived as proof, and one that did not as none", async () => {
+    const { clock, dialer } = setUp();
+    await dialer.dial(refuse(new SmbConnectionError("no"))).catch(() => undefined);
+    await clock.advance(dialer.pause);
+    await dialer.dial(() => Promise.resolve());
+    dialer.lost(100, new SmbConnectionError("at once"));
+    expect(dialer.pause).toBe(2_000);
+    await clock.advance(dialer.pause);
+    await dialer.dial(() => Promise.resolve());
+    dialer.lost(60_000, new SmbConnectionError("later"));
+    expect(dialer.pause).toBe(1_000);
+  });
+
+  it("counts connections lost together as one failure", () => {
+    const { dialer } = setUp();
+    for (let lost = 0; lost < 6; lost++) dialer.lost(100, new SmbConnectionError("all"));
+    expect(dialer.pause).toBe(1_000);
+  });
+
+  it("never tries again by itself after refused credentials", async () => {
+    const { dialer } = setUp();
+    const refusal = new SmbCredentialsError("no", NtStatus.LOGON_FAILURE);
+    await expect(dialer.dial(refuse(refusal))).rejects.toBe(refusal);
+    let tried = false;
+    await expect(
+      dialer.dial(() => {
+        tried = true;
+        return Promise.resolve();
+      }),
+    ).rejects.toBe(refusal);
+    expect(tried).toBe(false);
+    dialer.forgive();
+    await dialer.dial(() => Promise.resolve());
+    expect(dialer.lastError).toBeUndefined();
+  });
+
+  it("lets one attempt at a time through, so that one wrong password is one failed login", async () => {
+    const { dialer } = setUp();
+    let attempts = 0;
+    const refusal = new SmbCredentialsError("no", NtStatus.LOGON_FAILURE);
+    const results = await Promise.allSettled(
+      Array.from({ length: 50 }, () =>
+        dialer.dial(() => {
+          attempts++;
+          return Promise.reject(refusal);
+        }),
+      ),
+    );
+    expect(attempts).toBe(1);
+    expect(results.every((result) => result.status === "rejected" && result.reason === refusal)).toBe(true);
+  });
+
+  it("is slow where only a person can help", async () => {
+    const { dialer } = setUp();
+    const missing = new SmbStatusError("TREE_CONNECT", NtStatus.BAD_NETWORK_NAME);
+    await dialer.dial(refuse(missing)).catch(() => undefined);
+    expect(dialer.pause).toBe(60_000);
+  });
+});
