@@ -25,13 +25,13 @@ const SECURITY_HEADERS: Readonly<Record<string, string>> = {
 };
 
 const PAGE: readonly (readonly [route: string, file: string, type: string])[] = [
-  ["/", "page/index.html", "text/html; charset=utf-8"],
-  ["/app.js", "page/app.js", "text/javascript; charset=utf-8"],
-  ["/view.js", "page/view.js", "text/javascript; charset=utf-8"],
-  ["/fleet.js", "page/fleet.js", "text/javascript; charset=utf-8"],
-  ["/ago.js", "page/ago.js", "text/javascript; charset=utf-8"],
-  ["/style.css", "page/style.css", "text/css; charset=utf-8"],
-  ["/panel.css", "page/panel.css", "text/css; charset=utf-8"],
+  ["/", "../page/index.html", "text/html; charset=utf-8"],
+  ["/app.js", "../page/app.js", "text/javascript; charset=utf-8"],
+  ["/view.js", "../page/view.js", "text/javascript; charset=utf-8"],
+  ["/fleet.js", "../page/fleet.js", "text/javascript; charset=utf-8"],
+  ["/ago.js", "../page/ago.js", "text/javascript; charset=utf-8"],
+  ["/style.css", "../page/style.css", "text/css; charset=utf-8"],
+  ["/panel.css", "../page/panel.css", "text/css; charset=utf-8"],
 ];
 
 /** The compiled browser client, which is two modules: the first is the door. */
@@ -40,7 +40,7 @@ const CLIENT: readonly (readonly [route: string, file: string])[] = [
   ["/link.js", "link.js"],
 ];
 /** Beside us when we are compiled ourselves, else from the last build. */
-const CLIENT_FOLDERS: readonly string[] = ["../client/browser/", "../../dist/client/browser/"];
+const CLIENT_FOLDERS: readonly string[] = ["../../client/browser/", "../../../dist/client/browser/"];
 
 /** The live page and the browser client, read once and served from memory. */
 export class Assets {

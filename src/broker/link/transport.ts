@@ -1,9 +1,9 @@
 import { createConnection, type Socket } from "node:net";
 import { NatsConnectionImpl, type NodeConnectionOptions, setTransportFactory } from "@nats-io/transport-node";
 import { NodeTransport, nodeResolveHost } from "@nats-io/transport-node/lib/node_transport.js";
-import { waitFor } from "../base/async.ts";
-import { describeError } from "../base/errors.ts";
-import { BrokerError } from "./errors.ts";
+import { waitFor } from "../../base/async.ts";
+import { describeError } from "../../base/errors.ts";
+import { BrokerError } from "../errors.ts";
 
 /** The C library asks one name server after the other, 5 s each by default: the third may be the one that is well. */
 const LOOKUP_MS = 15_000;
