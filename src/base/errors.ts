@@ -1,3 +1,5 @@
+import { jsonText } from "./printable.ts";
+
 /**
  * What the caller may conclude from a failure. Text is for people; code branches on
  * `code` and `conclusion`, never on `message`.
@@ -60,7 +62,7 @@ export class OverflowError extends Smb2NatsError {
 /** A path that the contract refuses (`contract` section 1). `reason` is one short clause. */
 export class BadPathError extends Smb2NatsError {
   constructor(path: string, reason: string) {
-    super("BAD_PATH", "misuse", `bad path ${JSON.stringify(path.slice(0, 200))}: ${reason}`);
+    super("BAD_PATH", "misuse", `bad path ${jsonText(path.slice(0, 200))}: ${reason}`);
   }
 }
 

@@ -1,3 +1,4 @@
+import { printable } from "../base/printable.ts";
 import { readSecretFile, type Secret } from "../ops/secrets.ts";
 import type { Context, Invocation } from "./command.ts";
 import { UsageError } from "./exit-codes.ts";
@@ -39,9 +40,8 @@ export async function resolveCredentials(
       `no password for ${username}: name a file with it in SMB2NATS_PASSWORD_FILE, or run on a terminal to be asked`,
     );
   }
-  const password = await promptSecret(`Password of ${username} at ${where}: `, context.stdin, (text) =>
-    context.stderr.write(text),
-  );
+  const question = printable(`Password of ${username} at ${where}: `);
+  const password = await promptSecret(question, context.stdin, (text) => context.stderr.write(text));
   return { username, domain, password };
 }
 

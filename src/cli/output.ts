@@ -1,4 +1,5 @@
 import { stripVTControlCharacters, styleText } from "node:util";
+import { jsonText, printable, printableLines } from "../base/printable.ts";
 
 type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 
@@ -16,7 +17,11 @@ export interface OutputStream {
   on(event: "error", listener: (error: NodeJS.ErrnoException) => void): unknown;
 }
 
-/** Data goes to stdout, talk to stderr; colour only where a person looks and has not said no. */
+/**
+ * Data goes to stdout, talk to stderr; colour only where a person looks and has not said no. Nothing that passes acts
+ * upon the terminal but our own styles; text from elsewhere goes through `printable` all the same, for a line break in
+ * it is none of ours.
+ */
 export class Output {
   readonly #stdout: OutputStream;
   readonly #stderr: OutputStream;
@@ -47,17 +52,17 @@ export class Output {
 
   /** One line of the answer. */
   data(line = ""): void {
-    if (!this.gone.aborted) this.#stdout.write(`${line}\n`);
+    if (!this.gone.aborted) this.#stdout.write(`${keepStyles(line, this.#colourOut)}\n`);
   }
 
   /** One line of JSON. */
   json(value: unknown): void {
-    this.data(JSON.stringify(value));
+    if (!this.gone.aborted) this.#stdout.write(`${jsonText(value)}\n`);
   }
 
   /** One line to the person. */
   say(line: string): void {
-    this.#stderr.write(`${line}\n`);
+    this.#stderr.write(`${printableLines(line)}\n`);
   }
 
   /** For text that goes to `data`. */
@@ -67,33 +72,38 @@ export class Output {
 
   error(line: string): void {
     const mark = this.#colourErr ? styleText("red", "error:", { validateStream: false }) : "error:";
-    this.#stderr.write(`${mark} ${line}\n`);
+    this.#stderr.write(`${mark} ${printable(line)}\n`);
   }
 
   /** Columns as wide as their widest cell; nothing trails. */
   table(rows: readonly (readonly string[])[]): void {
     const widths: number[] = [];
-    for (const row of rows) {
+    const lines = rows.map((row) =>
+      row.map((cell) => keepStyles(cell, this.#colourOut).replaceAll("\n", "\\u{a}")),
+    );
+    for (const row of lines) {
       row.forEach((cell, i) => {
         widths[i] = Math.max(widths[i] ?? 0, width(cell));
       });
     }
-    for (const row of rows) {
+    for (const row of lines) {
       const padded = row.map((cell, i) => cell + " ".repeat((widths[i] ?? 0) - width(cell)));
       this.data(padded.join("  ").trimEnd());
     }
   }
 }
 
-/**
- * Text from a server, fit for a terminal: file names may hold escape sequences, which must not reach it.
- */
-export function printable(text: string): string {
-  return text.replaceAll(
-    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
-    (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`,
-  );
+/** Keeps the styles that `style` has put there; everything else that could act upon the terminal is shown instead. */
+function keepStyles(text: string, styled: boolean): string {
+  if (!styled) return printableLines(text);
+  return text
+    .split(STYLES)
+    .map((part, i) => (i % 2 === 1 ? part : printableLines(part)))
+    .join("");
 }
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the escape sequences of util.styleText
+const STYLES = /(\u001b\[(?:1|2|22|3[1-6]|39)m)/;
 
 function width(cell: string): number {
   return stripVTControlCharacters(cell).length;

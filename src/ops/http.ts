@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { errorCode, Smb2NatsError } from "../base/errors.ts";
+import { jsonText } from "../base/printable.ts";
 import type { Version } from "./version.ts";
 
 /** The answer to one question of `/readyz`. */
@@ -126,7 +127,7 @@ export class OpsServer {
 }
 
 function sendJson(response: ServerResponse, status: number, body: unknown): void {
-  send(response, status, "application/json; charset=utf-8", `${JSON.stringify(body)}\n`);
+  send(response, status, "application/json; charset=utf-8", `${jsonText(body)}\n`);
 }
 
 function send(response: ServerResponse, status: number, type: string, body: string): void {

@@ -1,5 +1,6 @@
 import { type DestinationStream, destination, type Logger, pino } from "pino";
 import { errorCode, Smb2NatsError } from "../base/errors.ts";
+import { escapeJson, printable, printableLines } from "../base/printable.ts";
 import type { LogConfig, LogLevel } from "./config/types.ts";
 import { REDACTED, redactUrls } from "./secrets.ts";
 
@@ -46,7 +47,7 @@ export async function createLog(config: LogConfig, options: LogOptions = {}): Pr
       formatters: { level: (label) => ({ level: label }) },
       serializers: { error: describeForLog },
       redact: { paths: SECRET_PATHS, censor: REDACTED },
-      hooks: { streamWrite: redactUrls },
+      hooks: { streamWrite: (line) => escapeJson(redactUrls(line)) },
     },
     sink.stream,
   );
@@ -111,17 +112,37 @@ function plainSink({ write, onDrop }: LogOptions): Sink {
   };
 }
 
-async function prettySink({ write }: LogOptions): Promise<Sink> {
+async function prettySink({ write: given }: LogOptions): Promise<Sink> {
   const { prettyFactory } = await import("pino-pretty");
   const format = prettyFactory({
     messageKey: "message",
     translateTime: "SYS:HH:MM:ss.l",
-    colorize: write === undefined,
+    colorize: given === undefined,
     singleLine: true,
   });
-  const out = write ?? ((line: string): void => void process.stderr.write(line));
-  return { stream: { write: (line) => out(format(line)) }, flush: () => undefined };
+  const out = given ?? ((line: string): void => void process.stderr.write(line));
+  const write = (line: string): void => out(fitForTerminal(format(onOneLine(line))));
+  return { stream: { write }, flush: () => undefined };
 }
+
+/** The formatter writes the message as it is, and fields as JSON. */
+function onOneLine(line: string): string | object {
+  const entry: unknown = JSON.parse(line);
+  if (typeof entry !== "object" || entry === null) return line;
+  const { message } = entry as { message?: unknown };
+  return typeof message === "string" ? { ...entry, message: printable(message) } : entry;
+}
+
+/** What the formatter read back out of JSON is escaped again, its own lines and colours aside. */
+function fitForTerminal(text: string): string {
+  return text
+    .split(COLOURS)
+    .map((part, i) => (i % 2 === 1 ? part : printableLines(part)))
+    .join("");
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the escape sequences of colours
+const COLOURS = /(\u001b\[\d{1,3}m)/;
 
 /** Our errors tell what may be concluded; foreign ones get their stack. Causes are followed, secrets are not. */
 function describeForLog(error: unknown): unknown {

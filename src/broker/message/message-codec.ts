@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { canonicalPath } from "../../base/path.ts";
+import { jsonText } from "../../base/printable.ts";
 import { BrokerError } from "../errors.ts";
 import { EVENT_TYPES, type EventMessage } from "../message.ts";
 import { type ParsedName, parseSubject } from "../subjects.ts";
@@ -20,7 +21,8 @@ const MAX_BODY_BYTES = 8 * 1_048_576;
 /** @param source `smb://<server>/<share>` */
 export function encodeMessage(message: EventMessage, source: string): EncodedMessage {
   const { type, body } = message;
-  const payload = Buffer.from(JSON.stringify(body), "utf8");
+  // Whoever looks with `nats sub` has a terminal, too.
+  const payload = Buffer.from(jsonText(body), "utf8");
   const id =
     body.epoch === undefined || body.seq === undefined
       ? base32(createHash("sha256").update(payload).digest().subarray(0, 16))

@@ -1,4 +1,5 @@
 import type { CanonicalPath } from "../../base/path.ts";
+import { jsonText } from "../../base/printable.ts";
 import type { Change, ChangesEvent, ResyncEvent, StateEvent } from "../../watch/events.ts";
 import { Kinship } from "./kinship.ts";
 
@@ -117,7 +118,7 @@ export class WatchQueue {
   addChanges(lane: Lane, event: ChangesEvent, limits: OutboxLimits, now: Moment): void {
     let tail = lane.drafts.at(-1);
     for (const change of event.changes) {
-      const bytes = Buffer.byteLength(JSON.stringify(change)) + 1;
+      const bytes = Buffer.byteLength(jsonText(change)) + 1;
       const names = this.#namesOf(change);
       const fits =
         tail !== undefined &&
@@ -300,5 +301,5 @@ export class WatchQueue {
 }
 
 function frameBytes(path: CanonicalPath): number {
-  return FRAME_BYTES + Buffer.byteLength(path);
+  return FRAME_BYTES + Buffer.byteLength(jsonText(path));
 }

@@ -1,3 +1,4 @@
+import { jsonText } from "../../base/printable.ts";
 import { nearest } from "../../ops/nearest.ts";
 import { CONFIG_OPTION, type Command, type Context, type Invocation, JSON_OPTION } from "../command.ts";
 import { EXIT, type ExitCode, UsageError } from "../exit-codes.ts";
@@ -69,7 +70,7 @@ async function print(invocation: Invocation, context: Context): Promise<ExitCode
     out.table(
       lines.map(({ key, value, origin }) => [
         key,
-        typeof value === "string" ? value : JSON.stringify(value),
+        typeof value === "string" ? value : jsonText(value),
         out.style("dim", describeOrigin(origin)),
       ]),
     );

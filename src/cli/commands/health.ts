@@ -1,3 +1,4 @@
+import { escapeJson } from "../../base/printable.ts";
 import { CONFIG_OPTION, type Command, JSON_OPTION } from "../command.ts";
 import { EXIT, UnavailableError } from "../exit-codes.ts";
 
@@ -29,7 +30,7 @@ export const health: Command = {
     } catch (error) {
       throw new UnavailableError(`${url} does not answer`, error);
     }
-    if (invocation.flag("json")) context.out.data(body);
+    if (invocation.flag("json")) context.out.data(escapeJson(body));
     else if (ready) context.out.data("ready");
     else context.out.error(`not ready: ${body}`);
     return ready ? EXIT.ok : EXIT.failure;

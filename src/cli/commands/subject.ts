@@ -1,4 +1,5 @@
 import { canonicalPath } from "../../base/path.ts";
+import { printable } from "../../base/printable.ts";
 import { CONFIG_OPTION, type Command, JSON_OPTION } from "../command.ts";
 import { EXIT, UsageError } from "../exit-codes.ts";
 
@@ -46,7 +47,7 @@ export const subject: Command = {
       }
       if (json) out.json(parsed);
       else {
-        out.data(`${parsed.connection}\t${parsed.path}`);
+        out.data(`${parsed.connection}\t${printable(parsed.path)}`);
         if (parsed.cut)
           out.say("The rest of the path is in the subject as a hash only; the message body has it in full.");
       }

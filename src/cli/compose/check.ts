@@ -1,6 +1,7 @@
 import { sleep, waitFor } from "../../base/async.ts";
 import { describeError } from "../../base/errors.ts";
 import type { CanonicalPath } from "../../base/path.ts";
+import { printable } from "../../base/printable.ts";
 import { nearest } from "../../ops/nearest.ts";
 import { dialectName } from "../../smb/options.ts";
 import type { Context, Invocation } from "../command.ts";
@@ -172,9 +173,9 @@ async function accepts({ share, path }: Place, recursive: boolean, signal: Abort
 }
 
 function print(out: Output, report: CheckReport | CheckFailure): void {
-  out.data(`${out.style("bold", report.connection)}  ${report.share}`);
+  out.data(`${out.style("bold", report.connection)}  ${printable(report.share)}`);
   if (!report.ok) {
-    out.data(`  ${out.style("red", "failed")}  ${report.error}`);
+    out.data(`  ${out.style("red", "failed")}  ${printable(report.error)}`);
     return;
   }
   const { listing } = report;
@@ -199,7 +200,7 @@ function print(out: Output, report: CheckReport | CheckFailure): void {
       `${listing.entries} entries in ${listing.ms} ms${listing.complete ? "" : ", and not at the end"}`,
     ],
   ];
-  out.table(rows.map(([key, value]) => [`  ${out.style("dim", key)}`, value]));
+  out.table(rows.map(([key, value]) => [`  ${out.style("dim", key)}`, printable(value)]));
 }
 
 function serverText({ server, version }: CheckReport): string {

@@ -1,7 +1,8 @@
 import { systemClock } from "../../base/clock.ts";
 import type { CanonicalPath } from "../../base/path.ts";
+import { printable } from "../../base/printable.ts";
 import type { Change, ChangesEvent, ResyncEvent, WatchMode } from "../../watch/events.ts";
-import { type Output, printable } from "../output.ts";
+import type { Output } from "../output.ts";
 
 /** What `tail` and `watch` have in common. */
 export type PrintableEvent =

@@ -1,10 +1,11 @@
 import { waitFor } from "../../base/async.ts";
+import { printable } from "../../base/printable.ts";
 import { collectStatus, type FleetStatus, type HolderStatus } from "../../fleet/status.ts";
 import { FleetView } from "../../fleet/view.ts";
 import type { Context, Invocation } from "../command.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { loadFor } from "../load-config.ts";
-import { type Output, printable } from "../output.ts";
+import type { Output } from "../output.ts";
 import { openExistingBroker } from "./broker.ts";
 import { interruptible } from "./interruptible.ts";
 
@@ -36,13 +37,13 @@ function print(out: Output, { holders, watches, void: gone }: FleetStatus): void
       `${holder.kind}${holder.draining === true ? " (draining)" : ""}`,
       printable(holder.host),
       holder.lease,
-      holder.version ?? "",
+      printable(holder.version ?? ""),
       String(holder.refs),
       String(holder.claims),
       holder.capacity === undefined ? "" : String(holder.capacity),
       describeLag(holder),
       (holder.connections ?? [])
-        .map((name) => (holder.deny?.includes(name) ? `${name} (out of reach)` : name))
+        .map((name) => printable(holder.deny?.includes(name) ? `${name} (out of reach)` : name))
         .join(","),
     ]),
   ]);
@@ -50,7 +51,7 @@ function print(out: Output, { holders, watches, void: gone }: FleetStatus): void
   out.table([
     ["CONNECTION", "PATH", "STATE", "MODE", "REFS", "OWNER"].map((head) => out.style("bold", head)),
     ...watches.map((watch) => [
-      watch.connection,
+      printable(watch.connection),
       printable(watch.recursive ? `${watch.path === "/" ? "" : watch.path}/**` : watch.path),
       `${watch.state}${watch.error === undefined ? "" : ` (${printable(watch.error)})`}`,
       watch.mode,

@@ -1,10 +1,11 @@
 import { systemClock } from "../../base/clock.ts";
 import type { CanonicalPath } from "../../base/path.ts";
+import { printable } from "../../base/printable.ts";
 import { type StreamEvent, WatchStream } from "../../share/watch-stream.ts";
 import { SourceError } from "../../watch/source.ts";
 import type { Context, Invocation } from "../command.ts";
 import { EXIT, type ExitCode, RefusedError } from "../exit-codes.ts";
-import { type Output, printable } from "../output.ts";
+import type { Output } from "../output.ts";
 import { firstContact } from "./first-contact.ts";
 import { interruptible } from "./interruptible.ts";
 import { nameShare, openNamedShare } from "./open-share.ts";

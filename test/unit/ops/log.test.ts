@@ -54,6 +54,19 @@ describe("log", () => {
     expect(lines()[0]?.["error"]).not.toHaveProperty("stack");
   });
 
+  it.each(["json", "pretty"] as const)("lets no name act upon a terminal (%s)", async (format) => {
+    const text: string[] = [];
+    const log = await createLog({ level: "info", format }, { write: (line) => text.push(line) });
+    const name = "a\u001b[2J\u009b2J\u007f\nforged\u202e\u2028\u200b";
+    const error = new Error(name, { cause: new AbortedError(new Error(name)) });
+    log.warn("x", `about ${name}`, { path: name, [name]: name, nested: { names: [name] }, error });
+    const shown = text.join("");
+    expect(shown.match(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu)?.filter((char) => char !== "\n") ?? []).toEqual([]);
+    expect(shown).not.toMatch(/^forged/m);
+    expect(shown).toContain("forged");
+    if (format === "json") expect(JSON.parse(shown)).toMatchObject({ path: name, message: `about ${name}` });
+  });
+
   it("changes its level while running", async () => {
     const { log, lines } = await recorder();
     log.setLevel("error");
