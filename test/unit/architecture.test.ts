@@ -59,6 +59,7 @@ const ROOMS: Record<string, string[][]> = {
       "doubt.ts",
       "events.ts",
       "facts.ts",
+      "gap-rules.ts",
       "interest.ts",
       "options.ts",
       "pacing.ts",

@@ -122,8 +122,8 @@ export class HandleSet implements HandleHost {
         this.#expand(node, silent, directories);
       },
       adopted: (node, names) => this.#announcer.appeared(node, names),
-      resync: (path, scope, reason) => this.#announcer.resync(path, scope, reason),
-      gap: (node, since, reason) => this.#announcer.gap(node, since, reason),
+      resync: (path, announcement) => this.#announcer.resync(path, announcement),
+      gap: (node, gap) => this.#announcer.gap(node, gap),
       skipped: (path, error) => this.#registry.trouble(path, error.message),
     });
   }

@@ -2,6 +2,7 @@ import { type Deferred, deferred, ignoreRejection } from "../../base/async.ts";
 import { type CanonicalPath, segmentsOf } from "../../base/path.ts";
 import type { WatchHandle, WatchOverrides, WatchSink } from "../api.ts";
 import type { PublicState, WatchEvent, WatchMode } from "../events.ts";
+import type { Audience } from "../gap-rules.ts";
 import type { Interest } from "../interest.ts";
 import type { CheckpointDirectory } from "../picture/checkpoint.ts";
 import { SourceError } from "../source.ts";
@@ -97,6 +98,12 @@ export class ActiveInterest implements WatchHandle {
   /** Whether `live` has resolved. */
   get wasLive(): boolean {
     return this.pictureAt !== undefined;
+  }
+
+  /** Who listens, as the gap rules see it. */
+  get audience(): Audience {
+    const { inherits, pictureAt, mode, overrides } = this;
+    return { inherits, pictureAt, polls: mode === "poll", open: overrides.openAudience === true };
   }
 
   get sure(): boolean {

@@ -1,7 +1,8 @@
 import type { Clock } from "../../base/clock.ts";
 import { type CanonicalPath, isWithin } from "../../base/path.ts";
-import { type DoubtReason, resyncReason } from "../doubt.ts";
-import type { Change, ResyncReason, ResyncScope, Via, WatchEvent } from "../events.ts";
+import { resyncReason } from "../doubt.ts";
+import type { Change, ResyncScope, Via, WatchEvent } from "../events.ts";
+import { type Announcement, concerns, type Gap, gapOfUnseenLoss, mayMoveAlong } from "../gap-rules.ts";
 import type { Picture, PictureNode } from "../picture/picture.ts";
 import { EntryFlag, Snapshot } from "../picture/snapshot.ts";
 import type { ActiveInterest, InterestIndex } from "./active-interest.ts";
@@ -25,9 +26,6 @@ export interface Followers<T> {
 
 /** Events stay of a size that a message can carry, whatever a comparison finds. */
 const CHANGES_PER_EVENT = 1_000;
-
-/** A consumer may take this long to list after it was told to. */
-export const PICTURE_GRACE_MS = 30_000;
 
 /**
  * Keeps the picture equal to what consumers have been told, and tells them. Everything that happens to
@@ -96,11 +94,11 @@ export class Announcer<T> {
   #unseen(node: PictureNode<T>): void {
     for (const below of node.walk()) {
       if (this.#interests.at(below.path).length === 0) continue;
-      this.gap(below, below.rescannedAt ?? Number.NEGATIVE_INFINITY, "silent");
+      this.gap(below, gapOfUnseenLoss(below));
     }
   }
 
-  resync(path: CanonicalPath, scope: ResyncScope, reason: ResyncReason): void {
+  resync(path: CanonicalPath, { scope, reason }: Announcement): void {
     const now = this.#clock.monotonic();
     const event: WatchEvent = { type: "resync", path, scope, reason };
     for (const active of this.#interests.covering(path)) {
@@ -121,12 +119,12 @@ export class Announcer<T> {
   /**
    * A listing a consumer took after `since` may hold names that came and went unseen by us.
    */
-  gap(node: PictureNode<T>, since: number, reason: DoubtReason): void {
+  gap(node: PictureNode<T>, gap: Gap): void {
     const path = node.path;
     const asked = lastAsked(node);
     for (const active of this.#interests.covering(path)) {
-      if (!mayHaveSeen(active, asked, since, reason)) continue;
-      active.deliver({ type: "resync", path, scope: "self", reason: resyncReason(reason) });
+      if (!concerns(active.audience, gap, asked)) continue;
+      active.deliver({ type: "resync", path, scope: "self", reason: resyncReason(gap.reason) });
       node.resyncedAt = this.#clock.monotonic();
     }
   }
@@ -186,17 +184,10 @@ export class Announcer<T> {
    * finds nothing there, and then moves that along.
    */
   #mayBeListed(node: PictureNode<T>): boolean {
-    const since = this.#clock.monotonic() - PICTURE_GRACE_MS;
-    for (const { pictureAt, inherits, overrides } of this.#interests.covering(node.path)) {
-      if (
-        overrides.openAudience === true
-          ? inherits || pictureAt !== undefined
-          : pictureAt !== undefined && pictureAt >= since
-      )
-        return true;
-    }
-    if (lastAsked(node) >= since) return true;
-    return [...node.walk()].some(({ resyncedAt }) => resyncedAt !== undefined && resyncedAt >= since);
+    let asked = lastAsked(node);
+    for (const { resyncedAt = asked } of node.walk()) asked = Math.max(asked, resyncedAt);
+    const audience = this.#interests.covering(node.path).map((active) => active.audience);
+    return mayMoveAlong(audience, asked, this.#clock.monotonic());
   }
 
   /** Whether somebody asked for this directory, or one below, by its path. */
@@ -274,7 +265,7 @@ export class Announcer<T> {
       node.inherited = parent.inherited;
       this.#renew(node);
     }
-    if (this.#orphaned.delete(node)) this.resync(node.path, "subtree", "silent");
+    if (this.#orphaned.delete(node)) this.resync(node.path, { scope: "subtree", reason: "silent" });
     if (this.#isAwaited(node)) this.#introduce(parent, node);
     this.#followers.entered(node);
   }
@@ -301,21 +292,6 @@ function lastAsked<T>(node: PictureNode<T>): number {
     asked = Math.max(asked, at.resyncedAt ?? asked);
   }
   return asked;
-}
-
-/**
- * Whether one of an interest's consumers may have listed a directory after `since`. One that is known lists when
- * the interest is live and when told to, and is done within the grace. An open audience lists when it pleases;
- * only what a server does not tell anyway (`timer`) is announced to it by the same rule.
- */
-function mayHaveSeen(active: ActiveInterest, asked: number, since: number, reason: DoubtReason): boolean {
-  const { pictureAt, overrides, mode } = active;
-  // Nobody knows when those whom an earlier owner served have listed.
-  if (reason === "takeover" && active.inherits) return true;
-  // Before it is live nobody has listed, unless it goes on where an earlier owner stopped.
-  if (overrides.openAudience === true && (reason !== "timer" || mode === "poll"))
-    return pictureAt !== undefined || active.inherits;
-  return pictureAt !== undefined && Math.max(pictureAt, asked) + PICTURE_GRACE_MS >= since;
 }
 
 function deliver(

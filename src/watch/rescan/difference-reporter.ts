@@ -1,6 +1,14 @@
 import { baseName, type CanonicalPath } from "../../base/path.ts";
-import { type Doubt, type DoubtReason, resyncReason } from "../doubt.ts";
-import type { Change, ResyncReason, ResyncScope, Via } from "../events.ts";
+import type { Doubt } from "../doubt.ts";
+import type { Change, Via } from "../events.ts";
+import {
+  type Announcement,
+  type Gap,
+  gapAfterListing,
+  resyncOfTooLarge,
+  resyncOnceRemembered,
+  staysOpen,
+} from "../gap-rules.ts";
 import { type Breather, Gate } from "../pacing.ts";
 import { diffSteps, moveSteps } from "../picture/diff.ts";
 import { type Picture, type PictureNode, reconcile, type TouchLog } from "../picture/picture.ts";
@@ -19,12 +27,12 @@ export interface RescanReport<T> {
   /** Told for the first time; of these names the server spoke while it was listed, and nobody knows what they are. */
   adopted(node: PictureNode<T>, names: readonly string[]): void;
   /** Differences cannot be told. */
-  resync(path: CanonicalPath, scope: ResyncScope, reason: ResyncReason): void;
+  resync(path: CanonicalPath, announcement: Announcement): void;
   /**
    * Names may have come and gone between two listings. Who listed by himself after `since` may have seen
    * what no comparison of ours can tell.
    */
-  gap(node: PictureNode<T>, since: number, reason: DoubtReason): void;
+  gap(node: PictureNode<T>, gap: Gap): void;
   /** A sub-directory that could not be listed. */
   skipped(path: CanonicalPath, error: SourceError): void;
 }
@@ -119,7 +127,7 @@ export class DifferenceReporter<T> {
           await this.#tellDifferences(listed, byListing.get(listed), rescan, signal);
           if (this.#picture.find(path) !== node) continue;
           // New, and not looked at for the last time: its gap goes on.
-          if (node.dirModified === undefined && provisional && doubt === undefined && !node.inherited) {
+          if (staysOpen(node, provisional, doubt)) {
             node.listing = listed.number;
             this.#report.listed(node, false, subdirectories(listed));
             continue;
@@ -130,7 +138,7 @@ export class DifferenceReporter<T> {
         node.dirModified = listed.listing.modified;
         node.rescannedAt = listed.begunAt;
         node.listing = listed.number;
-      } else if (doubt !== undefined) this.#report.gap(node, doubt.since, doubt.reason);
+      } else if (doubt !== undefined) this.#report.gap(node, doubt);
       this.#report.listed(node, !wasTold, subdirectories(listed));
     }
   }
@@ -182,16 +190,9 @@ export class DifferenceReporter<T> {
     return true;
   }
 
-  #tellGap(listed: Listed<T>, doubt: Doubt | undefined): void {
-    const { node, listing, begunAt } = listed;
-    if (node.inherited) {
-      // Nobody watched. Names that came and went meanwhile have left no trace but the directory's own last write.
-      if (node.dirModified !== listing.modified) this.#report.gap(node, begunAt, "takeover");
-      return;
-    }
-    const since = gapBefore(listed, doubt);
-    if (since === undefined) return;
-    this.#report.gap(node, since, doubt?.reason ?? "settling");
+  #tellGap({ node, listing, begunAt }: Listed<T>, doubt: Doubt | undefined): void {
+    const gap = gapAfterListing(node, { modified: listing.modified, begunAt }, doubt);
+    if (gap !== undefined) this.#report.gap(node, gap);
   }
 
   /** The first listing of a directory that nobody was told of, or that was too large until now. */
@@ -205,13 +206,7 @@ export class DifferenceReporter<T> {
       return mark !== undefined && (mark.flags & EntryFlag.known) === 0;
     });
     if (unknown.length > 0) this.#report.adopted(node, unknown);
-    if (wasBlind) {
-      this.#report.resync(
-        node.path,
-        recursive ? "subtree" : "self",
-        doubt === undefined ? "too-large" : resyncReason(doubt.reason),
-      );
-    }
+    if (wasBlind) this.#report.resync(node.path, resyncOnceRemembered(recursive, doubt));
   }
 
   #tellTooLarge({ node, listing, log }: Listed<T>, recursive: boolean, wasTold: boolean): void {
@@ -228,7 +223,8 @@ export class DifferenceReporter<T> {
       const unheard = removed.filter(({ name }) => !log.has(name));
       if (unheard.length > 0) this.#report.differences(node, "rescan", unheard);
     }
-    if (wasTold) this.#report.resync(node.path, recursive ? "subtree" : "self", "too-large");
+    const due = resyncOfTooLarge(recursive, wasTold);
+    if (due !== undefined) this.#report.resync(node.path, due);
   }
 }
 
@@ -251,16 +247,6 @@ function untouched(change: Change, log: TouchLog): Change[] {
     ...(log.has(oldName) ? [] : [{ action: "removed", name: oldName } as const]),
     ...(log.has(name) ? [] : [{ action: "added", name } as const]),
   ];
-}
-
-/** Since when names may have come and gone in a directory unseen; `undefined` if none can have. */
-function gapBefore<T>({ node, listing }: Listed<T>, doubt: Doubt | undefined): number | undefined {
-  // Told as new, but its handle came later, and a consumer who listed the tree by himself may have been quicker.
-  // No time stamp proves that nothing happened in between: creation times are made up where a file system
-  // has none (Samba takes the earliest of the others), and copying programs set the others.
-  if (node.dirModified === undefined) return Math.min(node.rescannedAt ?? Infinity, doubt?.since ?? Infinity);
-  if (doubt === undefined || node.dirModified === listing.modified) return undefined;
-  return doubt.reason === "timer" || doubt.reason === "settling" ? node.rescannedAt : doubt.since;
 }
 
 /**
