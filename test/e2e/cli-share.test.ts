@@ -238,7 +238,7 @@ describe("up", () => {
     const frames: Record<string, unknown>[] = [];
     socket.on("message", (data) => frames.push(JSON.parse(String(data)) as Record<string, unknown>));
     await new Promise((resolve) => socket.once("open", resolve));
-    socket.send(JSON.stringify({ action: "subscribe", connection_id: "share", path: "/docs" }));
+    socket.send(JSON.stringify({ action: "subscribe", connection_id: "share", path: "/docs", id: 1 }));
     await vi.waitFor(
       () => expect(frames).toContainEqual(expect.objectContaining({ type: "subscribed" })),
       soon,

@@ -58,6 +58,10 @@ export class FakeRef implements WatchRef {
 
   fail(error: FleetError): void {
     this.#ready.reject(error);
+    const { failure } = error;
+    if (failure === "retention" || failure === "bad_message") return;
+    this.state = { state: "unclaimed", mode: "notify", code: failure };
+    for (const listener of this.#listeners) listener(this.state);
   }
 }
 

@@ -49,7 +49,8 @@ export class TestClient {
     }
   }
 
-  async subscribe(path: string, more: object = {}, connection = "nas1"): Promise<Frame> {
+  /** Not in Sambee's words only, unless `more` is empty. */
+  async subscribe(path: string, more: object = { detail: "none" }, connection = "nas1"): Promise<Frame> {
     this.send({ action: "subscribe", connection_id: connection, path, ...more });
     return this.next();
   }

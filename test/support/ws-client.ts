@@ -42,8 +42,11 @@ export class WsClient {
     this.socket.send(typeof frame === "string" ? frame : JSON.stringify(frame));
   }
 
-  /** Subscribes and waits for the answer to it. */
-  async subscribe(path: string, options: Record<string, unknown> = {}): Promise<Frame> {
+  /** Subscribes, in more than Sambee's words unless `options` is empty, and waits for the answer to it. */
+  async subscribe(
+    path: string,
+    options: Record<string, unknown> = { detail: "none" },
+  ): Promise<Frame> {
     const from = this.frames.length;
     this.send({ action: "subscribe", connection_id: "lab", path, ...options });
     return this.next(

@@ -56,8 +56,6 @@ export class SharedWatch {
   #moved = deferred<void>();
   /** Of the directory itself, as last passed on. */
   #told: StateBody;
-  /** Once the worker has accepted and the feed is heard, only the state is asked. */
-  #served = false;
   #closed = false;
 
   constructor(options: {
@@ -124,17 +122,16 @@ export class SharedWatch {
         clock: this.#clock,
         what: "watch",
       });
-    if (!this.#served) {
-      await wait(Promise.all([this.#feed.ready, this.#ref.ready]));
-      this.#served = true;
-    }
-    // Ready once is not live now: a watch that others hold may have been lost since.
+    await wait(this.#feed.ready);
+    // `ref.ready` is how it was at first; a watch that others hold may have been lost, or found, since.
     for (;;) {
       const { state, code } = this.#ref.state;
       if (state === "live" || state === "degraded") return;
       if (state === "gone") throw new RequestError(code ?? "not_found");
       if (state === "denied") throw new RequestError(code ?? "denied");
       if (state === "unreachable") throw new RequestError(code ?? "unreachable");
+      // No worker can ever serve it, such as a connection that none knows.
+      if (code !== undefined) throw new RequestError(code);
       await wait(this.#moved.promise);
     }
   }

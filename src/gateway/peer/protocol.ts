@@ -65,20 +65,23 @@ export type Request =
 const id: z.ZodType<RequestId | undefined> = z.union([z.string().max(256), z.number()]).optional();
 const connectionId: z.ZodType<string> = z.string().max(256);
 // Longer paths are refused as paths, with their own code, not as messages.
-const path: z.ZodType<string> = z.string();
+const path: z.ZodString = z.string();
+
+/** A missing one is the connection's root, as in Sambee. */
+const pathOrRoot: z.ZodType<string> = path.default("");
 
 /** docs/asyncapi.yaml describes the same, and a test compares the two. */
 export const requestSchema: z.ZodType<Request> = z.discriminatedUnion("action", [
   z.object({
     action: z.literal("subscribe"),
     connection_id: connectionId,
-    path,
+    path: pathOrRoot,
     recursive: z.boolean().optional(),
     detail: z.enum(["none", "changes"]).optional(),
     since: z.string().max(256).optional(),
     id,
   }),
-  z.object({ action: z.literal("unsubscribe"), connection_id: connectionId, path, id }),
+  z.object({ action: z.literal("unsubscribe"), connection_id: connectionId, path: pathOrRoot, id }),
   z.object({ action: z.literal("ping"), id }),
   z.object({ action: z.literal("auth"), token: z.string().min(1).max(16_384), id }),
   z.object({
@@ -91,6 +94,17 @@ export const requestSchema: z.ZodType<Request> = z.discriminatedUnion("action", 
   z.object({ action: z.literal("connections"), id }),
   z.object({ action: z.literal("workers"), id }),
 ]);
+
+const SAMBEE_MEMBERS: ReadonlySet<string> = new Set(["action", "connection_id", "path"]);
+
+/**
+ * Whether a request to subscribe has no member that Sambee's protocol lacks. Who writes it knows `subscribed` and
+ * `directory_changed` only, may have listed before, and never asks again on the same socket: Sambee's page
+ * (1.0.9, `FileBrowser.tsx`) does all three.
+ */
+export function isPlain(request: SubscribeRequest): boolean {
+  return Object.keys(request).every((member) => SAMBEE_MEMBERS.has(member));
+}
 
 /** What an error frame says about the request it answers. */
 export interface RequestContext {

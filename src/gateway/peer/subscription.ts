@@ -1,8 +1,13 @@
 import type { CanonicalPath } from "../../base/path.ts";
+import type { PublicState } from "../../watch/events.ts";
+import type { ErrorCode } from "../errors.ts";
 import { sentFacts } from "../facts.ts";
 import type { DirectoryEvent, SharedWatch, Subscriber } from "../hub/shared-watch.ts";
 import type { Outbox } from "./outbox.ts";
 import type { RequestId } from "./protocol.ts";
+
+/** States in which nobody hears what happens in a directory. */
+const LOST: ReadonlySet<PublicState> = new Set(["gone", "denied", "unreachable"]);
 
 type Change = Exclude<DirectoryEvent, { type: "state" }>;
 
@@ -13,9 +18,10 @@ type Change = Exclude<DirectoryEvent, { type: "state" }>;
  *                client can take after `subscribed`, so it is dropped.
  * - `replaying`: `subscribed` went out, what was missed is being read back; live changes wait behind it.
  * - `live`:      changes go to the outbox.
+ * - `refused`:   not to be watched now, and only to be told should that change: what a plain subscriber needs.
  * - `ended`:     nothing is told any more.
  */
-export type SubscriptionState = "arming" | "replaying" | "live" | "ended";
+export type SubscriptionState = "arming" | "replaying" | "live" | "refused" | "ended";
 
 export class Subscription implements Subscriber {
   readonly connectionId: string;
@@ -25,10 +31,17 @@ export class Subscription implements Subscriber {
   readonly watch: SharedWatch;
   /** Whether changes are named. */
   detail: boolean;
+  /** Asked for in Sambee's words only: see `isPlain`. */
+  plain: boolean;
   /** Ids of the requests to answer once armed. */
   waiting: (RequestId | undefined)[] = [];
   readonly #outbox: Outbox;
   readonly #heldLimit: number;
+  readonly #onBack: () => void;
+  /** What a plain subscriber was refused with, once. */
+  #refusal: ErrorCode | undefined;
+  /** As last told. */
+  #lost: PublicState | undefined;
   #state: SubscriptionState = "arming";
   #held: Change[] | undefined;
 
@@ -37,20 +50,25 @@ export class Subscription implements Subscriber {
     readonly path: string;
     readonly recursive: boolean;
     readonly detail: boolean;
+    readonly plain: boolean;
     readonly watch: SharedWatch;
     readonly directory: CanonicalPath;
     readonly outbox: Outbox;
     /** Live changes that may wait behind a replay. */
     readonly heldLimit: number;
+    /** A refused directory can be watched now. */
+    readonly onBack: () => void;
   }) {
     this.connectionId = options.connectionId;
     this.path = options.path;
     this.directory = options.directory;
     this.recursive = options.recursive;
     this.detail = options.detail;
+    this.plain = options.plain;
     this.watch = options.watch;
     this.#outbox = options.outbox;
     this.#heldLimit = options.heldLimit;
+    this.#onBack = options.onBack;
     this.watch.add(this);
   }
 
@@ -60,6 +78,10 @@ export class Subscription implements Subscriber {
 
   deliver(event: DirectoryEvent): void {
     if (this.#state === "arming" || this.#state === "ended") return;
+    if (this.#state === "refused") {
+      if (event.type === "state" && event.own && event.body.state === "live") this.#onBack();
+      return;
+    }
     if (event.type === "state") {
       this.#outbox.send({
         type: "state",
@@ -71,6 +93,7 @@ export class Subscription implements Subscriber {
         ...(event.body.error === undefined ? {} : { error: event.body.error }),
       });
       sentFacts.publish({ connection: this.connectionId, type: "state" });
+      if (event.own) this.#tellLoss(event.body.state);
       return;
     }
     if (this.#held === undefined) this.#outbox.offer(this, event);
@@ -81,7 +104,28 @@ export class Subscription implements Subscriber {
   /** From now on changes are told: `subscribed` is about to go out. */
   open(options: { readonly replaying: boolean }): void {
     this.#state = options.replaying ? "replaying" : "live";
+    this.#refusal = undefined;
+    this.#lost = undefined;
     if (options.replaying) this.#held = [];
+  }
+
+  /** A plain subscriber is to list: in its protocol nothing else says that something is different. */
+  tellToList(): void {
+    if (!this.plain) return;
+    this.#outbox.send({ type: "directory_changed", connection_id: this.connectionId, path: this.path });
+  }
+
+  /** It cannot be watched now. Returns whether that is news for the subscriber. */
+  refuse(code: ErrorCode): boolean {
+    this.#state = "refused";
+    if (this.#refusal === code) return false;
+    this.#refusal = code;
+    return true;
+  }
+
+  /** Another attempt. */
+  rearm(): void {
+    this.#state = "arming";
   }
 
   /** Something read back from the stream. */
@@ -110,6 +154,14 @@ export class Subscription implements Subscriber {
     this.#held = undefined;
     this.watch.remove(this);
     this.#outbox.forget(this);
+  }
+
+  /** A page that knows no `state` frames lists, and finds by itself what is wrong, or right again. */
+  #tellLoss(state: PublicState): void {
+    const lost = LOST.has(state) ? state : undefined;
+    if (lost === this.#lost) return;
+    this.#lost = lost;
+    this.tellToList();
   }
 
   #resync(reason: "retention" | "slow-consumer"): Change {

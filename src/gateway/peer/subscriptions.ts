@@ -2,16 +2,16 @@ import type { Clock } from "../../base/clock.ts";
 import { errorCode } from "../../base/errors.ts";
 import { canonicalPath, pathKey } from "../../base/path.ts";
 import type { FleetClient } from "../../fleet/port.ts";
-import { RequestError, toRequestError } from "../errors.ts";
+import { type ErrorCode, RequestError, toRequestError } from "../errors.ts";
 import { requestFacts, subscriptionFacts } from "../facts.ts";
 import type { Rights } from "../grants.ts";
 import type { Hub } from "../hub/hub.ts";
-import type { SharedWatch } from "../hub/shared-watch.ts";
 import type { GatewayLimits, GatewayTimes, ServedConnection } from "../options.ts";
 import type { Outbox } from "./outbox.ts";
 import {
   echoId,
   errorFrame,
+  isPlain,
   type RequestId,
   type SubscribeRequest,
   type UnsubscribeRequest,
@@ -30,6 +30,14 @@ export interface SubscriptionsOptions {
   /** Fires when the socket is gone. */
   readonly signal: AbortSignal;
 }
+
+/** Refusals of the file server, which may end without anybody's doing here. */
+const MAY_COME_BACK: ReadonlySet<ErrorCode> = new Set([
+  "not_found",
+  "not_a_directory",
+  "denied",
+  "unreachable",
+]);
 
 /**
  * Checks a right before anything else is looked at, so that a refusal tells nothing about what exists.
@@ -65,10 +73,22 @@ export class Subscriptions {
     return this.#byName.size;
   }
 
+  /** @throws RequestError, BadPathError where it is refused at once */
   subscribe(request: SubscribeRequest): void {
+    try {
+      this.#subscribe(request);
+    } catch (error) {
+      const { connection_id, path } = request;
+      if (isPlain(request)) this.#options.outbox.send({ type: "directory_changed", connection_id, path });
+      throw error;
+    }
+  }
+
+  #subscribe(request: SubscribeRequest): void {
     const name = nameOf(request);
     const recursive = request.recursive ?? false;
     const detail = request.detail === "changes";
+    const plain = isPlain(request);
     const { connection, path } = authorize(
       { ...request, recursive },
       this.#options.rights(),
@@ -77,7 +97,9 @@ export class Subscriptions {
     const existing = this.#byName.get(name);
     if (existing !== undefined && existing.recursive === recursive && request.since === undefined) {
       existing.detail = detail;
+      existing.plain = plain;
       if (existing.state === "arming") existing.waiting.push(request.id);
+      else if (existing.state === "refused") this.#rearm(existing, [request.id]);
       // Without a cursor: what waits for this client may be older than the newest message.
       else this.#answer(existing, [request.id]);
       return;
@@ -86,15 +108,17 @@ export class Subscriptions {
       throw new RequestError("limit", "too many subscriptions on this connection");
     }
     const watch = this.#options.hub.watch({ connection: connection.name, path, recursive });
-    const subscription = new Subscription({
+    const subscription: Subscription = new Subscription({
       connectionId: request.connection_id,
       path: request.path,
       recursive,
       detail,
+      plain,
       watch,
       directory: path,
       outbox: this.#options.outbox,
       heldLimit: this.#options.limits.replayMessages,
+      onBack: () => this.#rearm(subscription, [undefined]),
     });
     subscription.waiting.push(request.id);
     if (existing !== undefined) {
@@ -104,7 +128,13 @@ export class Subscriptions {
     }
     this.#byName.set(name, subscription);
     subscriptionFacts.publish({ connection: subscription.connectionId, change: 1 });
-    void this.#arm(subscription, watch, request.since);
+    void this.#arm(subscription, request.since);
+  }
+
+  #rearm(subscription: Subscription, ids: readonly (RequestId | undefined)[]): void {
+    subscription.rearm();
+    subscription.waiting.push(...ids);
+    void this.#arm(subscription, undefined);
   }
 
   unsubscribe(request: UnsubscribeRequest): void {
@@ -164,14 +194,16 @@ export class Subscriptions {
     );
   }
 
-  async #arm(subscription: Subscription, watch: SharedWatch, since: string | undefined): Promise<void> {
+  async #arm(subscription: Subscription, since: string | undefined): Promise<void> {
     const { signal, times } = this.#options;
+    const { watch } = subscription;
     try {
       await watch.live({ signal, deadlineMs: times.subscribeMs });
     } catch (error) {
-      if (subscription.state === "arming" && !signal.aborted) {
-        this.#fail(subscription, toRequestError(error));
-      }
+      if (subscription.state !== "arming" || signal.aborted) return;
+      const answer = toRequestError(error);
+      if (subscription.plain && MAY_COME_BACK.has(answer.answer)) this.#refuse(subscription, answer);
+      else this.#fail(subscription, answer);
       return;
     }
     if (subscription.state !== "arming") return;
@@ -196,6 +228,7 @@ export class Subscriptions {
       });
       requestFacts.publish({ action: "subscribe", outcome: "ok" });
     }
+    subscription.tellToList();
     const body = watch.trouble;
     if (body !== undefined) subscription.deliver({ type: "state", directory, own: true, body });
   }
@@ -233,16 +266,28 @@ export class Subscriptions {
   #fail(subscription: Subscription, error: RequestError): void {
     const armed = subscription.state !== "arming";
     this.#remove(subscription);
-    for (const id of armed ? [undefined] : subscription.waiting) {
-      this.#options.outbox.send(
-        errorFrame(error, {
-          connection_id: subscription.connectionId,
-          path: subscription.path,
-          ...echoId(id),
-        }),
-      );
-      if (!armed) requestFacts.publish({ action: "subscribe", outcome: error.answer });
+    this.#tellError(subscription, error, armed ? undefined : subscription.waiting);
+  }
+
+  /** Says why, and goes on: whoever speaks Sambee's protocol takes no notice of errors, and does not ask again. */
+  #refuse(subscription: Subscription, error: RequestError): void {
+    const { waiting } = subscription;
+    subscription.waiting = [];
+    if (subscription.refuse(error.answer)) this.#tellError(subscription, error, waiting);
+  }
+
+  /** `waiting`: the requests it answers; none where it ends what was told before. */
+  #tellError(
+    subscription: Subscription,
+    error: RequestError,
+    waiting: readonly (RequestId | undefined)[] | undefined,
+  ): void {
+    const { connectionId, path } = subscription;
+    for (const id of waiting ?? [undefined]) {
+      this.#options.outbox.send(errorFrame(error, { connection_id: connectionId, path, ...echoId(id) }));
+      if (waiting !== undefined) requestFacts.publish({ action: "subscribe", outcome: error.answer });
     }
+    subscription.tellToList();
   }
 
   #remove(subscription: Subscription): void {

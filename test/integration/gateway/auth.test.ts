@@ -117,7 +117,7 @@ describe("a right taken away", () => {
     bench = await startGateway();
     const client = await bench.connect();
     await client.subscribe("/a");
-    await client.subscribe("/a", {}, "unix");
+    await client.subscribe("/a", { detail: "none" }, "unix");
     await bench.gateway.updateConnections([{ name: "unix", caseSensitive: true }]);
     expect(await client.next()).toMatchObject({
       type: "error",

@@ -175,7 +175,7 @@ describe("the hub", () => {
       fleet.autoLive = false;
       const [, watch] = listen("/a");
       fleet.ref("/a").fail(new FleetError("not_a_directory", "x"));
-      await expect(watch.live(options)).rejects.toMatchObject({ failure: "not_a_directory" });
+      await expect(watch.live(options)).rejects.toMatchObject({ answer: "not_a_directory" });
     });
   });
 });

@@ -92,7 +92,7 @@ describe("a peer", () => {
   const subscribe = (
     peer: Peer,
     path: string,
-    more: object = {},
+    more: object = { detail: "none" },
   ): Promise<Record<string, unknown> | undefined> =>
     send(peer, { action: "subscribe", connection_id: "nas1", path, ...more });
 
@@ -242,7 +242,7 @@ describe("a peer", () => {
       ["not_found", "not_found"],
       ["not_a_directory", "not_a_directory"],
       ["unreachable", "unreachable"],
-      ["retention", "internal"],
+      ["internal", "internal"],
     ] as const)("says %s, and can be asked again", async (failure, code) => {
       fleet.autoLive = false;
       await subscribe(peer, "/a", { id: 1 });
