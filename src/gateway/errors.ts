@@ -47,11 +47,13 @@ export class RequestError extends Smb2NatsError {
   }
 }
 
-/** A token that is not believed. `message` never contains the token. */
-export class TokenError extends Smb2NatsError {
-  readonly reason: "invalid" | "expired" | "unavailable";
+export type TokenFault = "missing" | "invalid" | "expired" | "unavailable";
 
-  constructor(reason: "invalid" | "expired" | "unavailable", message: string, cause?: unknown) {
+/** A token that is not believed, or not there. `message` never contains the token. */
+export class TokenError extends Smb2NatsError {
+  readonly reason: TokenFault;
+
+  constructor(reason: TokenFault, message: string, cause?: unknown) {
     super(`TOKEN_${reason.toUpperCase()}`, reason === "unavailable" ? "silent" : "refused", message, {
       retryable: reason === "unavailable",
       cause,

@@ -1,6 +1,6 @@
 import { type Channel, channel } from "../base/channels.ts";
 
-/** What the gateway tells whoever listens. No path, address, user or token is ever part of a fact. */
+/** What the gateway tells whoever listens. No path, address or token is ever part of a fact, and one names a user. */
 
 export type SocketFact =
   | { readonly type: "opened" }
@@ -24,6 +24,14 @@ export interface RefusalFact {
 /** A token that was not believed, a first frame that never came, or a session that ran out. */
 export interface AuthFailureFact {
   readonly reason: "missing" | "invalid" | "expired" | "unavailable";
+}
+
+/** Somebody was let in who may see nothing at all: mostly an issuer that does not know what to put into its tokens. */
+export interface NoGrantsFact {
+  /** As the issuer names whom the token is about. */
+  readonly subject: string | undefined;
+  /** What was missing. */
+  readonly reason: string;
 }
 
 export interface SubscriptionFact {
@@ -62,6 +70,7 @@ export interface RequestFact {
 export const socketFacts: Channel<SocketFact> = channel("gateway.socket");
 export const refusalFacts: Channel<RefusalFact> = channel("gateway.refusal");
 export const authFailureFacts: Channel<AuthFailureFact> = channel("gateway.auth-failure");
+export const noGrantsFacts: Channel<NoGrantsFact> = channel("gateway.no-grants");
 export const subscriptionFacts: Channel<SubscriptionFact> = channel("gateway.subscription");
 export const sentFacts: Channel<SentFact> = channel("gateway.sent");
 export const coalescedFacts: Channel<CoalescedFact> = channel("gateway.coalesced");

@@ -26,10 +26,13 @@ interface Pattern {
  * alias of a name (another Unicode form, a trailing dot, a percent-encoding) is a different name here.
  */
 export class Rights {
+  /** Why nothing at all is granted, in words for whoever that is about; `undefined` where something is. */
+  readonly nothing: string | undefined;
   readonly #patterns: readonly Pattern[];
 
   /** @throws BadPathError, RangeError for grants that cannot be meant. */
-  constructor(grants: readonly Grant[]) {
+  constructor(grants: readonly Grant[], nothing?: string) {
+    this.nothing = grants.length === 0 ? (nothing ?? "you have no grants") : undefined;
     if (grants.length > MAX_GRANTS) throw new RangeError(`more than ${MAX_GRANTS} grants`);
     this.#patterns = grants.map(({ connection, path }) => {
       const exact = segmentsOf(canonicalPath(path));
@@ -41,6 +44,11 @@ export class Rights {
   /** Everything, for a gateway without authentication. */
   static all(): Rights {
     return new Rights([{ connection: "*", path: "/**" }]);
+  }
+
+  /** Nothing, and `why`. */
+  static none(why: string): Rights {
+    return new Rights([], why);
   }
 
   /** Whether anything of the connection is granted. */

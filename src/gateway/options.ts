@@ -23,7 +23,12 @@ export type JwtKeys =
   /** At least 32 bytes, shared with the issuer. */
   | { readonly secret: string | Uint8Array };
 
-export interface JwtOptions {
+interface FirstFrame {
+  /** Whether a socket may be opened without a token, which an `auth` frame brings then. Default true. */
+  readonly firstFrame?: boolean;
+}
+
+export interface JwtOptions extends FirstFrame {
   readonly mode: "jwt";
   readonly keys: JwtKeys;
   /** Required `iss`. */
@@ -47,9 +52,14 @@ export interface StaticToken {
   readonly grants: readonly Grant[];
 }
 
+export interface StaticOptions extends FirstFrame {
+  readonly mode: "tokens";
+  readonly tokens: readonly StaticToken[];
+}
+
 export type AuthOptions =
   | JwtOptions
-  | { readonly mode: "tokens"; readonly tokens: readonly StaticToken[] }
+  | StaticOptions
   /** Everyone may see everything. Only on a loopback address, unless `allowAnonymous`. */
   | { readonly mode: "none"; readonly allowAnonymous?: boolean };
 

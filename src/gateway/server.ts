@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, STATUS_CODES } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
@@ -7,11 +7,13 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import type { FleetClient } from "../fleet/port.ts";
 import { AddressBook, isLoopback } from "./auth/address.ts";
 import { Admissions, SUBPROTOCOL, withoutQuery } from "./auth/admission.ts";
-import { ANONYMOUS, createVerifier, type Identity, type TokenVerifier, verifyNow } from "./auth/tokens.ts";
+import { type Admitted, identify, type TokenVerifier } from "./auth/identity.ts";
+import { createVerifier } from "./auth/tokens.ts";
 import { CLOSE } from "./close-codes.ts";
 import { GatewayOptionsError, TokenError } from "./errors.ts";
 import { authFailureFacts, refusalFacts } from "./facts.ts";
 import { Assets } from "./http/assets.ts";
+import { newHttpServer, reject } from "./http/http-server.ts";
 import { Hub } from "./hub/hub.ts";
 import {
   type AuthOptions,
@@ -130,7 +132,12 @@ class GatewayServer implements Gateway {
       perMessageDeflate: false,
       handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
     });
-    this.#http = this.#newHttpServer();
+    this.#http = newHttpServer({
+      headersMs: this.#times.headersMs,
+      sockets: this.#limits.connections + this.#limits.pendingHandshakes + SPARE_SOCKETS,
+      onRequest: (request, response) => this.#assets?.serve(request, response),
+      onUpgrade: (request, socket, head) => void this.#onUpgrade(request, socket, head),
+    });
   }
 
   get ready(): boolean {
@@ -204,32 +211,6 @@ class GatewayServer implements Gateway {
     }
   }
 
-  #newHttpServer(): Server {
-    const { headersMs } = this.#times;
-    const server = createServer({
-      headersTimeout: headersMs,
-      requestTimeout: headersMs,
-      keepAliveTimeout: 5_000,
-      maxHeaderSize: 24_576,
-      connectionsCheckingInterval: Math.min(1_000, headersMs),
-    });
-    server.maxHeadersCount = 100;
-    server.maxRequestsPerSocket = 1_000;
-    server.maxConnections = this.#limits.connections + this.#limits.pendingHandshakes + SPARE_SOCKETS;
-    server.on("request", (request, response) => {
-      response.on("error", () => undefined);
-      // A body is never wanted; reading on would keep the socket busy.
-      request.on("error", () => undefined).resume();
-      this.#assets?.serve(request, response);
-    });
-    server.on("upgrade", (request, socket, head) => void this.#onUpgrade(request, socket, head));
-    server.on("clientError", (_error, socket) => {
-      if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
-      else socket.destroy();
-    });
-    return server;
-  }
-
   /** Never rejects. */
   async #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on("error", () => socket.destroy());
@@ -247,12 +228,9 @@ class GatewayServer implements Gateway {
     }
     const seat = this.#admissions.enter(admission.address);
     socket.once("close", seat.leave);
-    let admitted: { identity: Identity; token?: string } | undefined;
+    let admitted: Admitted | undefined;
     try {
-      if (!this.#verifier.required) admitted = { identity: ANONYMOUS };
-      else if (admission.token !== undefined) {
-        admitted = { identity: await verifyNow(this.#peerHost, admission.token), token: admission.token };
-      }
+      admitted = await identify(this.#peerHost, admission.token);
     } catch (error) {
       const reason = error instanceof TokenError ? error.reason : "unavailable";
       authFailureFacts.publish({ reason });
@@ -272,7 +250,7 @@ class GatewayServer implements Gateway {
       admitted,
       seat,
     }: {
-      readonly admitted: { identity: Identity; token?: string } | undefined;
+      readonly admitted: Admitted | undefined;
       readonly seat: { authenticated(): void; leave(): void };
     },
   ): void {
@@ -331,17 +309,5 @@ function mustBeLocal(auth: AuthOptions, host: string): boolean {
   if (isLoopback(host)) return true;
   throw new GatewayOptionsError(
     `without authentication the gateway listens on a loopback address only, not on ${host}`,
-  );
-}
-
-/** Answers a handshake that is not wanted, and hangs up whether or not the answer is read. */
-function reject(socket: Duplex, status: number): void {
-  const text = STATUS_CODES[status] ?? "";
-  const retry = status === 429 || status === 503 ? "Retry-After: 5\r\n" : "";
-  const challenge = status === 401 ? "WWW-Authenticate: Bearer\r\n" : "";
-  socket.once("finish", () => socket.destroy());
-  socket.end(
-    `HTTP/1.1 ${status} ${text}\r\nConnection: close\r\n${retry}${challenge}` +
-      `Content-Type: text/plain\r\nContent-Length: ${text.length + 1}\r\n\r\n${text}\n`,
   );
 }

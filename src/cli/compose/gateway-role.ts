@@ -77,9 +77,13 @@ function served(config: Config): ServedConnection[] {
 /** Reads the files behind the settings. @throws SecretError, ConfigError */
 export async function gatewayAuth(auth: GatewayAuthConfig): Promise<AuthOptions> {
   if (auth.mode === "none") return { mode: "none", allowAnonymous: auth.allowAnonymous };
-  if (auth.mode === "tokens") return { mode: "tokens", tokens: await readTokensFile(auth.tokensFile ?? "") };
+  const { firstFrame } = auth;
+  if (auth.mode === "tokens") {
+    return { mode: "tokens", firstFrame, tokens: await readTokensFile(auth.tokensFile ?? "") };
+  }
   return {
     mode: "jwt",
+    firstFrame,
     keys: await jwtKeys(auth),
     ...(auth.issuer === undefined ? {} : { issuer: auth.issuer }),
     ...(auth.audience === undefined ? {} : { audience: auth.audience }),

@@ -1,6 +1,7 @@
 import {
   authFailureFacts,
   coalescedFacts,
+  noGrantsFacts,
   refusalFacts,
   requestFacts,
   sentFacts,
@@ -10,9 +11,30 @@ import {
 import { BoundedLabel } from "../../ops/metrics/metric-set.ts";
 import type { Observer } from "./observer.ts";
 
+/** Who is told about once. Whoever can make tokens up must not fill the memory or the log with subjects. */
+const TOLD_SUBJECTS = 1_000;
+const LONGEST_SUBJECT = 200;
+
+/** What has been told already, bounded: once full, nothing is news. */
+class ToldOnce {
+  readonly #seen = new Set<string>();
+  readonly #limit: number;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  isNews(key: string): boolean {
+    if (this.#seen.has(key) || this.#seen.size >= this.#limit) return false;
+    this.#seen.add(key);
+    return true;
+  }
+}
+
 /** Listens to the gateway; returns what ends it. */
 export function observeGateway({ metrics: { gateway }, log, summary }: Observer): (() => void)[] {
   const codes = new BoundedLabel();
+  const told = new ToldOnce(TOLD_SUBJECTS);
   return [
     socketFacts.subscribe((fact) => {
       if (fact.type === "opened") {
@@ -32,6 +54,14 @@ export function observeGateway({ metrics: { gateway }, log, summary }: Observer)
     authFailureFacts.subscribe(({ reason }) => {
       gateway.authFailures.inc({ reason });
       summary.warn(`auth ${reason}`, "gateway.auth-failed", "a token was not believed", { reason });
+    }),
+    noGrantsFacts.subscribe(({ subject, reason }) => {
+      gateway.noGrants.inc();
+      if (!told.isNews(subject ?? "")) return;
+      log.warn("gateway.no-grants", "a token is believed, but its holder may see nothing", {
+        ...(subject === undefined ? {} : { subject: subject.slice(0, LONGEST_SUBJECT) }),
+        reason,
+      });
     }),
     subscriptionFacts.subscribe(({ connection, change }) =>
       gateway.subscriptions.inc({ connection }, change),

@@ -4,42 +4,21 @@ import { z } from "zod";
 import type { Clock } from "../../base/clock.ts";
 import { TokenError } from "../errors.ts";
 import { MAX_GRANTS, Rights } from "../grants.ts";
-import type { AuthOptions, JwtOptions, StaticToken } from "../options.ts";
+import type { AuthOptions, JwtOptions, StaticOptions } from "../options.ts";
+import { ANONYMOUS, type Identity, type TokenVerifier } from "./identity.ts";
 import { JwtKeySource } from "./keys.ts";
-
-/** Who a socket belongs to. */
-export interface Identity {
-  readonly rights: Rights;
-  /** Unix ms; absent where the token does not run out. */
-  readonly expiresAt?: number;
-}
-
-/** Turns a token into an identity. Tokens never appear in errors. */
-export interface TokenVerifier {
-  /** Whether clients must show a token at all. */
-  readonly required: boolean;
-  /** Whether the keys are there: until then every token is `unavailable`. */
-  readonly ready: boolean;
-  /** @throws TokenError */
-  verify(token: string): Promise<Identity>;
-  /** Called whenever keys were added or removed behind our back. Returns the unsubscribe function. */
-  onKeysChanged(listener: () => void): () => void;
-  close(): void;
-}
 
 /** @throws GatewayOptionsError for keys that cannot be read, BadPathError or RangeError for grants that cannot be meant. */
 export function createVerifier(options: AuthOptions, clock: Clock): TokenVerifier {
   if (options.mode === "none") return openVerifier();
-  if (options.mode === "tokens") return staticVerifier(options.tokens);
+  if (options.mode === "tokens") return staticVerifier(options);
   return jwtVerifier(options, clock);
 }
-
-/** What a client of an open gateway is. */
-export const ANONYMOUS: Identity = { rights: Rights.all() };
 
 function openVerifier(): TokenVerifier {
   return {
     required: false,
+    firstFrame: true,
     ready: true,
     // A client that brings a token all the same is as welcome as one that brings none.
     verify: async () => ANONYMOUS,
@@ -50,13 +29,17 @@ function openVerifier(): TokenVerifier {
 
 const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
 
-function staticVerifier(tokens: readonly StaticToken[]): TokenVerifier {
-  const known = tokens.map(({ token, grants }) => ({
+function staticVerifier({ tokens, firstFrame = true }: StaticOptions): TokenVerifier {
+  const known = tokens.map(({ token, name, grants }) => ({
     digest: digest(token),
-    identity: { rights: new Rights(grants) } satisfies Identity,
+    identity: {
+      rights: grants.length === 0 ? Rights.none("your token has no grants") : new Rights(grants),
+      ...(name === undefined ? {} : { subject: name }),
+    } satisfies Identity,
   }));
   return {
     required: true,
+    firstFrame,
     ready: true,
     async verify(token) {
       const given = digest(token);
@@ -86,6 +69,7 @@ function jwtVerifier(options: JwtOptions, clock: Clock): TokenVerifier {
   };
   return {
     required: true,
+    firstFrame: options.firstFrame ?? true,
     get ready() {
       return keys.ready;
     },
@@ -99,22 +83,28 @@ function jwtVerifier(options: JwtOptions, clock: Clock): TokenVerifier {
       } catch (error) {
         throw tokenError(error);
       }
-      const claim = grantsClaim.safeParse(payload["smb"] ?? []);
-      if (!claim.success) throw new TokenError("invalid", "the claim smb is not a list of grants");
-      let rights: Rights;
-      try {
-        rights = new Rights(claim.data);
-      } catch (error) {
-        throw new TokenError("invalid", "the claim smb has a grant that cannot be meant", error);
-      }
       return {
-        rights,
+        rights: rightsOf(payload["smb"]),
+        ...(payload.sub === undefined ? {} : { subject: payload.sub }),
         ...(payload.exp === undefined ? {} : { expiresAt: (payload.exp + tolerance) * 1_000 }),
       };
     },
     onKeysChanged: (listener) => keys.onChange(listener),
     close: () => keys.close(),
   };
+}
+
+/** What a claim `smb` grants. A token without any is believed, and good for nothing. @throws TokenError */
+function rightsOf(claim: unknown): Rights {
+  if (claim === undefined) return Rights.none("your token is believed, but has no claim smb");
+  const grants = grantsClaim.safeParse(claim);
+  if (!grants.success) throw new TokenError("invalid", "the claim smb is not a list of grants");
+  if (grants.data.length === 0) return Rights.none("your token is believed, but its claim smb is empty");
+  try {
+    return new Rights(grants.data);
+  } catch (error) {
+    throw new TokenError("invalid", "the claim smb has a grant that cannot be meant", error);
+  }
 }
 
 /** The token itself is at fault, or we cannot tell. */
@@ -136,19 +126,4 @@ function tokenError(error: unknown): TokenError {
 
 function unavailable(cause: unknown): TokenError {
   return new TokenError("unavailable", "the issuer's keys are out of reach", cause);
-}
-
-/** The keys that hold now; `generation` grows whenever they, or the connections, change. */
-export interface CurrentKeys {
-  readonly verifier: () => TokenVerifier;
-  readonly generation: () => number;
-}
-
-/** Checks a token against the keys that hold when the check is over. @throws TokenError */
-export async function verifyNow(keys: CurrentKeys, token: string): Promise<Identity> {
-  for (;;) {
-    const generation = keys.generation();
-    const identity = await keys.verifier().verify(token);
-    if (generation === keys.generation()) return identity;
-  }
 }

@@ -1,9 +1,9 @@
 import { setMaxListeners } from "node:events";
 import type { Clock } from "../../base/clock.ts";
 import type { FleetClient } from "../../fleet/port.ts";
-import { type CurrentKeys, type Identity, verifyNow } from "../auth/tokens.ts";
+import { type Admitted, type CurrentKeys, verifyNow } from "../auth/identity.ts";
 import { CLOSE } from "../close-codes.ts";
-import { RequestError, TokenError, toRequestError } from "../errors.ts";
+import { RequestError, TokenError, type TokenFault, toRequestError } from "../errors.ts";
 import { authFailureFacts, requestFacts, socketFacts } from "../facts.ts";
 import type { Hub } from "../hub/hub.ts";
 import type { GatewayLimits, GatewayTimes, ServedConnection } from "../options.ts";
@@ -18,6 +18,7 @@ import {
   type RequestContext,
 } from "./protocol.ts";
 import { RateLimit } from "./rate.ts";
+import { Session } from "./session.ts";
 import { Subscriptions, type SubscriptionsOptions } from "./subscriptions.ts";
 import { workersFrame } from "./workers.ts";
 
@@ -59,8 +60,6 @@ export type PeerState = "authenticating" | "open" | "closing" | "closed";
 /** Frames over the rate that are answered; the next one closes. */
 const FORGIVEN_OVER_RATE = 100;
 const PING_JITTER = 0.1;
-/** A timer may fire a little early; the token must be over when it does. */
-const EXPIRY_SLACK_MS = 10;
 
 /** One WebSocket: reads requests, answers them, tells changes. Never throws. */
 export class Peer {
@@ -70,26 +69,20 @@ export class Peer {
   readonly #subscriptions: Subscriptions;
   readonly #listings: Listings;
   readonly #rate: RateLimit;
+  readonly #session: Session;
   readonly #gone = new AbortController();
   readonly #openedAt: number;
   #state: PeerState = "authenticating";
-  #identity: Identity | undefined;
-  #token: string | undefined;
   #overRate = 0;
   #heard = true;
   /** Frames that arrived while a token is being checked wait for it, in order. */
   #verifying: Promise<void> | undefined;
   #cancelAuth: (() => void) | undefined;
   #cancelPing: (() => void) | undefined;
-  #cancelExpiry: (() => void) | undefined;
   #cancelCut: (() => void) | undefined;
 
-  /** `identity` and `token` are those of the handshake, where it had a token or none is needed. */
-  constructor(
-    host: PeerHost,
-    socket: PeerSocket,
-    admitted: { readonly identity: Identity; readonly token?: string | undefined } | undefined,
-  ) {
+  /** `admitted` by the handshake, where it had a token or none is needed. */
+  constructor(host: PeerHost, socket: PeerSocket, admitted: Admitted | undefined) {
     const { clock, limits, times } = host;
     this.#host = host;
     this.#socket = socket;
@@ -111,18 +104,20 @@ export class Peer {
       times,
       connection: host.connection,
       rights: () => {
-        if (this.#identity === undefined) throw new RequestError("unauthenticated");
-        return this.#identity.rights;
+        const { identity } = this.#session;
+        if (identity === undefined) throw new RequestError("unauthenticated");
+        return identity.rights;
       },
       outbox: this.#outbox,
       signal: this.#gone.signal,
     };
+    this.#session = new Session({ clock, onExpired: () => this.#refuse("expired", "the token has run out") });
     this.#subscriptions = new Subscriptions(shared);
     this.#listings = new Listings(shared);
     this.#rate = new RateLimit({ perSecond: limits.messagesPerSecond, burst: limits.messageBurst, clock });
     socketFacts.publish({ type: "opened" });
     this.#schedulePing();
-    if (admitted !== undefined) this.#admit(admitted.identity, admitted.token);
+    if (admitted !== undefined) this.#admit(admitted);
     else {
       this.#cancelAuth = clock.after(times.authMs, () => this.#refuse("missing", "no auth frame in time"));
     }
@@ -185,7 +180,8 @@ export class Peer {
   /** Keys, tokens or connections changed: whoever lost a right is told. */
   async recheck(): Promise<void> {
     if (this.#state !== "open") return;
-    if (this.#token !== undefined || this.#host.verifier().required) await this.#verify(this.#token ?? "");
+    const { token } = this.#session;
+    if (token !== undefined || this.#host.verifier().required) await this.#verify(token ?? "");
     if (this.#state === "open") this.#subscriptions.recheck();
   }
 
@@ -220,8 +216,8 @@ export class Peer {
     else if (request.action === "unsubscribe") this.#subscriptions.unsubscribe(request);
     else if (request.action === "list") this.#listings.start(request);
     else if (request.action === "ping") this.#outbox.send({ type: "pong", ...echoId(request.id) });
-    else if (this.#identity !== undefined) {
-      const { rights } = this.#identity;
+    else if (this.#session.identity !== undefined) {
+      const { rights } = this.#session.identity;
       const names = this.#host.connectionNames().filter((name) => rights.knows(name));
       const frame =
         request.action === "workers"
@@ -246,7 +242,7 @@ export class Peer {
     this.#subscriptions.recheck();
     requestFacts.publish({ action: "auth", outcome: "ok" });
     if (id === undefined) return;
-    const expiresAt = this.#identity?.expiresAt;
+    const expiresAt = this.#session.identity?.expiresAt;
     this.#outbox.send({
       type: "authenticated",
       ...(expiresAt === undefined ? {} : { expires: new Date(expiresAt).toISOString() }),
@@ -258,7 +254,7 @@ export class Peer {
   async #verify(token: string): Promise<void> {
     try {
       const identity = await verifyNow(this.#host, token);
-      if (this.#state === "authenticating" || this.#state === "open") this.#admit(identity, token);
+      if (this.#state === "authenticating" || this.#state === "open") this.#admit({ identity, token });
     } catch (error) {
       const reason = error instanceof TokenError ? error.reason : "unavailable";
       // An issuer out of reach takes nothing away from those who are in.
@@ -267,25 +263,15 @@ export class Peer {
     }
   }
 
-  #admit(identity: Identity, token: string | undefined): void {
+  #admit(admitted: Admitted): void {
     this.#cancelAuth?.();
-    this.#identity = identity;
-    this.#token = token;
-    if (this.#state === "authenticating") {
-      this.#state = "open";
-      this.#host.onAuthenticated(this);
-    }
-    this.#cancelExpiry?.();
-    const { expiresAt } = identity;
-    if (expiresAt === undefined) return;
-    const { clock } = this.#host;
-    const left = Math.max(0, expiresAt - clock.now()) + EXPIRY_SLACK_MS;
-    this.#cancelExpiry = clock.after(left, () => this.#refuse("expired", "the token has run out"), {
-      unref: true,
-    });
+    this.#session.begin(admitted);
+    if (this.#state !== "authenticating") return;
+    this.#state = "open";
+    this.#host.onAuthenticated(this);
   }
 
-  #refuse(reason: "missing" | "invalid" | "expired" | "unavailable", message: string): void {
+  #refuse(reason: TokenFault, message: string): void {
     if (this.#state === "closing" || this.#state === "closed") return;
     authFailureFacts.publish({ reason });
     const expired = reason === "expired";
@@ -333,11 +319,9 @@ export class Peer {
     this.#gone.abort();
     this.#cancelAuth?.();
     this.#cancelPing?.();
-    this.#cancelExpiry?.();
+    this.#session.end();
     this.#subscriptions.close();
     this.#outbox.close();
-    this.#token = undefined;
-    this.#identity = undefined;
   }
 }
 

@@ -49,6 +49,7 @@ export function authorize(
   lookUp: (name: string) => ServedConnection | undefined,
 ): { readonly connection: ServedConnection; readonly path: string } {
   const path = canonicalPath(about.path);
+  if (rights.nothing !== undefined) throw new RequestError("denied", rights.nothing);
   const connection = lookUp(about.connection_id);
   if (connection === undefined) {
     throw new RequestError(rights.knows(about.connection_id) ? "unknown_connection" : "denied");

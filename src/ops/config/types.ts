@@ -145,6 +145,7 @@ export type JwtAlgorithm =
 export interface GatewayAuthConfig {
   readonly mode: "none" | "jwt" | "tokens";
   readonly allowAnonymous: boolean;
+  readonly firstFrame: boolean;
   readonly jwksUrl: string | undefined;
   readonly publicKeyFile: string | undefined;
   readonly secretFile: string | undefined;

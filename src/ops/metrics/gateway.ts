@@ -9,6 +9,7 @@ export class GatewayMetrics {
   readonly connectionSeconds: Histogram<never>;
   readonly refusals: Counter<"reason">;
   readonly authFailures: Counter<"reason">;
+  readonly noGrants: Counter<never>;
   readonly subscriptions: Gauge<"connection">;
   readonly requests: Counter<"action" | "outcome">;
   readonly sent: Counter<"connection" | "type">;
@@ -43,6 +44,11 @@ export class GatewayMetrics {
     this.authFailures = set.counter("gateway_auth_failures_total", "Tokens not believed.", {
       reason: ["missing", "invalid", "expired", "unavailable"],
     });
+    this.noGrants = set.counter(
+      "gateway_no_grants_total",
+      "Sockets let in whose token is believed, and grants nothing.",
+      {},
+    );
     this.subscriptions = set.gauge("gateway_subscriptions", "Subscriptions of all sockets.", {
       connection: "any",
     });

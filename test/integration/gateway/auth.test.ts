@@ -4,6 +4,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { exportJWK, SignJWT } from "jose";
 import { afterEach, describe, expect, it } from "vitest";
+import { noGrantsFacts } from "../../../src/gateway/facts.ts";
 import type { AuthOptions } from "../../../src/gateway/options.ts";
 import { createGateway } from "../../../src/gateway/server.ts";
 import { FakeFleet } from "../../support/fake-fleet.ts";
@@ -59,6 +60,36 @@ describe("a token", () => {
     expect(await client.closing()).toMatchObject({ code: 1008 });
     const { gateway } = bench;
     await expect.poll(() => gateway.stats).toMatchObject({ connections: 0, pending: 0 });
+  });
+
+  it("is refused in the handshake where no frame may bring it", async () => {
+    bench = await startGateway({ auth: { ...jwtAuth, firstFrame: false } });
+    expect(await bench.refused()).toBe(401);
+    const client = await bench.connect({ headers: { authorization: `Bearer ${await sign()}` } });
+    // It may be renewed by a frame all the same.
+    client.send({ action: "auth", token: await sign(), id: 1 });
+    expect(await client.next()).toMatchObject({ type: "authenticated", id: 1 });
+  });
+
+  it.each([
+    [undefined, "your token is believed, but has no claim smb"],
+    [[], "your token is believed, but its claim smb is empty"],
+  ])("that is believed with a claim of %j is told so, and counted once for its socket", async (smb, why) => {
+    bench = await startGateway({ auth: jwtAuth });
+    const facts: unknown[] = [];
+    const stop = noGrantsFacts.subscribe((fact) => facts.push(fact));
+    const token = await sign({ smb, sub: "anna" });
+    const client = await bench.connect({ headers: { authorization: `Bearer ${token}` } });
+    for (const connection of ["nas1", "nowhere"]) {
+      expect(await client.subscribe("/a", { id: 1 }, connection)).toMatchObject({
+        code: "denied",
+        message: why,
+      });
+    }
+    await bench.gateway.updateAuth(jwtAuth);
+    stop();
+    expect(facts).toEqual([{ subject: "anna", reason: why }]);
+    expect(bench.fleet.refs).toEqual([]);
   });
 
   it("that never comes ends the connection", async () => {

@@ -145,6 +145,18 @@ describe("facts become metrics and lines", () => {
     expect(lines.find((line) => line["event"] === "lease.lost")).toMatchObject({ level: "error" });
   });
 
+  it("gateway: tokens that grant nothing are counted each, and told once for each subject", async () => {
+    const reason = "your token is believed, but has no claim smb";
+    for (const subject of ["anna", "anna", "x".repeat(10_000), undefined, "anna"]) {
+      gateway.noGrantsFacts.publish({ subject, reason });
+    }
+    expect(await samples()).toContain("smb2nats_gateway_no_grants_total 5");
+    const told = lines.filter((line) => line["event"] === "gateway.no-grants");
+    expect(told.map(({ subject }) => subject)).toEqual(["anna", "x".repeat(200), undefined]);
+    for (let n = 0; n < 2_000; n++) gateway.noGrantsFacts.publish({ subject: `made-up-${n}`, reason });
+    expect(lines.filter((line) => line["event"] === "gateway.no-grants")).toHaveLength(1_000);
+  });
+
   it("gateway: sockets, closes, sent and coalesced, refusals", async () => {
     gateway.socketFacts.publish({ type: "opened" });
     gateway.socketFacts.publish({ type: "opened" });

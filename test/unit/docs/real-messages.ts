@@ -64,6 +64,7 @@ export async function gatewayFrames(): Promise<Record<string, unknown>[]> {
     random: () => 0.5,
     verifier: () => ({
       required: true,
+      firstFrame: true,
       ready: true,
       verify: async () => identity,
       onKeysChanged: () => () => undefined,

@@ -27,6 +27,11 @@ export const gateway: OptionTree<GatewayConfig> = {
       false,
       "Allow `none` on any address: everyone who reaches the port sees everything.",
     ),
+    firstFrame: option(
+      boolean,
+      true,
+      "Open sockets without a token, and wait 5 s for an `auth` frame that brings it. `false`: 401.",
+    ),
     jwksUrl: option(optional(httpUrl), undefined, "`jwt`: where the issuer publishes its keys."),
     publicKeyFile: file("`jwt`: PEM file of the issuer's public key."),
     secretFile: secretFile("`jwt`: file with the secret shared with the issuer."),

@@ -2,7 +2,8 @@ import { createHmac, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { exportJWK, SignJWT } from "jose";
 import { beforeAll, describe, expect, it } from "vitest";
 import { ManualClock } from "../../../../src/base/clock.ts";
-import { createVerifier, type TokenVerifier } from "../../../../src/gateway/auth/tokens.ts";
+import type { TokenVerifier } from "../../../../src/gateway/auth/identity.ts";
+import { createVerifier } from "../../../../src/gateway/auth/tokens.ts";
 import type { AuthOptions, JwtOptions } from "../../../../src/gateway/options.ts";
 
 const SECRET = "0123456789abcdef0123456789abcdef";

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { ManualClock } from "../../../../src/base/clock.ts";
 import { FleetError } from "../../../../src/fleet/errors.ts";
-import { ANONYMOUS, type Identity, type TokenVerifier } from "../../../../src/gateway/auth/tokens.ts";
+import { ANONYMOUS, type Identity, type TokenVerifier } from "../../../../src/gateway/auth/identity.ts";
 import { TokenError } from "../../../../src/gateway/errors.ts";
 import { Rights } from "../../../../src/gateway/grants.ts";
 import { Hub } from "../../../../src/gateway/hub/hub.ts";
@@ -57,6 +57,7 @@ describe("a peer", () => {
     generation = 0;
     const verifier: TokenVerifier = {
       required: true,
+      firstFrame: true,
       ready: true,
       verify: async (token) => {
         const found = tokens.get(token) ?? new TokenError("invalid", "not known");
