@@ -43,10 +43,7 @@ export class WsClient {
   }
 
   /** Subscribes, in more than Sambee's words unless `options` is empty, and waits for the answer to it. */
-  async subscribe(
-    path: string,
-    options: Record<string, unknown> = { detail: "none" },
-  ): Promise<Frame> {
+  async subscribe(path: string, options: Record<string, unknown> = { detail: "none" }): Promise<Frame> {
     const from = this.frames.length;
     this.send({ action: "subscribe", connection_id: "lab", path, ...options });
     return this.next(
