@@ -126,7 +126,12 @@ describe("from configuration to gateway authentication", () => {
         SMB2NATS_GATEWAY_AUTH_SECRET_FILE: secret,
         SMB2NATS_GATEWAY_AUTH_ISSUER: "i",
       }),
-    ).toEqual({ mode: "jwt", keys: { secret: "0123456789abcdef0123456789abcdef" }, issuer: "i" });
+    ).toEqual({
+      mode: "jwt",
+      firstFrame: true,
+      keys: { secret: "0123456789abcdef0123456789abcdef" },
+      issuer: "i",
+    });
   });
 
   const tokens = (text: string): Promise<unknown> =>
@@ -136,6 +141,7 @@ describe("from configuration to gateway authentication", () => {
     const grants = [{ connection: "nas1", path: "/Media/**" }];
     expect(await tokens(JSON.stringify([{ token: "0123456789abcdef", name: "ann", grants }]))).toEqual({
       mode: "tokens",
+      firstFrame: true,
       tokens: [{ token: "0123456789abcdef", name: "ann", grants }],
     });
   });
