@@ -19,11 +19,15 @@ export interface CommandSpec {
   readonly examples: readonly (readonly [command: string, what: string])[];
   readonly options: Readonly<Record<string, OptionSpec>>;
   readonly operands: { readonly min: number; readonly max: number };
+  /** What stands behind `--` is not for us. */
+  readonly passesRest?: true;
   readonly notes?: string;
 }
 
 export interface Invocation {
   readonly operands: readonly string[];
+  /** What stands behind `--`, where the command passes it on. */
+  readonly rest: readonly string[];
   flag(name: string): boolean;
   text(name: string): string | undefined;
 }
@@ -71,6 +75,23 @@ export const SHARE_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   },
 };
 
+/** When `tail` and `watch` have had enough, and who deals with what they tell. */
+export const CONSUMER_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  count: { type: "string", value: "N", doc: "end after that many batches of changes (a `resync` is one)" },
+  wait: {
+    type: "string",
+    value: "SECONDS",
+    doc: "end after that long; 124 where --count was not reached by then",
+  },
+  exec: {
+    type: "string",
+    value: "PROGRAM",
+    doc: "run it for each batch, which it gets as a line of JSON on standard input; no shell, arguments behind --",
+  },
+  "exec-jobs": { type: "string", value: "N", doc: "that many at once; default 1, in order" },
+  "exec-timeout": { type: "string", value: "SECONDS", doc: "end one that takes longer; default 60" },
+};
+
 const HELP: OptionSpec = { type: "boolean", short: "h", doc: "this text" };
 
 /** The options of a command, help included. */
@@ -91,9 +112,12 @@ export function parseInvocation(spec: CommandSpec, args: readonly string[]): Inv
     tokens: true,
   });
   const operands: string[] = [];
+  const rest: string[] = [];
+  let ours = true;
   const values = new Map<string, string | true>();
   for (const token of tokens) {
-    if (token.kind === "positional") operands.push(token.value);
+    if (token.kind === "option-terminator") ours = spec.passesRest !== true;
+    if (token.kind === "positional") (ours ? operands : rest).push(token.value);
     if (token.kind !== "option") continue;
     const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
     if (option === undefined) throw new UsageError(unknownOption(token.rawName, Object.keys(options)));
@@ -112,6 +136,7 @@ export function parseInvocation(spec: CommandSpec, args: readonly string[]): Inv
   if (!values.has("help")) checkOperands(spec, operands);
   return {
     operands,
+    rest,
     flag: (name) => values.has(name),
     text: (name) => {
       const value = values.get(name);

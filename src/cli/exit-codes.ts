@@ -11,6 +11,8 @@ export const EXIT = {
   refused: 77,
   /** EX_CONFIG */
   config: 78,
+  /** As timeout(1) has it: time was up before there was enough. */
+  timeout: 124,
   /** 128 + SIGINT */
   interrupted: 130,
 } as const;

@@ -34,7 +34,7 @@ export function programHelp(commands: readonly Pick<CommandSpec, "name" | "summa
       ["-h, --help", "this text; `smb2nats COMMAND --help` for one command"],
       ["-V, --version", "version and commit"],
     ])}\n`,
-    "Exit status\n  0 ok, 1 failure, 2 usage, 69 a server is not reachable, 77 a server refused, 78 configuration",
+    "Exit status\n  0 ok, 1 failure, 2 usage, 69 a server is not reachable, 77 a server refused, 78 configuration,\n  124 time was up (--wait)",
   ].join("\n");
 }
 

@@ -20,8 +20,12 @@ export type PrintableEvent =
 const MARKS = { added: "+", removed: "-", modified: "~", renamed: ">" } as const;
 const STYLES = { added: "green", removed: "red", modified: "yellow", renamed: "cyan" } as const;
 
-/** One event for people: changes to stdout, that it is live to stderr. */
-export function printEvent(out: Output, event: PrintableEvent): void {
+/** One event for people: changes to stdout, that it is live to stderr. With `talk`, states to stderr as well. */
+export function printEvent(
+  out: Output,
+  event: PrintableEvent,
+  { talk = false }: { readonly talk?: boolean } = {},
+): void {
   const time = out.style("dim", new Date(systemClock.now()).toTimeString().slice(0, 8));
   switch (event.type) {
     case "live":
@@ -42,9 +46,9 @@ export function printEvent(out: Output, event: PrintableEvent): void {
       return;
     case "state": {
       const why = event.error === undefined ? "" : `: ${printable(event.error)}`;
-      out.data(
-        `${time} ${out.style("dim", "=")} ${printable(event.path)} is ${event.state}, by ${event.mode}${why}`,
-      );
+      const line = `${printable(event.path)} is ${event.state}, by ${event.mode}${why}`;
+      if (talk) out.say(line);
+      else out.data(`${time} ${out.style("dim", "=")} ${line}`);
     }
   }
 }
