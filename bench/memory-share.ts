@@ -39,11 +39,13 @@ export class MemoryShare implements DirectorySource {
 
   async *list(
     path: CanonicalPath,
-    { onOpened }: ListOptions,
+    { onOpened, only }: ListOptions,
   ): AsyncGenerator<readonly DirectoryEntry[], void> {
     await turn();
     onOpened?.(INFO);
-    if (path === "/" && this.#top.length > 0) yield this.#top;
+    const entries = path === "/" ? this.#top : [];
+    const shown = only === undefined ? entries : entries.filter(({ name }) => only.includes(name));
+    if (shown.length > 0) yield shown;
   }
 
   async stat(): Promise<EntryInfo> {

@@ -77,6 +77,31 @@ export class SmbDirectorySource implements DirectorySource {
   }
 
   async *list(path: CanonicalPath, options: ListOptions): AsyncGenerator<readonly DirectoryEntry[], void> {
+    const { only, ...whole } = options;
+    if (only !== undefined) return yield* this.#listNames(path, only, whole);
+    yield* this.#listAll(path, whole);
+  }
+
+  /** Entries of a few names. */
+  async *#listNames(
+    path: CanonicalPath,
+    names: readonly string[],
+    options: ListOptions,
+  ): AsyncGenerator<readonly DirectoryEntry[], void> {
+    const wanted = new Set(names);
+    const patterns = names.flatMap((name) => (this.#mapped ? storedPaths(name) : [name]));
+    // A name that is a pattern as well finds more than itself, and how much more nobody knows.
+    const only = patterns.some(isPattern) ? {} : { only: [...new Set(patterns)] };
+    for await (const page of this.#listAll(path, { ...options, ...only })) {
+      const found = page.filter(({ name }) => wanted.has(name));
+      if (found.length > 0) yield found;
+    }
+  }
+
+  async *#listAll(
+    path: CanonicalPath,
+    options: ListOptions,
+  ): AsyncGenerator<readonly DirectoryEntry[], void> {
     const shown = (page: readonly DirectoryEntry[]): readonly DirectoryEntry[] =>
       this.#mapped ? page.map(shownEntry) : page;
     const pages = await this.#find(path, async (stored) => {
@@ -167,6 +192,11 @@ function watchOutcome(outcome: SmbNotifyOutcome, mapped: boolean): NotifyOutcome
     type: "failed",
     error: error instanceof SourceError ? error : new SourceError("unreachable", error.message, error),
   };
+}
+
+/** Wildcards of a search (MS-FSCC 2.1.4). */
+function isPattern(name: string): boolean {
+  return /[*?<>"]/.test(name);
 }
 
 async function translated<T>(promise: Promise<T>): Promise<T> {

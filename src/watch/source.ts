@@ -35,6 +35,11 @@ export interface ListOptions {
    * when the listing had not read anything yet.
    */
   readonly onOpened?: ((directory: Pick<EntryInfo, "modified">) => void) | undefined;
+  /**
+   * Only entries of these names: what a whole listing would show under them, for less where they are few. Without
+   * `onOpened` then.
+   */
+  readonly only?: readonly string[] | undefined;
 }
 
 export interface ReachOptions {

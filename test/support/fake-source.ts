@@ -23,6 +23,9 @@ import {
   type WatchedDirectory,
 } from "../../src/watch/source.ts";
 
+/** How an entry is kept from those who list: by name only it can be opened, or not at all. */
+export type Hidden = "listing" | "unreadable";
+
 /** A file system in memory behind the port of the watch engine, with the faults of real servers. */
 
 interface FakeNode {
@@ -35,6 +38,11 @@ interface FakeNode {
   modified: bigint;
   size: number;
   attributes: number;
+  /** Monotonic ms of the last change. */
+  modifiedAt: number;
+  /** A symbolic link that the server follows: what it leads to. */
+  target?: FakeNode;
+  hidden?: Hidden | undefined;
   /** Value of `FakeShare.tick` at the last change of name or content. */
   changedAt: number;
 }
@@ -58,6 +66,8 @@ export interface FakeOptions {
   readonly mute?: boolean;
   /** How long the server hears nothing after it has accepted the first request on a handle, ms. Default 0. */
   readonly deafMs?: number;
+  /** Samba's `hide new files timeout`, ms: what changed less long ago is not listed, but opens. Default 0. */
+  readonly hideNewMs?: number;
   /** `false`: a creation time is the last write, as Samba makes it up where the file system knows none. Default true. */
   readonly birthTimes?: boolean;
 }
@@ -74,7 +84,7 @@ export class FakeShare implements DirectorySource {
   /** Counts changes. */
   tick = 0;
   /** Calls so far, by kind. */
-  readonly calls = { open: 0, list: 0, stat: 0, arm: 0, reachable: 0 };
+  readonly calls = { open: 0, list: 0, lookUp: 0, stat: 0, arm: 0, reachable: 0 };
   readonly options: FakeOptions;
   readonly #clock: Clock;
   readonly #random: () => number;
@@ -128,6 +138,12 @@ export class FakeShare implements DirectorySource {
     if (node.parent !== undefined) this.#record(node.parent, MODIFIED, node.name);
   }
 
+  /** Changes something about an entry, as its mode or owner. */
+  touch(path: CanonicalPath): void {
+    const node = this.#must(path);
+    if (node.parent !== undefined) this.#record(node.parent, MODIFIED, node.name);
+  }
+
   remove(path: CanonicalPath, silent = false): void {
     const node = this.#must(path);
     for (const name of [...node.children.keys()]) this.remove(joinPath(path, name), silent);
@@ -165,6 +181,24 @@ export class FakeShare implements DirectorySource {
     }
   }
 
+  /** Tells of a name that is not there for anybody: of a link that leads nowhere, of a vetoed file. */
+  mention(path: CanonicalPath, action: number = ADDED): void {
+    this.#record(this.#must(parentOf(path)), action, baseName(path));
+  }
+
+  /** Hides an entry, or shows it again; told as a change of it, as of its mode. */
+  hide(path: CanonicalPath, hidden: Hidden | undefined): void {
+    const node = this.#must(path);
+    node.hidden = hidden;
+    if (node.parent !== undefined) this.#record(node.parent, MODIFIED, node.name);
+  }
+
+  /** A symbolic link to a directory, which the server shows as that. */
+  symlink(path: CanonicalPath, target: CanonicalPath): void {
+    const to = this.#must(target);
+    this.#add(path, "directory").target = to;
+  }
+
   /** Makes an entry a link (reparse point). */
   link(path: CanonicalPath): void {
     this.#must(path).attributes |= 0x400;
@@ -186,6 +220,7 @@ export class FakeShare implements DirectorySource {
     const found = new Map<CanonicalPath, { type: string; changedAt: number }>();
     for (const [name, node] of this.#find(path)?.children ?? []) {
       const full = joinPath(path, name);
+      if (!this.#isListed(node)) continue;
       found.set(full, { type: node.type, changedAt: node.changedAt });
       if (recursive) for (const [below, what] of this.paths(full)) found.set(below, what);
     }
@@ -271,20 +306,21 @@ export class FakeShare implements DirectorySource {
 
   async *list(
     path: CanonicalPath,
-    { signal, onOpened }: ListOptions,
+    { signal, onOpened, only }: ListOptions,
   ): AsyncIterable<readonly DirectoryEntry[]> {
-    this.calls.list++;
+    if (only === undefined) this.calls.list++;
+    else this.calls.lookUp++;
     await this.#answer(path, signal);
     const node = this.#look(path);
     if (node.type !== "directory") throw failure("not-a-directory", path);
     onOpened?.(this.infoOf(node));
-    const names = [...node.children.keys()];
+    const names = [...node.children.keys()].filter((name) => only?.includes(name) ?? true);
     const pageSize = this.options.pageSize ?? 50;
     for (let at = 0; at < names.length; at += pageSize) {
       if (at > 0) await this.#answer(path, signal);
       yield names.slice(at, at + pageSize).flatMap((name) => {
         const child = node.children.get(name);
-        return child === undefined ? [] : [{ name, ...this.infoOf(child) }];
+        return child === undefined || !this.#isListed(child) ? [] : [{ name, ...this.infoOf(child) }];
       });
     }
   }
@@ -313,8 +349,8 @@ export class FakeShare implements DirectorySource {
   // --- inside ---------------------------------------------------------------------------------
 
   infoOf(node: FakeNode): EntryInfo {
-    const { type, id, modified, size, attributes } = node;
-    const created = this.options.birthTimes === false ? modified : node.created;
+    const { type, id, modified, size, attributes } = node.target ?? node;
+    const created = this.options.birthTimes === false ? modified : (node.target ?? node).created;
     return { type, fileId: id, created, modified, changed: modified, size, attributes };
   }
 
@@ -335,7 +371,7 @@ export class FakeShare implements DirectorySource {
   #look(path: CanonicalPath): FakeNode {
     const node = this.#find(path);
     if (node === undefined) throw failure("gone", path);
-    const denied = this.#denied.get(path);
+    const denied = node.hidden === "unreadable" ? "denied" : this.#denied.get(path);
     if (denied !== undefined) throw failure(denied, path);
     return node;
   }
@@ -347,9 +383,16 @@ export class FakeShare implements DirectorySource {
   }
 
   #child(node: FakeNode, name: string): FakeNode | undefined {
-    if (this.options.caseSensitive !== false) return node.children.get(name);
-    for (const [other, child] of node.children) if (foldCase(other) === foldCase(name)) return child;
+    const exact = node.children.get(name);
+    if (exact !== undefined || this.options.caseSensitive !== false) return exact?.target ?? exact;
+    for (const [other, child] of node.children)
+      if (foldCase(other) === foldCase(name)) return child.target ?? child;
     return undefined;
+  }
+
+  #isListed(node: FakeNode): boolean {
+    if (node.hidden !== undefined) return false;
+    return this.#clock.monotonic() - node.modifiedAt >= (this.options.hideNewMs ?? 0);
   }
 
   #must(path: CanonicalPath): FakeNode {
@@ -368,6 +411,7 @@ export class FakeShare implements DirectorySource {
       parent: undefined,
       name,
       modified: this.#time,
+      modifiedAt: this.#clock.monotonic(),
       size: 0,
       attributes: type === "directory" ? 0x10 : 0x20,
       changedAt: ++this.tick,
@@ -389,6 +433,7 @@ export class FakeShare implements DirectorySource {
   #stamp(node: FakeNode, content = true): void {
     this.#time += 10_000n;
     node.modified = this.#time;
+    node.modifiedAt = this.#clock.monotonic();
     if (content) node.changedAt = ++this.tick;
   }
 

@@ -5,6 +5,7 @@ import { DirectoryClass, decodeDirectoryInformation } from "../../codec/msg/dire
 import {
   decodeQueryDirectoryResponse,
   encodeQueryDirectoryRequest,
+  QueryDirectoryFlags,
 } from "../../codec/msg/query-directory.ts";
 import { isUsableName } from "../../codec/names.ts";
 import { NtStatus } from "../../codec/status.ts";
@@ -41,6 +42,8 @@ interface Cancellable {
 export interface ListOptions extends Cancellable {
   /** Called before the first page, with the directory as it was when it was opened; `fileId` is not asked for. */
   readonly onOpened?: ((directory: FileInfo) => void) | undefined;
+  /** Asks for entries of these names only, one request each; others may be among the answers. None may hold a wildcard. */
+  readonly only?: readonly string[] | undefined;
 }
 
 /**
@@ -52,8 +55,12 @@ export interface ListOptions extends Cancellable {
 export async function* listDirectory(
   tree: Tree,
   name: string,
-  { signal, onOpened }: ListOptions = {},
+  { signal, onOpened, only }: ListOptions = {},
 ): AsyncGenerator<readonly DirEntry[], void> {
+  if (only !== undefined) {
+    yield* listNames(tree, name, only, signal);
+    return;
+  }
   const { opened, pages } = await openListing(tree, name, signal);
   const { fileId } = opened;
   try {
@@ -77,6 +84,39 @@ export async function* listDirectory(
   }
 }
 
+/**
+ * What the listing of a directory shows under some names: what is hidden or refused by itself shows here as it does
+ * in a whole listing. A name costs one request, the directory two.
+ */
+async function* listNames(
+  tree: Tree,
+  name: string,
+  [first, ...others]: readonly string[],
+  signal: AbortSignal | undefined,
+): AsyncGenerator<readonly DirEntry[], void> {
+  if (first === undefined) return;
+  const { opened, pages } = await openListing(tree, name, signal, first);
+  const { fileId } = opened;
+  try {
+    for (const page of pages) yield* foundIn(tree, page);
+    for (const each of pages.length > 0 ? others : [first, ...others]) {
+      throwIfAborted(signal);
+      const request = nextPage(fileId, Math.min(SMALL_PAGE, tree.info.maxTransactSize), false, each);
+      for (const page of await tree.exchange([request], { signal })) yield* foundIn(tree, page);
+    }
+  } finally {
+    await closeQuietly(tree, fileId);
+  }
+}
+
+/** The answer about one name. One that the server does not accept as a name is on no listing either. */
+function* foundIn(tree: Tree, page: Response): Generator<readonly DirEntry[], void> {
+  const { status } = page.header;
+  if (status === NtStatus.OBJECT_NAME_NOT_FOUND || status === NtStatus.OBJECT_NAME_INVALID) return;
+  const entries = entriesOf(tree, page);
+  if (entries !== undefined && entries.length > 0) yield entries;
+}
+
 /** Looks at one entry, in one round trip where credits allow. @throws SmbStatusError and what `Tree.exchange` throws */
 export async function statPath(tree: Tree, name: string, { signal }: Cancellable = {}): Promise<FileInfo> {
   if (!tree.session.canCompound(3)) {
@@ -91,32 +131,38 @@ export async function statPath(tree: Tree, name: string, { signal }: Cancellable
   return infoOfCreate(createdOf(tree, created), fileIdOf(tree, queried));
 }
 
-/** The handle, and the answers to the first two pages: of a small directory the second says that it was all. */
+/**
+ * The handle, and the answers to the first two pages: of a small directory the second says that it was all. With
+ * `only`, what there is of that name. Without pages where they could not go along.
+ */
 async function openListing(
   tree: Tree,
   name: string,
   signal: AbortSignal | undefined,
+  only?: string,
 ): Promise<{ readonly opened: CreateResponse; readonly pages: readonly Response[] }> {
   const bytes = Math.min(SMALL_PAGE, tree.info.maxTransactSize);
   const requests = [createDirectory(tree, name)];
   if (tree.session.canCompound(3)) {
-    requests.push(nextPage(PREVIOUS_HANDLE, bytes, true), nextPage(PREVIOUS_HANDLE, bytes, true));
+    requests.push(nextPage(PREVIOUS_HANDLE, bytes, true, only));
+    if (only === undefined) requests.push(nextPage(PREVIOUS_HANDLE, bytes, true));
   }
   const [created, ...pages] = await tree.exchange(requests, { signal, orphan: orphanCloser(tree) });
   return { opened: createdOf(tree, created), pages };
 }
 
-function nextPage(fileId: Uint8Array, bytes: number, related: boolean): TreeRequest {
+/** The next entries, or from the start those of one name. */
+function nextPage(fileId: Uint8Array, bytes: number, related: boolean, only?: string): TreeRequest {
   return {
     command: Command.QUERY_DIRECTORY,
     related,
     payload: bytes,
     body: encodeQueryDirectoryRequest({
       fileInformationClass: DirectoryClass.ID_FULL,
-      flags: 0,
+      flags: only === undefined ? 0 : QueryDirectoryFlags.RESTART_SCANS,
       fileIndex: 0,
       fileId,
-      fileName: "*",
+      fileName: only ?? "*",
       outputBufferLength: bytes,
     }),
   };

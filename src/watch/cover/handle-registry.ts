@@ -63,6 +63,11 @@ export class HandleRegistry {
     else this.#skipped.set(key, key, `${path}: ${text}`);
   }
 
+  isSkipped(path: CanonicalPath): boolean {
+    const key = this.#key(path);
+    return this.#skipped.has(key, key);
+  }
+
   /** Whether no handle at or below `path` is in doubt of anything. */
   isSure(path: CanonicalPath): boolean {
     const top = this.#key(path);
@@ -132,6 +137,10 @@ class Subtrees<Item, Value = undefined> {
       const below = this.#byAncestor.get(ancestor) ?? new Map<Item, Value>();
       this.#byAncestor.set(ancestor, below.set(item, value));
     }
+  }
+
+  has(key: string, item: Item): boolean {
+    return this.#byAncestor.get(key)?.has(item) === true;
   }
 
   /** Returns whether it was there. */

@@ -3,7 +3,7 @@ import { type ActiveInterest, InterestIndex, type InterestStatus } from "../deli
 import { Announcer } from "../deliver/announcer.ts";
 import type { Doubt } from "../doubt.ts";
 import type { Via } from "../events.ts";
-import type { LocatedChange } from "../handle/coalesce.ts";
+import { type LocatedChange, runsByDirectory } from "../handle/coalesce.ts";
 import type { HandleHost, HandleView } from "../handle/handle-port.ts";
 import { takesSecondLook } from "../handle/second-look.ts";
 import type { ResolvedOptions, Surroundings } from "../options.ts";
@@ -106,6 +106,7 @@ export class HandleSet implements HandleHost {
         for (const active of this.#interests.at(node.path)) this.#roots.again(active);
       },
       poke: (node) => this.#poke(node),
+      touched: (node) => this.#touched(node),
       entered: (node) => this.#entered(node),
       enquire: (node, names) => this.#lookups.add(node, names),
     });
@@ -124,7 +125,7 @@ export class HandleSet implements HandleHost {
       adopted: (node, names) => this.#announcer.appeared(node, names),
       resync: (path, announcement) => this.#announcer.resync(path, announcement),
       gap: (node, gap) => this.#announcer.gap(node, gap),
-      skipped: (path, error) => this.#registry.trouble(path, error.message),
+      skipped: (path, error) => this.#skipped(path, error),
     });
   }
 
@@ -185,23 +186,10 @@ export class HandleSet implements HandleHost {
     await this.#registry.close();
   }
 
-  notified(handle: HandleView, changes: readonly LocatedChange[]): void {
+  notified(handle: HandleView, located: readonly LocatedChange[]): void {
     const base = this.picture.find(handle.spec.path)?.path ?? handle.spec.path;
-    let run: LocatedChange[] = [];
-    const tell = (): void => {
-      const [first] = run;
-      if (first === undefined) return;
-      this.#announcer.records(
-        joinPath(base, first.directory),
-        run.map(({ change }) => change),
-      );
-      run = [];
-    };
-    for (const located of changes) {
-      if (run[0] !== undefined && run[0].directory !== located.directory) tell();
-      run.push(located);
-    }
-    tell();
+    for (const { directory, changes } of runsByDirectory(located))
+      this.#announcer.records(joinPath(base, directory), changes);
   }
 
   /** Whether all that happened so far has been told, or will be told by a handle that listens from now on. */
@@ -281,6 +269,13 @@ export class HandleSet implements HandleHost {
     for (const active of this.#interests.at(node.path)) this.#roots.wake(active);
   }
 
+  /** Mode, owner or times of a directory have changed: whoever was refused may come in now. */
+  #touched(node: Node): void {
+    const { directory } = node.attachment ?? {};
+    if (directory?.state === "denied") directory.retry();
+    else if (directory === undefined && this.#registry.isSkipped(node.path)) this.#entered(node);
+  }
+
   /** In `directory` cover: the interest for which sub-directories have handles of their own. */
   #expander(node: Node): ActiveInterest | undefined {
     if (this.#plan.treeFor(node.path) !== undefined) return undefined;
@@ -336,9 +331,16 @@ export class HandleSet implements HandleHost {
     try {
       await this.#rescanner.rescan({ path: node.path, recursive: true }, AFRESH, this.#stop.signal);
     } catch (error) {
-      if (this.#stop.signal.aborted || isAbsence(error)) return;
-      this.#doubtful(tree);
+      if (this.#stop.signal.aborted) return;
+      if (!isAbsence(error)) return this.#doubtful(tree);
+      if (error.failure === "denied") this.#skipped(node.path, error);
     }
+  }
+
+  /** A directory inside a recursive handle cannot be listed. */
+  #skipped(path: CanonicalPath, error: SourceError): void {
+    this.#registry.trouble(path, error.message);
+    for (const active of this.#interests.covering(path)) this.#refresh(active);
   }
 
   /** What was said about this directory does not add up. */

@@ -18,6 +18,8 @@ export interface Followers<T> {
   vacated(node: PictureNode<T>): void;
   /** Somebody waits for what lies here: look again. */
   poke(node: PictureNode<T>): void;
+  /** Something about a directory itself has changed: what was refused may be allowed. */
+  touched(node: PictureNode<T>): void;
   /** A directory has been told as new, or may have been replaced: watch it, then list it. */
   entered(node: PictureNode<T>): void;
   /** Names told as new of which nobody knows what they are. */
@@ -65,6 +67,8 @@ export class Announcer<T> {
     for (const change of changes) {
       node.apply(change);
       this.#structure(node, change);
+      const child = change.action === "modified" ? node.child(change.name) : undefined;
+      if (child !== undefined) this.#followers.touched(child);
     }
     this.#tell(node, "notify", changes);
   }

@@ -24,6 +24,19 @@ export interface LocatedChange {
   readonly change: Change;
 }
 
+/** Changes of one directory in a row, together. */
+export function* runsByDirectory(
+  located: readonly LocatedChange[],
+): Generator<{ readonly directory: string; readonly changes: readonly Change[] }> {
+  for (let at = 0; at < located.length; ) {
+    const { directory } = located[at] as LocatedChange;
+    let to = at + 1;
+    while (located[to]?.directory === directory) to++;
+    yield { directory, changes: located.slice(at, to).map(({ change }) => change) };
+    at = to;
+  }
+}
+
 export interface Coalesced {
   readonly changes: readonly LocatedChange[];
   /** Something could not be understood: only a rescan can tell what happened. */

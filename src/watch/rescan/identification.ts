@@ -29,9 +29,15 @@ export class Identification<T> {
   async find(node: PictureNode<T>, names: readonly string[]): Promise<void> {
     const path = node.path;
     try {
-      const found = await this.#lookup.look(path, names, this.#signal);
+      // From the listing: what is refused to us says nothing when it is asked itself, and is a directory all the same.
+      const listed = await this.#lookup.listed(path, names, this.#signal);
+      if (listed === undefined || this.#picture.find(path) !== node) return;
+      for (const [name, info] of listed) this.#identified(node, name, info);
+      const hidden = names.filter((name) => !listed.has(name));
+      if (hidden.length === 0) return;
+      const opened = await this.#lookup.open(path, hidden, this.#signal);
       if (this.#picture.find(path) !== node) return;
-      for (const [name, info] of found) this.#identified(node, name, info);
+      for (const [name, info] of opened) this.#identified(node, name, info);
     } catch {
       if (!this.#signal.aborted) this.#findings.doubtful(path);
     }

@@ -1,10 +1,13 @@
 import { throwIfAborted } from "../../base/async.ts";
 import { type CanonicalPath, joinPath } from "../../base/path.ts";
-import type { Gate } from "../pacing.ts";
-import { type DirectorySource, type EntryInfo, SourceError } from "../source.ts";
+import { forEachAtOnce, type Gate } from "../pacing.ts";
+import { type DirectoryEntry, type DirectorySource, type EntryInfo, SourceError } from "../source.ts";
 
 /** Above this many names in one directory, one listing costs less than asking for each. */
 export const STAT_AT_MOST = 16;
+
+/** Names asked for at the same time, where each has to be asked for. */
+const AT_ONCE = 16;
 
 /** Finds out what entries are that so far are only names. */
 export class NameLookup {
@@ -16,56 +19,67 @@ export class NameLookup {
     this.#gate = gate;
   }
 
-  /** What does not exist (any more) is missing from the answer. @throws SourceError, AbortedError */
+  /**
+   * As they are now, read from each. What does not exist (any more), or is not for us, is missing from the answer.
+   * @throws SourceError, AbortedError
+   */
   async look(
     path: CanonicalPath,
     names: readonly string[],
     signal: AbortSignal,
-  ): Promise<Map<string, EntryInfo>> {
-    const leave = await this.#gate.enter(signal);
-    try {
-      return names.length <= STAT_AT_MOST
-        ? await this.#ask(path, names, signal)
-        : await this.#pick(path, new Set(names), signal);
-    } finally {
-      leave();
-    }
+  ): Promise<ReadonlyMap<string, EntryInfo>> {
+    if (names.length > STAT_AT_MOST) return (await this.listed(path, names, signal)) ?? new Map();
+    return this.open(path, names, signal);
   }
 
-  async #ask(
+  /** As `look`, however many they are: also what no listing shows. */
+  async open(
     path: CanonicalPath,
     names: readonly string[],
     signal: AbortSignal,
-  ): Promise<Map<string, EntryInfo>> {
+  ): Promise<ReadonlyMap<string, EntryInfo>> {
     const found = new Map<string, EntryInfo>();
-    const asked = names.map(async (name) => {
+    const ask = async (name: string): Promise<void> => {
       try {
         found.set(name, await this.#source.stat(joinPath(path, name), { signal }));
       } catch (error) {
         if (!isAbsent(error)) throw error;
       }
-    });
-    for (const result of await Promise.allSettled(asked)) {
-      if (result.status === "rejected") throw result.reason;
+    };
+    const leave = await this.#gate.enter(signal);
+    try {
+      await forEachAtOnce(names, AT_ONCE, ask);
+    } finally {
+      leave();
     }
     return found;
   }
 
-  async #pick(
+  /**
+   * Which of the names a listing shows, and as what: also of what is refused to us. `undefined` where the directory
+   * cannot be listed (any more). @throws SourceError, AbortedError
+   */
+  async listed(
     path: CanonicalPath,
-    names: ReadonlySet<string>,
+    names: readonly string[],
     signal: AbortSignal,
-  ): Promise<Map<string, EntryInfo>> {
-    const found = new Map<string, EntryInfo>();
+  ): Promise<ReadonlyMap<string, DirectoryEntry> | undefined> {
+    const found = new Map<string, DirectoryEntry>();
+    const wanted = new Set(names);
+    const leave = await this.#gate.enter(signal);
     try {
-      for await (const page of this.#source.list(path, { signal })) {
+      const few = wanted.size <= STAT_AT_MOST ? { only: [...wanted] } : {};
+      for await (const page of this.#source.list(path, { signal, ...few })) {
         throwIfAborted(signal);
-        for (const entry of page) if (names.has(entry.name)) found.set(entry.name, entry);
+        for (const entry of page) if (wanted.has(entry.name)) found.set(entry.name, entry);
       }
+      return found;
     } catch (error) {
       if (!isAbsent(error)) throw error;
+      return undefined;
+    } finally {
+      leave();
     }
-    return found;
   }
 }
 

@@ -1,0 +1,70 @@
+import { chmodSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { userInfo } from "node:os";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Samba, startSamba } from "../../../scripts/lab/samba.ts";
+import { createNtlmProvider } from "../../../src/auth/ntlm.ts";
+import { Share } from "../../../src/share/share.ts";
+import type { WatchHandle } from "../../../src/watch/api.ts";
+import type { WatchEvent } from "../../../src/watch/events.ts";
+import { until } from "../../support/until.ts";
+
+const root = userInfo().uid === 0;
+/** Modes have to mean something: nothing is refused to root. */
+const MODES = { "force user": root ? "nobody" : userInfo().username };
+
+const SHARES = { plain: MODES } as const;
+
+let samba: Samba;
+beforeAll(async () => {
+  samba = await startSamba({ shares: SHARES });
+  chmodSync(samba.dir, 0o755);
+  for (const name of Object.keys(SHARES)) {
+    chmodSync(dirname(samba.path(name)), 0o755);
+    chmodSync(samba.path(name), 0o777);
+  }
+});
+afterAll(() => samba.stop());
+
+interface Watched extends AsyncDisposable {
+  readonly dir: string;
+  readonly handle: WatchHandle;
+  /** Everything told so far, in order. */
+  readonly told: string[];
+}
+
+/** A recursive watch of a share, live. */
+async function watch(name: keyof typeof SHARES): Promise<Watched> {
+  const auth = createNtlmProvider({ username: samba.user, password: samba.password, domain: samba.domain });
+  const share = new Share({ smb: { host: samba.host, port: samba.port, share: name, auth } });
+  const told: string[] = [];
+  const handle = share.watches.watch({ path: "/", recursive: true }, (event) => told.push(...lines(event)));
+  await handle.live;
+  return { dir: samba.path(name), handle, told, [Symbol.asyncDispose]: () => share.close() };
+}
+
+function lines(event: WatchEvent): string[] {
+  if (event.type === "resync") return [`resync ${event.path}`];
+  if (event.type === "state") return [`${event.state}${event.error === undefined ? "" : `: ${event.error}`}`];
+  const at = event.path === "/" ? "/" : `${event.path}/`;
+  return event.changes.map(({ action, name }) => `${action} ${at}${name}`);
+}
+
+describe("what a server hides", () => {
+  it("a directory that the account may enter only later is followed from then on", async () => {
+    await using watched = await watch("plain");
+    const { dir, told } = watched;
+    // Prepared elsewhere, then put in its place: nobody but root may write into it.
+    mkdirSync(join(samba.dir, "prepared"));
+    writeFileSync(join(samba.dir, "prepared", "1.txt"), "x");
+    chmodSync(join(samba.dir, "prepared"), 0);
+    renameSync(join(samba.dir, "prepared"), join(dir, "job"));
+    await until("the refusal", () => told.some((line) => line.startsWith("degraded: /job:")));
+    expect(told).toContain("added /job");
+    chmodSync(join(dir, "job"), 0o755);
+    await until("what is in it", () => told.includes("added /job/1.txt"));
+    await until("live again", () => watched.handle.state === "live");
+    writeFileSync(join(dir, "job", "2.txt"), "x");
+    await until("what comes then", () => told.includes("added /job/2.txt"));
+  });
+});
