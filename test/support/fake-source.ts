@@ -68,6 +68,8 @@ export interface FakeOptions {
   readonly deafMs?: number;
   /** Samba's `hide new files timeout`, ms: what changed less long ago is not listed, but opens. Default 0. */
   readonly hideNewMs?: number;
+  /** All entries have one file id. */
+  readonly oneId?: boolean;
   /** `false`: a creation time is the last write, as Samba makes it up where the file system knows none. Default true. */
   readonly birthTimes?: boolean;
 }
@@ -145,7 +147,8 @@ export class FakeShare implements DirectorySource {
   }
 
   remove(path: CanonicalPath, silent = false): void {
-    const node = this.#must(path);
+    // A link itself, not what it leads to.
+    const node = this.#find(parentOf(path))?.children.get(baseName(path)) ?? this.#must(path);
     for (const name of [...node.children.keys()]) this.remove(joinPath(path, name), silent);
     const { parent } = node;
     if (parent === undefined) throw new Error("the root stays");
@@ -195,8 +198,7 @@ export class FakeShare implements DirectorySource {
 
   /** A symbolic link to a directory, which the server shows as that. */
   symlink(path: CanonicalPath, target: CanonicalPath): void {
-    const to = this.#must(target);
-    this.#add(path, "directory").target = to;
+    this.#add(path, "directory", this.#must(target));
   }
 
   /** Makes an entry a link (reparse point). */
@@ -351,7 +353,15 @@ export class FakeShare implements DirectorySource {
   infoOf(node: FakeNode): EntryInfo {
     const { type, id, modified, size, attributes } = node.target ?? node;
     const created = this.options.birthTimes === false ? modified : (node.target ?? node).created;
-    return { type, fileId: id, created, modified, changed: modified, size, attributes };
+    return {
+      type,
+      fileId: this.options.oneId === true ? 7n : id,
+      created,
+      modified,
+      changed: modified,
+      size,
+      attributes,
+    };
   }
 
   nodeOf(path: CanonicalPath): FakeNode | undefined {
@@ -418,12 +428,13 @@ export class FakeShare implements DirectorySource {
     };
   }
 
-  #add(path: CanonicalPath, type: "file" | "directory"): FakeNode {
+  #add(path: CanonicalPath, type: "file" | "directory", target?: FakeNode): FakeNode {
     const parent = this.#must(parentOf(path));
     if (parent.type !== "directory" || parent.children.has(baseName(path)))
       throw new Error(`cannot add ${path}`);
     const node = this.#make(type, baseName(path));
     node.parent = parent;
+    if (target !== undefined) node.target = target;
     parent.children.set(node.name, node);
     this.#stamp(parent, false);
     this.#record(parent, ADDED, node.name);

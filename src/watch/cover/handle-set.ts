@@ -3,29 +3,26 @@ import { type ActiveInterest, InterestIndex, type InterestStatus } from "../deli
 import { Announcer } from "../deliver/announcer.ts";
 import type { Doubt } from "../doubt.ts";
 import type { Via } from "../events.ts";
-import { type LocatedChange, runsByDirectory } from "../handle/coalesce.ts";
+import { byDirectory, type LocatedChange } from "../handle/coalesce.ts";
 import type { HandleHost, HandleView } from "../handle/handle-port.ts";
 import { takesSecondLook } from "../handle/second-look.ts";
 import type { ResolvedOptions, Surroundings } from "../options.ts";
-import { Breather, forEachAtOnce, type Gate, Pacer } from "../pacing.ts";
+import { type Gate, Pacer } from "../pacing.ts";
 import { Picture, type PictureNode } from "../picture/picture.ts";
-import type { RescanReasons } from "../rescan/difference-reporter.ts";
-import { Identification, unknownNames } from "../rescan/identification.ts";
+import { Identification } from "../rescan/identification.ts";
+import { LinkLoops } from "../rescan/link-loops.ts";
 import { LookupQueue } from "../rescan/lookup-queue.ts";
 import type { NameLookup } from "../rescan/name-lookup.ts";
 import { Rescanner } from "../rescan/rescanner.ts";
-import { Scanner } from "../rescan/scanner.ts";
-import type { DirectorySource, SourceError } from "../source.ts";
+import type { DirectorySource, EntryInfo, SourceError } from "../source.ts";
 import { CoverPlan } from "./cover-plan.ts";
+import { AFRESH, Descent } from "./descent.ts";
 import { HandleRegistry, isSure } from "./handle-registry.ts";
 import { statusByDirectories, statusByTree } from "./interest-status.ts";
 import { type NodeHandles, Placement } from "./placement.ts";
-import { isAbsence, TreeRoots } from "./tree-roots.ts";
+import { TreeRoots } from "./tree-roots.ts";
 
 type Node = PictureNode<NodeHandles>;
-
-/** For directories inside a recursive handle, which has been listening before. */
-const AFRESH: RescanReasons = { doubt: undefined, via: "rescan", provisional: false };
 
 /** Second looks are in nobody's way: ten thousand watches take them in under two minutes. */
 const LOOKS_PER_SECOND = 100;
@@ -48,6 +45,8 @@ export class HandleSet implements HandleHost {
   readonly #roots: TreeRoots;
   readonly #plan: CoverPlan;
   readonly #lookups: LookupQueue<Node>;
+  readonly #loops: LinkLoops;
+  readonly #descent: Descent;
 
   constructor(
     source: DirectorySource,
@@ -57,6 +56,7 @@ export class HandleSet implements HandleHost {
     lookup: NameLookup,
   ) {
     const { clock } = surroundings;
+    const { signal } = this.#stop;
     this.#source = source;
     this.#options = options;
     this.#surroundings = surroundings;
@@ -72,8 +72,9 @@ export class HandleSet implements HandleHost {
         refresh: (active) => this.#refresh(active),
       },
       surroundings,
-      this.#stop.signal,
+      signal,
     );
+    this.#loops = new LinkLoops(source);
     this.#placement = new Placement({
       picture: this.picture,
       interests: this.#interests,
@@ -91,14 +92,19 @@ export class HandleSet implements HandleHost {
         for (const active of this.#interests.covering(path)) this.#refresh(active);
       },
     });
-    const { signal } = this.#stop;
     const identity = new Identification<NodeHandles>(lookup, this.picture, signal, {
-      isDirectory: (node, name) => this.#announcer.enter(node, name),
+      isDirectory: (node, name, { fileId }) => {
+        node.ensure(name).fileId = fileId ?? "none";
+        this.#announcer.enter(node, name);
+      },
       doubtful: (path) => this.#doubtful(path),
     });
     this.#lookups = new LookupQueue(clock, signal, (node, names) => identity.find(node, names));
     this.#announcer = new Announcer(this.picture, this.#interests, clock, key, {
-      left: (node) => this.#placement.withdraw(node),
+      left: (node) => {
+        this.#placement.withdraw(node);
+        this.#descent.cleared(node.path);
+      },
       vacated: (node) => {
         node.attachment?.directory?.evict();
         node.attachment?.tree?.evict();
@@ -106,26 +112,41 @@ export class HandleSet implements HandleHost {
         for (const active of this.#interests.at(node.path)) this.#roots.again(active);
       },
       poke: (node) => this.#poke(node),
-      touched: (node) => this.#touched(node),
-      entered: (node) => this.#entered(node),
+      touched: (node) => this.#descent.touched(node),
+      entered: (node) => this.#descent.entered(node),
       enquire: (node, names) => this.#lookups.add(node, names),
     });
-    const breather = new Breather(clock, options.entriesPerTurn);
-    const scanner = new Scanner(source, gate, clock, breather, {
-      label: options.label,
-      entriesPerSecond: options.scanEntriesPerSecond,
-    });
-    this.#rescanner = new Rescanner(scanner, this.picture, clock, breather, options.maxEntries, {
-      differences: (node, via, changes) => this.#announcer.differences(node, via, changes),
-      expands: (node) => this.#expander(node) !== undefined,
-      listed: (node, silent, directories) => {
-        this.#registry.trouble(node.path, undefined);
-        this.#expand(node, silent, directories);
+    this.#rescanner = new Rescanner(
+      source,
+      options,
+      { picture: this.picture, gate, clock, loops: this.#loops },
+      {
+        differences: (node, via, changes) => this.#announcer.differences(node, via, changes),
+        expands: (node) => this.#descent.expander(node) !== undefined,
+        listed: (node, silent, directories) => {
+          this.#descent.cleared(node.path);
+          this.#descent.expand(node, silent, directories);
+        },
+        adopted: (node, names) => this.#announcer.appeared(node, names),
+        resync: (path, announcement) => this.#announcer.resync(path, announcement),
+        gap: (node, gap) => this.#announcer.gap(node, gap),
+        skipped: (path, error) => this.#descent.skipped(path, error),
+        asked: (node) => this.#interests.at(node.path).length > 0,
       },
-      adopted: (node, names) => this.#announcer.appeared(node, names),
-      resync: (path, announcement) => this.#announcer.resync(path, announcement),
-      gap: (node, gap) => this.#announcer.gap(node, gap),
-      skipped: (path, error) => this.#skipped(path, error),
+    );
+    this.#descent = new Descent({
+      interests: this.#interests,
+      plan: this.#plan,
+      registry: this.#registry,
+      placement: this.#placement,
+      announcer: this.#announcer,
+      rescanner: this.#rescanner,
+      lookups: this.#lookups,
+      loops: this.#loops,
+      signal,
+      refresh: (active) => this.#refresh(active),
+      serveWithin: (path) => this.#serveWithin(path),
+      doubtful: (path) => this.#doubtful(path),
     });
   }
 
@@ -148,18 +169,9 @@ export class HandleSet implements HandleHost {
       this.#roots.look(active);
     } else {
       this.#placement.ensureDirectory(node, false);
-      if (unit.expand) for (const below of [...node.walk()]) this.#unfold(below);
+      if (unit.expand) for (const below of [...node.walk()]) this.#descent.unfold(below);
     }
     this.#refresh(active);
-  }
-
-  /** Whoever was here before may have had no need of sub-directories. */
-  #unfold(node: Node): void {
-    // What is too large to remember must be listed for them.
-    if (node.blind) node.attachment?.directory?.doubt("timer");
-    if (node.snapshot === undefined) return;
-    this.#expand(node, true, node.snapshot.directories());
-    this.#announcer.appeared(node, unknownNames(node.snapshot));
   }
 
   remove(active: ActiveInterest): void {
@@ -188,7 +200,7 @@ export class HandleSet implements HandleHost {
 
   notified(handle: HandleView, located: readonly LocatedChange[]): void {
     const base = this.picture.find(handle.spec.path)?.path ?? handle.spec.path;
-    for (const { directory, changes } of runsByDirectory(located))
+    for (const { directory, changes } of byDirectory(located))
       this.#announcer.records(joinPath(base, directory), changes);
   }
 
@@ -208,6 +220,14 @@ export class HandleSet implements HandleHost {
     return this.#lookups.open.some((node) => this.#plan.isWithin(path, node.path));
   }
 
+  /** A directory that somebody asked for by its path is watched wherever it leads. */
+  async admit({ spec }: HandleView, { fileId }: EntryInfo, signal: AbortSignal): Promise<void> {
+    const node = this.picture.find(spec.path);
+    if (node === undefined) return;
+    node.fileId = fileId ?? "none";
+    if (this.#interests.at(spec.path).length === 0) await this.#loops.refuse(node, signal);
+  }
+
   async rescan(handle: HandleView, doubt: Doubt | undefined, via: Via, signal: AbortSignal): Promise<void> {
     const { path, recursive } = handle.spec;
     const provisional = !recursive && via !== "poll" && takesSecondLook(this.#source);
@@ -216,15 +236,11 @@ export class HandleSet implements HandleHost {
       await this.#rescanner.rescan({ path, recursive: false }, reasons, signal);
       return;
     }
-    const roots = [...this.#placement.rootsUnder(handle)];
-    await forEachAtOnce(roots, this.#options.scansAtOnce, async (active) => {
-      try {
-        await this.#rescanner.rescan(active.interest, reasons, signal);
-        this.#roots.found(active);
-      } catch (error) {
-        if (!isAbsence(error) || this.#plan.key(active.interest.path) === this.#plan.key(path)) throw error;
-        this.#roots.missing(active, error);
-      }
+    const own = this.#plan.key(path);
+    await this.#roots.each([...this.#placement.rootsUnder(handle)], {
+      atOnce: this.#options.scansAtOnce,
+      rescan: ({ interest }) => this.#rescanner.rescan(interest, reasons, signal),
+      isOwn: ({ interest }) => this.#plan.key(interest.path) === own,
     });
   }
 
@@ -269,78 +285,10 @@ export class HandleSet implements HandleHost {
     for (const active of this.#interests.at(node.path)) this.#roots.wake(active);
   }
 
-  /** Mode, owner or times of a directory have changed: whoever was refused may come in now. */
-  #touched(node: Node): void {
-    const { directory } = node.attachment ?? {};
-    if (directory?.state === "denied") directory.retry();
-    else if (directory === undefined && this.#registry.isSkipped(node.path)) this.#entered(node);
-  }
-
-  /** In `directory` cover: the interest for which sub-directories have handles of their own. */
-  #expander(node: Node): ActiveInterest | undefined {
-    if (this.#plan.treeFor(node.path) !== undefined) return undefined;
-    return this.#interests.covering(node.path).find(({ interest }) => interest.recursive);
-  }
-
-  #expand(node: Node, silent: boolean, directories: Iterable<string>): void {
-    const recursive = this.#expander(node);
-    if (this.#stop.signal.aborted || recursive === undefined) return;
-    for (const name of directories) {
-      const child = node.ensure(name);
-      const handle = child.attachment?.directory;
-      // Whoever waits for it found none so far; those above have not heard of it either.
-      const late = handle?.settled === true && !child.told;
-      if (handle !== undefined && !late) continue;
-      // It waits for its next try; whoever lists the tree now has to wait for its answer.
-      if (late && silent) this.#placement.withdraw(child);
-      if (!silent && !child.told) this.#announcer.enter(node, name);
-      else if (this.#placement.ensureDirectory(child, true) === undefined) {
-        this.#fall(recursive);
-        return;
-      }
-    }
-  }
-
-  #entered(node: Node): void {
-    if (this.#stop.signal.aborted) return;
-    const tree = this.#plan.treeFor(node.path);
-    if (tree !== undefined) return void this.#lookups.during(node, this.#rescanBelow(node, tree));
-    const existing = node.attachment?.directory;
-    if (existing !== undefined) {
-      existing.poke();
-      existing.doubt("timer");
-    } else if (this.#placement.ensureDirectory(node, true) === undefined) {
-      const recursive = this.#interests.covering(node.path).find(({ interest }) => interest.recursive);
-      if (recursive !== undefined) this.#fall(recursive);
-    } else this.#expand(node, false, node.snapshot?.directories() ?? []);
-  }
-
-  /** Too many directories for handles of their own. */
-  #fall(active: ActiveInterest): void {
-    this.#plan.fall(active);
-    this.#serveWithin(active.interest.path);
-  }
-
   #serveWithin(path: CanonicalPath): void {
     for (const other of [...this.#interests]) {
       if (this.#plan.isWithin(path, other.interest.path)) this.serve(other);
     }
-  }
-
-  async #rescanBelow(node: Node, tree: CanonicalPath): Promise<void> {
-    try {
-      await this.#rescanner.rescan({ path: node.path, recursive: true }, AFRESH, this.#stop.signal);
-    } catch (error) {
-      if (this.#stop.signal.aborted) return;
-      if (!isAbsence(error)) return this.#doubtful(tree);
-      if (error.failure === "denied") this.#skipped(node.path, error);
-    }
-  }
-
-  /** A directory inside a recursive handle cannot be listed. */
-  #skipped(path: CanonicalPath, error: SourceError): void {
-    this.#registry.trouble(path, error.message);
-    for (const active of this.#interests.covering(path)) this.#refresh(active);
   }
 
   /** What was said about this directory does not add up. */

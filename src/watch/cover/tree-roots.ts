@@ -2,6 +2,7 @@ import { Backoff, sleep } from "../../base/async.ts";
 import type { ActiveInterest } from "../deliver/active-interest.ts";
 import type { HandleView } from "../handle/handle-port.ts";
 import type { Surroundings } from "../options.ts";
+import { forEachAtOnce } from "../pacing.ts";
 import { SourceError } from "../source.ts";
 
 export interface TreeRootsHost {
@@ -43,6 +44,31 @@ export class TreeRoots {
     active.rescanned = false;
     this.look(active);
     this.wake(active);
+  }
+
+  /** Lists the directories of all. Without its own directory the handle is of no use. @throws SourceError, AbortedError */
+  async each(
+    roots: readonly ActiveInterest[],
+    {
+      atOnce,
+      rescan,
+      isOwn,
+    }: {
+      readonly atOnce: number;
+      readonly rescan: (active: ActiveInterest) => Promise<void>;
+      /** It is the directory that the handle is open on. */
+      readonly isOwn: (active: ActiveInterest) => boolean;
+    },
+  ): Promise<void> {
+    await forEachAtOnce(roots, atOnce, async (active) => {
+      try {
+        await rescan(active);
+        this.found(active);
+      } catch (error) {
+        if (!isAbsence(error) || isOwn(active)) throw error;
+        this.missing(active, error);
+      }
+    });
   }
 
   found(active: ActiveInterest): void {

@@ -151,7 +151,7 @@ export class ArmedHandle implements HandleView {
 
   /** Ends with the reason why the handle is of no use any more. */
   async #session(stop: AbortSignal): Promise<Loss> {
-    const { source, clock, strays } = this.#services;
+    const { source, host, clock, strays } = this.#services;
     const { path, recursive, filter } = this.spec;
     const session = new AbortController();
     const signal = AbortSignal.any([stop, session.signal]);
@@ -169,6 +169,7 @@ export class ArmedHandle implements HandleView {
     });
     const timers = [() => check.stop()];
     try {
+      await host.admit(this, directory.info, signal);
       this.#move("arming");
       const armedAt = clock.monotonic();
       if (!(await waitFor(requests.start(), { signal }))) {

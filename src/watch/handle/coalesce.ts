@@ -25,7 +25,7 @@ export interface LocatedChange {
 }
 
 /** Changes of one directory in a row, together. */
-export function* runsByDirectory(
+export function* byDirectory(
   located: readonly LocatedChange[],
 ): Generator<{ readonly directory: string; readonly changes: readonly Change[] }> {
   for (let at = 0; at < located.length; ) {

@@ -4,7 +4,7 @@ import type { Via } from "../events.ts";
 import type { HandleState } from "../facts.ts";
 import type { ResolvedOptions, Surroundings } from "../options.ts";
 import type { Pacer } from "../pacing.ts";
-import type { DirectorySource } from "../source.ts";
+import type { DirectorySource, EntryInfo } from "../source.ts";
 import type { LocatedChange } from "./coalesce.ts";
 import type { HandleStatus } from "./handle-status.ts";
 import type { StrayRecords } from "./stray-records.ts";
@@ -34,6 +34,8 @@ export interface HandleView {
 
 /** What a handle needs of its owner. */
 export interface HandleHost {
+  /** Whether the directory that was opened is to be watched. @throws SourceError, AbortedError */
+  admit(handle: HandleView, info: EntryInfo, signal: AbortSignal): Promise<void>;
   /** Tells what the server said. */
   notified(handle: HandleView, changes: readonly LocatedChange[]): void;
   /** Lists and compares all that this handle answers for. @throws SourceError */

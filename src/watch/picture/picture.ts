@@ -32,6 +32,8 @@ export class PictureNode<T> {
   listing = 0;
   /** Monotonic ms when consumers were last asked to list this directory. */
   resyncedAt: number | undefined;
+  /** Of the directory itself; `none` where the server gives none, undefined where nobody has looked. */
+  fileId: bigint | "none" | undefined;
   attachment: T | undefined;
 
   constructor(name: string, parent: PictureNode<T> | undefined, fold: (name: string) => string) {
@@ -104,6 +106,7 @@ export class PictureNode<T> {
     this.blind = false;
     this.dirModified = undefined;
     this.inherited = false;
+    this.fileId = undefined;
   }
 
   /** Applies what the server said to the snapshot and to listings under way. */

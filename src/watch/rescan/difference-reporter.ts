@@ -20,6 +20,8 @@ import type { Listing } from "./scanner.ts";
 export interface RescanReport<T> {
   /** `node.snapshot` has been replaced; these are the differences. */
   differences(node: PictureNode<T>, via: Via, changes: readonly Change[]): void;
+  /** Somebody asked for this directory by its path. */
+  asked(node: PictureNode<T>): boolean;
   /** Sub-directories have handles of their own. */
   expands(node: PictureNode<T>): boolean;
   /** The directory has been listed, with these sub-directories; `silent` when nobody had been told of it before. */
@@ -217,7 +219,7 @@ export class DifferenceReporter<T> {
     }
     // Sub-directories with handles of their own are all that is remembered of it.
     if (this.#report.expands(node)) {
-      const there = new Set([...listing.directories].map((name) => node.child(name)));
+      const there = new Set([...listing.directories.keys()].map((name) => node.child(name)));
       const gone = [...node.children()].filter((child) => child.told && !there.has(child));
       const removed = gone.map((child): Change => ({ action: "removed", name: baseName(child.path) }));
       const unheard = removed.filter(({ name }) => !log.has(name));
@@ -230,7 +232,7 @@ export class DifferenceReporter<T> {
 
 /** By what is known now, or by the listing of a directory too large to remember. */
 function subdirectories<T>({ node, listing }: Listed<T>): Iterable<string> {
-  return node.snapshot?.directories() ?? listing.directories;
+  return node.snapshot?.directories() ?? listing.directories.keys();
 }
 
 /** A later listing has been told already. */

@@ -6,7 +6,7 @@ import type { NameLookup } from "./name-lookup.ts";
 
 /** What follows from what a name turned out to be. */
 export interface Findings<T> {
-  isDirectory(node: PictureNode<T>, name: string): void;
+  isDirectory(node: PictureNode<T>, name: string, info: EntryInfo): void;
   /** What was said about this directory does not add up, or nobody could say. */
   doubtful(path: CanonicalPath): void;
 }
@@ -48,7 +48,7 @@ export class Identification<T> {
     // Gone again, and that was told.
     if (mark === undefined && node.unidentified?.delete(name) !== true) return;
     if (info.type === "directory") {
-      if ((info.attributes & REPARSE_POINT) === 0) this.#findings.isDirectory(node, name);
+      if ((info.attributes & REPARSE_POINT) === 0) this.#findings.isDirectory(node, name, info);
     } else if (((mark?.flags ?? 0) & EntryFlag.directory) !== 0) this.#findings.doubtful(node.path);
   }
 }

@@ -1,11 +1,12 @@
 import type { Clock } from "../../base/clock.ts";
 import { joinPath } from "../../base/path.ts";
 import type { Interest } from "../interest.ts";
-import type { Breather } from "../pacing.ts";
+import type { ResolvedOptions } from "../options.ts";
+import { Breather, type Gate } from "../pacing.ts";
 import { isReplaced } from "../picture/diff.ts";
 import type { Picture, TouchLog } from "../picture/picture.ts";
 import { Snapshot } from "../picture/snapshot.ts";
-import { SourceError } from "../source.ts";
+import { type DirectorySource, SourceError } from "../source.ts";
 import {
   DifferenceReporter,
   type Listed,
@@ -13,7 +14,16 @@ import {
   type RescanReport,
   type Target,
 } from "./difference-reporter.ts";
-import type { Budget, Scanner } from "./scanner.ts";
+import type { LinkLoops } from "./link-loops.ts";
+import { type Budget, Scanner } from "./scanner.ts";
+
+export interface RescanServices<T> {
+  readonly picture: Picture<T>;
+  /** For all listings of a share. */
+  readonly gate: Gate;
+  readonly clock: Clock;
+  readonly loops: LinkLoops;
+}
 
 /**
  * The one way out of every doubt: list a directory (or tree), compare with what has been told, tell the
@@ -27,20 +37,22 @@ export class Rescanner<T> {
   readonly #maxEntries: number;
   readonly #report: RescanReport<T>;
   readonly #reporter: DifferenceReporter<T>;
+  readonly #loops: LinkLoops;
   #listings = 0;
 
   constructor(
-    scanner: Scanner,
-    picture: Picture<T>,
-    clock: Clock,
-    breather: Breather,
-    maxEntries: number,
+    source: DirectorySource,
+    options: ResolvedOptions,
+    { picture, gate, clock, loops }: RescanServices<T>,
     report: RescanReport<T>,
   ) {
-    this.#scanner = scanner;
+    const { label, scanEntriesPerSecond: entriesPerSecond } = options;
+    const breather = new Breather(clock, options.entriesPerTurn);
+    this.#scanner = new Scanner(source, gate, clock, breather, { label, entriesPerSecond });
     this.#picture = picture;
     this.#clock = clock;
-    this.#maxEntries = maxEntries;
+    this.#maxEntries = options.maxEntries;
+    this.#loops = loops;
     this.#report = report;
     this.#reporter = new DifferenceReporter(picture, breather, report);
   }
@@ -63,7 +75,7 @@ export class Rescanner<T> {
         for (const result of await all(lists)) {
           if (result === undefined) continue;
           found.push(result);
-          if (root.recursive && !result.listing.tooLarge) next.push(...this.#below(result));
+          if (root.recursive && !result.listing.tooLarge) next.push(...(await this.#below(result, signal)));
         }
         level = next;
       }
@@ -103,9 +115,9 @@ export class Rescanner<T> {
   }
 
   /** Sub-directories to list in the same rescan: known ones, and all where nothing has been told yet. */
-  #below({ node, path, listing }: Listed<T>): Target<T>[] {
+  async #below({ node, path, listing }: Listed<T>, signal: AbortSignal): Promise<Target<T>[]> {
     const targets: Target<T>[] = [];
-    for (const name of listing.directories) {
+    for (const [name, fileId] of listing.directories) {
       const before = node.snapshot?.get(name);
       const now = listing.snapshot.get(name);
       const known = before !== undefined && now !== undefined && !isReplaced(before, now);
@@ -115,9 +127,22 @@ export class Rescanner<T> {
       const child = node.ensure(name);
       child.spell(`/${name}`);
       if (told && !child.told) child.snapshot = new Snapshot();
-      targets.push({ node: child, path: joinPath(path, name) });
+      child.fileId = fileId ?? "none";
+      const target = { node: child, path: joinPath(path, name) };
+      if (this.#report.asked(child) || !(await this.#isLoop(target, signal))) targets.push(target);
     }
     return targets;
+  }
+
+  async #isLoop({ node, path }: Target<T>, signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#loops.refuse(node, signal);
+      return false;
+    } catch (error) {
+      if (!(error instanceof SourceError) || error.failure !== "denied") throw error;
+      this.#report.skipped(path, error);
+      return true;
+    }
   }
 }
 

@@ -15,8 +15,8 @@ export interface Budget {
 
 export interface Listing {
   readonly snapshot: Snapshot;
-  /** Sub-directories, links left out. */
-  readonly directories: ReadonlySet<string>;
+  /** Sub-directories, reparse points left out, and their file ids. */
+  readonly directories: ReadonlyMap<string, bigint | undefined>;
   /** Last write of the directory itself, from before anything of it was read (FILETIME). */
   readonly modified: bigint;
   /** The budget did not suffice: `snapshot` is empty, and so is `directories` unless they were wanted. */
@@ -59,7 +59,7 @@ export class Scanner {
   async list(path: CanonicalPath, budget: Budget, signal: AbortSignal, begun?: () => void): Promise<Listing> {
     const leave = await this.#gate.enter(signal);
     const started = this.#clock.monotonic();
-    const directories = new Set<string>();
+    const directories = new Map<string, bigint | undefined>();
     let modified: bigint | undefined;
     const onOpened = (directory: { readonly modified: bigint }): void => {
       modified = directory.modified;
@@ -95,7 +95,7 @@ export class Scanner {
             snapshot.put(entry);
           }
           if (entry.type === "directory" && (entry.attributes & REPARSE_POINT) === 0) {
-            directories.add(entry.name);
+            directories.set(entry.name, entry.fileId);
           }
         }
         read += page.length;

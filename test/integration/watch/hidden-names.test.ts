@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -13,7 +13,7 @@ const root = userInfo().uid === 0;
 /** Modes have to mean something: nothing is refused to root. */
 const MODES = { "force user": root ? "nobody" : userInfo().username };
 
-const SHARES = { plain: MODES } as const;
+const SHARES = { plain: MODES, links: {} } as const;
 
 let samba: Samba;
 beforeAll(async () => {
@@ -28,6 +28,7 @@ afterAll(() => samba.stop());
 
 interface Watched extends AsyncDisposable {
   readonly dir: string;
+  readonly share: Share;
   readonly handle: WatchHandle;
   /** Everything told so far, in order. */
   readonly told: string[];
@@ -40,7 +41,7 @@ async function watch(name: keyof typeof SHARES): Promise<Watched> {
   const told: string[] = [];
   const handle = share.watches.watch({ path: "/", recursive: true }, (event) => told.push(...lines(event)));
   await handle.live;
-  return { dir: samba.path(name), handle, told, [Symbol.asyncDispose]: () => share.close() };
+  return { dir: samba.path(name), share, handle, told, [Symbol.asyncDispose]: () => share.close() };
 }
 
 function lines(event: WatchEvent): string[] {
@@ -51,6 +52,30 @@ function lines(event: WatchEvent): string[] {
 }
 
 describe("what a server hides", () => {
+  it("a link that leads back is told, and not entered", async () => {
+    const dir = samba.path("links");
+    mkdirSync(join(dir, "a", "b"), { recursive: true });
+    symlinkSync(".", join(dir, "latest"));
+    symlinkSync("..", join(dir, "a", "up"));
+    symlinkSync("a", join(dir, "sibling"));
+    await using watched = await watch("links");
+    const { told, share } = watched;
+    await until("the reason", () => watched.handle.state === "degraded");
+    symlinkSync("../..", join(dir, "a", "b", "new"));
+    await until("the new link", () => told.includes("added /a/b/new"));
+    await until("the new link, by the other way", () => told.includes("added /sibling/b/new"));
+    writeFileSync(join(dir, "a", "b", "x.txt"), "x");
+    await until("a file by both ways", () =>
+      ["added /a/b/x.txt", "added /sibling/b/x.txt"].every((line) => told.includes(line)),
+    );
+    // Everything once, but for what the link to a sibling shows a second time; and a handle each for the links until they are known.
+    expect(share.handles).toBeLessThan(20);
+    expect(
+      [...new Set(told)].filter((line) => line.startsWith("added") && line.includes("x.txt")),
+    ).toHaveLength(2);
+    expect(told.filter((line) => line.startsWith("degraded")).length).toBeLessThanOrEqual(2);
+  });
+
   it("a directory that the account may enter only later is followed from then on", async () => {
     await using watched = await watch("plain");
     const { dir, told } = watched;

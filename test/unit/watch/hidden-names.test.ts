@@ -84,3 +84,54 @@ describe("a directory that is refused at first", () => {
     });
   }
 });
+
+describe("a link that leads back", () => {
+  for (const cover of ["directory", "tree"] as const) {
+    it(`is told, and not entered; one to a sibling is: cover ${cover}`, async () => {
+      const { clock, share, watch, take } = bench({ cover });
+      for (const path of ["/a", "/a/deep", "/b"]) share.mkdir(path);
+      share.symlink("/latest", "/");
+      share.symlink("/a/deep/up", "/a");
+      share.symlink("/b/next", "/a");
+      const handle = await watch();
+      expect(handle.state).toBe("degraded");
+      expect(take().join()).toMatch(
+        /^degraded: \/.*: leads back to \/a?: followed there, not here \(and others\)$/,
+      );
+      const handles = share.handles.size;
+      if (cover === "directory") expect(handles).toBe(1 + 3 + 2);
+      share.symlink("/a/deep/again", "/");
+      await clock.advance(10_000);
+      expect(take()).toEqual([
+        "added /a/deep/again",
+        ...(cover === "directory" ? ["added /b/next/deep/again"] : []),
+      ]);
+      expect(share.handles.size).toBe(handles);
+      for (const path of ["/latest", "/a/deep/up", "/a/deep/again", "/b/next"]) share.remove(path);
+      await clock.advance(5_000);
+      expect(handle.state).toBe("live");
+    });
+  }
+
+  it("is entered by whoever asked for it", async () => {
+    const { clock, share, watcher } = bench();
+    share.mkdir("/a");
+    share.symlink("/latest", "/");
+    const events: WatchEvent[] = [];
+    const handle = watcher.watch({ path: "/latest", recursive: true }, (event) => events.push(event));
+    await clock.advance(5_000);
+    await handle.live;
+    share.write("/a/x");
+    await clock.advance(1_000);
+    expect(events.flatMap(told)).toContain("added /latest/a/x");
+  });
+
+  it("is not taken for one where a server gives all directories one id", async () => {
+    const { clock, share, watch, take } = bench({}, { oneId: true });
+    share.mkdir("/a");
+    expect((await watch()).state).toBe("live");
+    share.write("/a/x");
+    await clock.advance(1_000);
+    expect(take()).toEqual(["live", "added /a/x"]);
+  });
+});
