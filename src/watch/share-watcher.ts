@@ -1,7 +1,7 @@
 import { deferred, ignoreRejection, sleep, waitFor } from "../base/async.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { ClosedError } from "../base/errors.ts";
-import { type CanonicalPath, pathKey } from "../base/path.ts";
+import type { CanonicalPath } from "../base/path.ts";
 import type { ShareWatch, WatchHandle, WatchOverrides, WatchSink } from "./api.ts";
 import { HandleSet } from "./cover/handle-set.ts";
 import { ActiveInterest } from "./deliver/active-interest.ts";
@@ -174,6 +174,6 @@ export class ShareWatcher implements ShareWatch {
   }
 
   #key(path: CanonicalPath): string {
-    return pathKey(path, this.#options.caseSensitive);
+    return this.#handles.picture.key(path);
   }
 }

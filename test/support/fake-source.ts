@@ -130,7 +130,7 @@ export class FakeShare implements DirectorySource {
 
   /** Creates or changes a file. */
   write(path: CanonicalPath, size: number = this.tick): void {
-    const node = this.#find(path);
+    const node = this.#find(path, true);
     if (node === undefined) {
       this.#add(path, "file").size = size;
       return;
@@ -148,7 +148,7 @@ export class FakeShare implements DirectorySource {
 
   remove(path: CanonicalPath, silent = false): void {
     // A link itself, not what it leads to.
-    const node = this.#find(parentOf(path))?.children.get(baseName(path)) ?? this.#must(path);
+    const node = this.#find(parentOf(path), true)?.children.get(baseName(path)) ?? this.#must(path);
     for (const name of [...node.children.keys()]) this.remove(joinPath(path, name), silent);
     const { parent } = node;
     if (parent === undefined) throw new Error("the root stays");
@@ -386,9 +386,13 @@ export class FakeShare implements DirectorySource {
     return node;
   }
 
-  #find(path: CanonicalPath): FakeNode | undefined {
+  /** As a client finds it; `exactly`: as a process on the server does. */
+  #find(path: CanonicalPath, exactly = false): FakeNode | undefined {
     let node: FakeNode | undefined = this.#root;
-    for (const name of segmentsOf(path)) node = node === undefined ? undefined : this.#child(node, name);
+    for (const name of segmentsOf(path)) {
+      const exact: FakeNode | undefined = node?.children.get(name);
+      node = exactly || node === undefined ? (exact?.target ?? exact) : this.#child(node, name);
+    }
     return node;
   }
 
@@ -406,7 +410,7 @@ export class FakeShare implements DirectorySource {
   }
 
   #must(path: CanonicalPath): FakeNode {
-    const node = this.#find(path);
+    const node = this.#find(path, true);
     if (node === undefined) throw new Error(`no ${path}`);
     return node;
   }

@@ -1,4 +1,4 @@
-import { type CanonicalPath, isWithin, pathKey } from "../../base/path.ts";
+import { type CanonicalPath, isWithin } from "../../base/path.ts";
 import type { ActiveInterest } from "../deliver/active-interest.ts";
 import type { Interest } from "../interest.ts";
 import type { ResolvedOptions } from "../options.ts";
@@ -12,13 +12,13 @@ export class CoverPlan {
   /** Keys of recursive interests that would need more than `maxHandles`. */
   readonly #fallen = new Set<string>();
 
-  constructor(source: DirectorySource, options: ResolvedOptions) {
+  /** Two paths with one key are one directory. */
+  readonly key: (path: CanonicalPath) => string;
+
+  constructor(source: DirectorySource, options: ResolvedOptions, key: (path: CanonicalPath) => string) {
     this.#source = source;
     this.#options = options;
-  }
-
-  key(path: CanonicalPath): string {
-    return pathKey(path, this.#options.caseSensitive);
+    this.key = key;
   }
 
   isWithin(ancestor: CanonicalPath, path: CanonicalPath): boolean {

@@ -56,8 +56,10 @@ export class Descent {
     const { placement, announcer, signal } = this.#context;
     const recursive = this.expander(node);
     if (signal.aborted || recursive === undefined) return;
-    for (const name of directories) {
-      const child = node.ensure(name);
+    const names = node.snapshot === undefined ? new Set(directories) : directories;
+    const listed = names instanceof Set ? names : node.snapshot;
+    for (const name of names) {
+      const child = node.ensure(name, listed);
       const handle = child.attachment?.directory;
       // Whoever waits for it found none so far; those above have not heard of it either.
       const late = handle?.settled === true && !child.told;

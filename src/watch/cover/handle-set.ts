@@ -61,8 +61,8 @@ export class HandleSet implements HandleHost {
     this.#options = options;
     this.#surroundings = surroundings;
     this.picture = new Picture(options.caseSensitive);
-    this.#plan = new CoverPlan(source, options);
-    const key = (path: CanonicalPath): string => this.#plan.key(path);
+    const key = (path: CanonicalPath): string => this.picture.key(path);
+    this.#plan = new CoverPlan(source, options, key);
     this.#interests = new InterestIndex(key);
     this.#registry = new HandleRegistry(key);
     this.#roots = new TreeRoots(

@@ -163,7 +163,8 @@ export class ActiveInterest implements WatchHandle {
 /** Finds the interests that want to hear of a directory, without asking each. */
 export class InterestIndex {
   readonly #exact = new Map<string, Set<ActiveInterest>>();
-  readonly #all = new Set<ActiveInterest>();
+  /** With the key of its path when it came: another directory may have got it since. */
+  readonly #all = new Map<ActiveInterest, string>();
   readonly #key: (path: CanonicalPath) => string;
 
   constructor(key: (path: CanonicalPath) => string) {
@@ -171,18 +172,19 @@ export class InterestIndex {
   }
 
   [Symbol.iterator](): IterableIterator<ActiveInterest> {
-    return this.#all.values();
+    return this.#all.keys();
   }
 
   add(active: ActiveInterest): void {
     const key = this.#key(active.interest.path);
-    this.#all.add(active);
+    this.#all.set(active, key);
     const set = this.#exact.get(key) ?? new Set();
     this.#exact.set(key, set.add(active));
   }
 
   delete(active: ActiveInterest): void {
-    const key = this.#key(active.interest.path);
+    const key = this.#all.get(active);
+    if (key === undefined) return;
     this.#all.delete(active);
     const set = this.#exact.get(key);
     set?.delete(active);

@@ -1,6 +1,30 @@
-import { type CanonicalPath, foldCase, joinPath, segmentsOf } from "../../base/path.ts";
+import { type CanonicalPath, foldCase, joinPath, pathKey, segmentsOf } from "../../base/path.ts";
 import type { Change } from "../events.ts";
 import { EntryFlag, type Snapshot, UNKNOWN } from "./snapshot.ts";
+
+/** Names on which something hangs that only a snapshot knows: names of a listing, a set, a map. */
+export interface Names {
+  has(name: string): boolean;
+}
+
+/** How names of one share become keys. */
+class Naming {
+  readonly #sensitive: boolean;
+  /** There are names side by side that differ by case only. */
+  pairs = false;
+
+  constructor(sensitive: boolean) {
+    this.#sensitive = sensitive;
+  }
+
+  fold(name: string): string {
+    return this.#sensitive ? name : foldCase(name);
+  }
+
+  path(path: CanonicalPath): string {
+    return pathKey(path, this.#sensitive);
+  }
+}
 
 /** Which names the server spoke of since a listing began, and whether they exist by its last word. */
 export type TouchLog = Map<string, boolean>;
@@ -16,7 +40,10 @@ export class PictureNode<T> {
   #name: string;
   #parent: PictureNode<T> | undefined;
   readonly #children = new Map<string, PictureNode<T>>();
-  readonly #fold: (name: string) => string;
+  /** Names that stand beside one in `#children` from which they differ by case only; and those that are directories. */
+  #apart: Set<string> | undefined;
+  #twins: Map<string, PictureNode<T>> | undefined;
+  readonly #naming: Naming;
   readonly logs: Set<TouchLog> = new Set<TouchLog>();
   snapshot: Snapshot | undefined;
   blind = false;
@@ -36,10 +63,10 @@ export class PictureNode<T> {
   fileId: bigint | "none" | undefined;
   attachment: T | undefined;
 
-  constructor(name: string, parent: PictureNode<T> | undefined, fold: (name: string) => string) {
+  constructor(name: string, parent: PictureNode<T> | undefined, naming: Naming) {
     this.#name = name;
     this.#parent = parent;
-    this.#fold = fold;
+    this.#naming = naming;
   }
 
   get path(): CanonicalPath {
@@ -56,21 +83,56 @@ export class PictureNode<T> {
   }
 
   child(name: string): PictureNode<T> | undefined {
-    return this.#children.get(this.#fold(name));
+    const twin = this.#twins?.get(name);
+    if (twin !== undefined) return twin;
+    const found = this.#children.get(this.#naming.fold(name));
+    return found !== undefined && this.#isApart(found, name) ? undefined : found;
   }
 
-  children(): IterableIterator<PictureNode<T>> {
-    return this.#children.values();
+  *children(): IterableIterator<PictureNode<T>> {
+    yield* this.#children.values();
+    if (this.#twins !== undefined) yield* this.#twins.values();
   }
 
-  ensure(name: string): PictureNode<T> {
-    const key = this.#fold(name);
-    let child = this.#children.get(key);
+  /** @param listed - names of the directory, where its snapshot does not have them (yet) */
+  ensure(name: string, listed?: Names): PictureNode<T> {
+    this.distinguish(name, listed);
+    let child = this.child(name);
     if (child === undefined) {
-      child = new PictureNode(name, this, this.#fold);
-      this.#children.set(key, child);
+      child = new PictureNode(name, this, this.#naming);
+      this.#put(child);
     }
     return child;
+  }
+
+  /**
+   * Takes note where `name` and a directory whose name differs by case only are both there: a local process made
+   * them, and a server opens both, each by its exact name. From then on they are two.
+   */
+  distinguish(name: string, listed: Names | undefined = this.snapshot): void {
+    const other = this.#children.get(this.#naming.fold(name));
+    if (other === undefined || other.#name === name || listed === undefined) return;
+    if (!listed.has(name) || !listed.has(other.#name)) return;
+    this.#apart ??= new Set();
+    this.#apart.add(name);
+    this.#naming.pairs = true;
+  }
+
+  /** What a name of this directory counts as. */
+  keyOf(name: string): string {
+    return this.#apart?.has(name) === true ? `${name}\0` : this.#naming.fold(name);
+  }
+
+  #isApart(found: PictureNode<T>, name: string): boolean {
+    return found.#name !== name && this.#apart?.has(name) === true;
+  }
+
+  #put(child: PictureNode<T>): void {
+    const key = this.#naming.fold(child.#name);
+    if (this.#children.has(key)) {
+      this.#twins ??= new Map();
+      this.#twins.set(child.#name, child);
+    } else this.#children.set(key, child);
   }
 
   /** Takes over the server's own spelling: of this directory and as many ancestors as `path` names. */
@@ -84,21 +146,25 @@ export class PictureNode<T> {
   }
 
   detach(): void {
-    if (this.#parent !== undefined) this.#parent.#children.delete(this.#fold(this.#name));
+    const parent = this.#parent;
     this.#parent = undefined;
+    if (parent === undefined) return;
+    const key = this.#naming.fold(this.#name);
+    if (parent.#children.get(key) === this) parent.#children.delete(key);
+    else if (parent.#twins?.get(this.#name) === this) parent.#twins.delete(this.#name);
   }
 
   attach(parent: PictureNode<T>, name: string): void {
     this.detach();
     this.#parent = parent;
     this.#name = name;
-    parent.#children.set(this.#fold(name), this);
+    parent.#put(this);
   }
 
   /** This node and all below. */
   *walk(): IterableIterator<PictureNode<T>> {
     yield this;
-    for (const child of this.#children.values()) yield* child.walk();
+    for (const child of this.children()) yield* child.walk();
   }
 
   forget(): void {
@@ -111,6 +177,7 @@ export class PictureNode<T> {
 
   /** Applies what the server said to the snapshot and to listings under way. */
   apply(change: Change): void {
+    for (const name of [change.name, change.oldName]) if (name !== undefined) this.distinguish(name);
     switch (change.action) {
       case "added":
         this.#touch(change.name, true);
@@ -149,8 +216,23 @@ export class PictureNode<T> {
 export class Picture<T> {
   readonly root: PictureNode<T>;
 
+  readonly #naming: Naming;
+
   constructor(caseSensitive: boolean) {
-    this.root = new PictureNode("", undefined, caseSensitive ? (name) => name : foldCase);
+    this.#naming = new Naming(caseSensitive);
+    this.root = new PictureNode<T>("", undefined, this.#naming);
+  }
+
+  /** Two paths with one key are one directory. */
+  key(path: CanonicalPath): string {
+    if (!this.#naming.pairs) return this.#naming.path(path);
+    let key = "";
+    let node: PictureNode<T> | undefined = this.root;
+    for (const name of segmentsOf(path)) {
+      key += `/${node?.keyOf(name) ?? this.#naming.fold(name)}`;
+      node = node?.child(name);
+    }
+    return key === "" ? "/" : key;
   }
 
   find(path: CanonicalPath): PictureNode<T> | undefined {

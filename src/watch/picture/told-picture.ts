@@ -13,11 +13,18 @@ interface ToldDirectory {
 export class ToldPicture {
   readonly #directories = new Map<string, ToldDirectory>();
   readonly #key: (path: CanonicalPath) => string;
+  /**
+   * Two directories of it differ by case only, and count as one by the rule of the connection: what was told of them
+   * cannot be told apart here.
+   */
+  #paired = false;
 
   /** The snapshots given become this picture's own. @param key - of a path, by the case rule of the connection. */
   constructor(directories: readonly CheckpointDirectory[], key: (path: CanonicalPath) => string) {
     this.#key = key;
     for (const { path, snapshot, modified } of directories) {
+      const other = this.#directories.get(key(path));
+      if (other !== undefined && other.path !== path) this.#paired = true;
       this.#directories.set(key(path), { path, snapshot, modified });
     }
   }
@@ -28,13 +35,13 @@ export class ToldPicture {
 
   /** Returns whether it can be told what consumers know now: a directory that was renamed is told to be listed again. */
   changes(path: CanonicalPath, changes: readonly Change[]): boolean {
-    return changes.every((change) => this.#apply(this.#directory(path), path, change));
+    return !this.#paired && changes.every((change) => this.#apply(this.#directory(path), path, change));
   }
 
   /** Consumers were asked to list, and nobody knows what they saw. Returns whether it can be told for that directory alone. */
   resync(path: CanonicalPath, scope: ResyncScope): boolean {
     this.#directory(path).modified = undefined;
-    return scope === "self";
+    return !this.#paired && scope === "self";
   }
 
   #apply({ snapshot }: ToldDirectory, path: CanonicalPath, { action, name, oldName }: Change): boolean {

@@ -180,6 +180,7 @@ export class DifferenceReporter<T> {
     for (let at = 0; at < changes.length; at += atOnce) {
       const part = changes.slice(at, at + atOnce).flatMap((change) => untouched(change, log));
       for (const change of part) {
+        node.distinguish(change.name);
         if (change.action === "removed") before.delete(change.name);
         else before.set(change.name, after.get(change.name) ?? UNKNOWN);
         if (change.oldName !== undefined) before.delete(change.oldName);

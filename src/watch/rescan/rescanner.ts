@@ -124,7 +124,7 @@ export class Rescanner<T> {
       // Of what was too large until now nobody knows anything: all that is below is asked for by one resync.
       const told = node.told && !node.blind;
       if (told && !known) continue;
-      const child = node.ensure(name);
+      const child = node.ensure(name, listing.directories);
       child.spell(`/${name}`);
       if (told && !child.told) child.snapshot = new Snapshot();
       child.fileId = fileId ?? "none";

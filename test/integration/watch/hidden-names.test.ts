@@ -13,7 +13,7 @@ const root = userInfo().uid === 0;
 /** Modes have to mean something: nothing is refused to root. */
 const MODES = { "force user": root ? "nobody" : userInfo().username };
 
-const SHARES = { plain: MODES, links: {} } as const;
+const SHARES = { plain: MODES, links: {}, pairs: {} } as const;
 
 let samba: Samba;
 beforeAll(async () => {
@@ -91,5 +91,23 @@ describe("what a server hides", () => {
     await until("live again", () => watched.handle.state === "live");
     writeFileSync(join(dir, "job", "2.txt"), "x");
     await until("what comes then", () => told.includes("added /job/2.txt"));
+  });
+
+  it("names that differ by case only are two directories", async () => {
+    const dir = samba.path("pairs");
+    for (const name of ["A", "a"]) mkdirSync(join(dir, name), { recursive: true });
+    await using watched = await watch("pairs");
+    const { told } = watched;
+    for (const name of ["A", "a"]) writeFileSync(join(dir, name, `of-${name}`), "x");
+    await until("both", () => ["added /A/of-A", "added /a/of-a"].every((line) => told.includes(line)));
+    // Another one later, beside one that is there.
+    mkdirSync(join(dir, "a", "x"));
+    await until("the first", () => told.includes("added /a/x"));
+    mkdirSync(join(dir, "a", "X"));
+    await until("the second", () => told.includes("added /a/X"));
+    for (const name of ["x", "X"]) writeFileSync(join(dir, "a", name, "file"), "x");
+    await until("both again", () =>
+      ["added /a/x/file", "added /a/X/file"].every((line) => told.includes(line)),
+    );
   });
 });

@@ -135,3 +135,109 @@ describe("a link that leads back", () => {
     expect(take()).toEqual(["live", "added /a/x"]);
   });
 });
+
+describe("names that differ by case only", () => {
+  const pair = (share: FakeShare): void => {
+    share.mkdir("/A");
+    share.mkdir("/a");
+  };
+
+  for (const cover of ["directory", "tree"] as const) {
+    it(`are two directories: cover ${cover}`, async () => {
+      const { clock, share, watch, take } = bench(
+        { cover },
+        { caseSensitive: false, ...(cover === "tree" ? { traits: { fullRecursion: true } } : {}) },
+      );
+      pair(share);
+      await watch();
+      take();
+      share.write("/a/x");
+      share.write("/A/y");
+      await clock.advance(1_000);
+      expect(take()).toEqual(expect.arrayContaining(["added /a/x", "added /A/y"]));
+      // One that joins later, and what was put into it before anybody could be told.
+      share.mkdir("/b");
+      await clock.advance(5_000);
+      share.mkdir("/B");
+      share.secretly(() => share.write("/B/early"));
+      await clock.advance(5_000);
+      share.write("/B/late");
+      share.write("/b/other");
+      await clock.advance(1_000);
+      const told = take();
+      for (const line of ["added /b", "added /B", "added /B/early", "added /B/late", "added /b/other"]) {
+        expect(told).toContain(line);
+      }
+      // One goes, the other stays.
+      share.remove("/A");
+      await clock.advance(5_000);
+      take();
+      share.write("/a/z");
+      await clock.advance(1_000);
+      expect(take()).toEqual(["added /a/z"]);
+      share.mkdir("/A");
+      await clock.advance(5_000);
+      share.write("/A/again");
+      share.write("/a/again");
+      await clock.advance(1_000);
+      expect(take()).toEqual(expect.arrayContaining(["added /A/again", "added /a/again"]));
+    });
+  }
+
+  it("a file of such a name is no directory", async () => {
+    const { clock, share, watch, take } = bench({}, { caseSensitive: false });
+    share.mkdir("/Docs");
+    share.write("/docs");
+    await watch();
+    take();
+    share.remove("/docs");
+    await clock.advance(1_000);
+    share.write("/Docs/x");
+    await clock.advance(1_000);
+    expect(take()).toEqual(["removed /docs", "added /Docs/x"]);
+  });
+
+  it("are compared one by one, and so are they by a later owner", async () => {
+    const { clock, share, watch, watcher, take } = bench({}, { caseSensitive: false });
+    pair(share);
+    const handle = await watch();
+    share.write("/a/x");
+    share.write("/A/y");
+    await clock.advance(30_000);
+    const checkpoint = handle.checkpoint?.();
+    expect(checkpoint?.map(({ path }) => path).sort()).toEqual(["/", "/A", "/a"]);
+    await handle.close();
+    take();
+    share.remove("/a/x");
+    share.write("/A/z");
+    const events: WatchEvent[] = [];
+    const next = watcher.watch({ path: "/", recursive: true }, (event) => events.push(event), {
+      checkpoint: checkpoint ?? [],
+    });
+    await clock.advance(5_000);
+    await next.live;
+    expect(events.flatMap(told)).toEqual(expect.arrayContaining(["removed /a/x", "added /A/z"]));
+    expect(events.flatMap(told).join()).not.toMatch(/resync.*subtree|added \/a\/|removed \/A/);
+  });
+
+  it("one name stays one directory, however it is spelled", async () => {
+    const { clock, share, watch, watcher, take } = bench({}, { caseSensitive: false });
+    share.mkdir("/Docs");
+    await watch();
+    const events: WatchEvent[] = [];
+    const handle = watcher.watch({ path: "/docs", recursive: false }, (event) => events.push(event));
+    await clock.advance(5_000);
+    await handle.live;
+    take();
+    share.write("/Docs/x");
+    share.rename("/Docs", "/DOCS");
+    await clock.advance(5_000);
+    share.write("/DOCS/y");
+    await clock.advance(5_000);
+    expect(share.handles.size).toBe(2);
+    expect(take()).toEqual(
+      expect.arrayContaining(["added /Docs/x", "renamed /Docs > DOCS", "added /DOCS/y"]),
+    );
+    expect(events.flatMap(told)).toEqual(expect.arrayContaining(["added /Docs/x", "added /DOCS/y"]));
+  });
+});
