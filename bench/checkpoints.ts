@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { startNats } from "../scripts/lab/nats.ts";
 import { systemClock } from "../src/base/clock.ts";
 import { connectBroker } from "../src/broker/broker.ts";
-import type { Broker } from "../src/broker/port.ts";
+import type { Broker, ObjectBucket } from "../src/broker/port.ts";
 import { Snapshot } from "../src/watch/picture/snapshot.ts";
 import { Archivist } from "../src/worker/archivist.ts";
 import { checkpointFacts } from "../src/worker/facts.ts";
@@ -93,7 +93,13 @@ function watchOf(index: number, entries: number, cursor: string): LocalWatch {
   } as unknown as LocalWatch;
 }
 
-async function saveAll({ checkpoints: objects }: Broker, watches: readonly LocalWatch[]): Promise<void> {
+function objectsOf({ checkpoints }: Broker): ObjectBucket {
+  if (checkpoints === undefined) throw new Error("this broker keeps no checkpoints");
+  return checkpoints;
+}
+
+async function saveAll(broker: Broker, watches: readonly LocalWatch[]): Promise<void> {
+  const objects = objectsOf(broker);
   let saved = 0;
   const off = checkpointFacts.subscribe(({ type }) => {
     if (type === "saved") saved++;
@@ -113,7 +119,8 @@ async function saveAll({ checkpoints: objects }: Broker, watches: readonly Local
 }
 
 async function readAll(broker: Broker, watches: readonly LocalWatch[]): Promise<void> {
-  const { checkpoints: objects, feed } = broker;
+  const { feed } = broker;
+  const objects = objectsOf(broker);
   const inheritance = new Inheritance({ objects, feed, clock: systemClock, deadlineMs: PATIENCE_MS });
   const { signal } = new AbortController();
   const reasons: string[] = [];

@@ -11,6 +11,8 @@ export interface NatsOptions {
   readonly binary?: string;
   /** Fixed port. Default: any free one. */
   readonly port?: number;
+  /** JetStream domain; `false`: a server without JetStream. Default: JetStream without a domain. */
+  readonly domain?: string | false;
 }
 
 /** A real nats-server of our own with JetStream, on loopback. */
@@ -49,7 +51,7 @@ async function startWith(binary: string, options: NatsOptions): Promise<Nats> {
     [
       `listen: "127.0.0.1:${port}"`,
       `server_name: "lab-${port}"`,
-      `jetstream { store_dir: ${JSON.stringify(join(workspace.dir, "jetstream"))} }`,
+      ...jetstream(options, join(workspace.dir, "jetstream")),
       options.config ?? "",
     ].join("\n"),
   );
@@ -82,4 +84,10 @@ async function startWith(binary: string, options: NatsOptions): Promise<Nats> {
     resume: () => server.signal("SIGCONT"),
     log: () => server.log(),
   };
+}
+
+function jetstream({ domain }: NatsOptions, storeDir: string): string[] {
+  if (domain === false) return [];
+  const name = domain === undefined ? "" : `, domain: ${domain}`;
+  return [`jetstream { store_dir: ${JSON.stringify(storeDir)}${name} }`];
 }

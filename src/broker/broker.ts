@@ -18,6 +18,8 @@ export interface BrokerOptions extends ConnectOptions {
   readonly streams?: StreamOptions;
   /** Between two looks whether the streams are still there, ms. Default 30,000. */
   readonly lookMs?: number;
+  /** Look for other streams that take our events, too: for who may publish them. Default false. */
+  readonly lookForClash?: boolean;
 }
 
 /**
@@ -32,13 +34,13 @@ export async function connectBroker(options: BrokerOptions): Promise<Broker> {
     const prepared = await prepareWhenReady(link, options);
     const { names, differences } = prepared;
     const feed = scope.use(new NatsEventFeed(link, names.events));
-    const { streams = {}, lookMs = 30_000 } = options;
+    const { streams = {}, lookMs = 30_000, lookForClash = false } = options;
     const onOthers = (): void => feed.recheck();
-    const keeper = scope.use(new StreamKeeper(link, { streams, lookMs, onOthers }, prepared));
+    const keeper = scope.use(new StreamKeeper(link, { streams, lookMs, lookForClash, onOthers }, prepared));
     return {
       link,
       watches: new NatsKvBucket(link, names.watches, () => keeper.current.watchesNonce),
-      checkpoints: new NatsObjectBucket(link, names.checkpoints),
+      checkpoints: streams.checkpoints === false ? undefined : new NatsObjectBucket(link, names.checkpoints),
       feed,
       differences,
       mirror: (mirrorOptions: MirrorOptions = {}): KvMirror =>

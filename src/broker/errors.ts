@@ -7,6 +7,7 @@ import { type Conclusion, Smb2NatsError } from "../base/errors.ts";
  * - `BROKER_NO_JETSTREAM`: nothing answers for JetStream, or for the stream, here.
  * - `BROKER_NO_STREAM`: the stream or bucket does not exist.
  * - `BROKER_FULL`: the stream or the account is at its limit.
+ * - `BROKER_NO_ROOM`: a stream or bucket cannot be made, for its size or their number.
  * - `BROKER_CONFLICT`: see `ConflictError`.
  * - `BROKER_UNSAFE_SERVER`: this server version loses compare-and-swap writes.
  * - `BROKER_STREAM_DIFFERS`: a stream or bucket exists with a configuration we cannot work with.
@@ -24,6 +25,7 @@ export type BrokerErrorCode =
   | "BROKER_NO_JETSTREAM"
   | "BROKER_NO_STREAM"
   | "BROKER_FULL"
+  | "BROKER_NO_ROOM"
   | "BROKER_CONFLICT"
   | "BROKER_UNSAFE_SERVER"
   | "BROKER_STREAM_DIFFERS"
@@ -46,6 +48,7 @@ const TRAITS: Readonly<Record<BrokerErrorCode, Traits>> = {
   BROKER_NO_JETSTREAM: { conclusion: "refused", retryable: true },
   BROKER_NO_STREAM: { conclusion: "refused", retryable: true },
   BROKER_FULL: { conclusion: "refused", retryable: true },
+  BROKER_NO_ROOM: { conclusion: "refused", retryable: false },
   BROKER_CONFLICT: { conclusion: "refused", retryable: false },
   BROKER_UNSAFE_SERVER: { conclusion: "refused", retryable: false },
   BROKER_STREAM_DIFFERS: { conclusion: "refused", retryable: false },

@@ -6,6 +6,8 @@ export type ConnectionFact =
   | { readonly type: "connected"; readonly server: string; readonly version: string; readonly again: boolean }
   | { readonly type: "disconnected"; readonly server: string }
   | { readonly type: "error"; readonly code: string; readonly message: string }
+  /** More than one stream stores what this fleet publishes: every event is told more than once. */
+  | { readonly type: "clash"; readonly streams: readonly string[] }
   | { readonly type: "closed"; readonly message?: string };
 
 export type PublishFact =

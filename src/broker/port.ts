@@ -2,6 +2,7 @@ import type { CanonicalPath } from "../base/path.ts";
 import type { ChangesEvent, ResyncEvent, ResyncReason, StateEvent } from "../watch/events.ts";
 import type { EventMessage } from "./message.ts";
 import type { StreamDifference } from "./stream-config.ts";
+import type { Subjects } from "./subjects.ts";
 
 /**
  * All that the floors above see of NATS. Times in milliseconds. Failures are BrokerErrors, or
@@ -11,8 +12,8 @@ export interface Broker {
   readonly link: BrokerLink;
   /** The bucket `SMB_WATCHES`. */
   readonly watches: KvBucket;
-  /** The bucket of checkpoints. */
-  readonly checkpoints: ObjectBucket;
+  /** The bucket of checkpoints; absent where none are kept. */
+  readonly checkpoints: ObjectBucket | undefined;
   readonly feed: EventFeed;
   /** What exists in the broker with another configuration than ours, and was left alone. */
   readonly differences: readonly StreamDifference[];
@@ -33,6 +34,7 @@ export type LinkStatus =
 
 /** Core NATS: at most once, gone while disconnected. */
 export interface BrokerLink {
+  readonly subjects: Subjects;
   readonly connected: boolean;
   /** As of the last connection. */
   readonly server: { readonly name: string; readonly version: string; readonly maxPayload: number };

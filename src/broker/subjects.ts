@@ -19,8 +19,7 @@ export const MAX_NAME_TOKENS: number = 48;
 /** `.=h` and 26 characters of base32. */
 export const CUT_TOKEN_BYTES: number = 29;
 
-const EVENT_PREFIX = "smb.";
-const INGEST_PREFIX = "smbin.";
+const PREFIX = /^[A-Za-z0-9_-]{1,32}$/;
 const CONNECTION = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 const IDENTIFIER = /^[A-Za-z0-9_-]{1,64}$/;
 const CUT_TOKEN = /^=h[a-z2-7]{26}$/;
@@ -53,19 +52,63 @@ function cutToken(rest: readonly string[]): string {
   return `=h${base32(digest.subarray(0, 16))}`;
 }
 
-/** The subject subscribers see: `smb.<name>`. */
-export function eventSubject(name: WatchName): string {
-  return EVENT_PREFIX + name;
-}
+/**
+ * The subjects of one fleet: with the prefix `smb` events are told on `smb.<name>`, published to `smbin.<name>`, and
+ * the control API is `smb2nats.…`. Fleets that see each other's subjects need prefixes of their own.
+ */
+export class Subjects {
+  readonly prefix: string;
+  readonly #events: string;
+  readonly #ingest: string;
 
-/** The subject workers publish to: `smbin.<name>`. */
-export function ingestSubject(name: WatchName): string {
-  return INGEST_PREFIX + name;
-}
+  /** @throws BrokerError `BROKER_BAD_OPTIONS` */
+  constructor(prefix = "smb") {
+    if (!PREFIX.test(prefix)) {
+      const shown = JSON.stringify(prefix.slice(0, 100));
+      throw new BrokerError("BROKER_BAD_OPTIONS", `bad subject prefix ${shown}: A-Z a-z 0-9 _ -, at most 32`);
+    }
+    this.prefix = prefix;
+    this.#events = `${prefix}.`;
+    this.#ingest = `${prefix}in.`;
+  }
 
-/** `smbin.…` as `smb.…`; anything else unchanged. */
-export function toEventSubject(subject: string): string {
-  return subject.startsWith(INGEST_PREFIX) ? EVENT_PREFIX + subject.slice(INGEST_PREFIX.length) : subject;
+  /** All that subscribers see. */
+  get allEvents(): string {
+    return `${this.#events}>`;
+  }
+
+  /** All that workers publish. */
+  get allIngest(): string {
+    return `${this.#ingest}>`;
+  }
+
+  /** The subject subscribers see. */
+  event(name: WatchName): string {
+    return this.#events + name;
+  }
+
+  /** The subject workers publish to. */
+  ingest(name: WatchName): string {
+    return this.#ingest + name;
+  }
+
+  /** An endpoint of the control API: `directory.list`. */
+  control(endpoint: string): string {
+    return `${this.prefix}2nats.${endpoint}`;
+  }
+
+  /** What was published to, as subscribers see it; anything else unchanged. */
+  toEvent(subject: string): string {
+    return subject.startsWith(this.#ingest) ? this.#events + subject.slice(this.#ingest.length) : subject;
+  }
+
+  /** Reads a subject of events, as subscribers or as workers have it. @throws BrokerError `BROKER_MALFORMED` */
+  parse(subject: string): ParsedName {
+    for (const prefix of [this.#events, this.#ingest]) {
+      if (subject.startsWith(prefix)) return parseName(subject.slice(prefix.length));
+    }
+    throw malformed(subject, "not an event subject");
+  }
 }
 
 /** Whether the rest of the path was replaced by a hash: what is below cannot be told apart by subject. */
@@ -102,14 +145,6 @@ export function parseName(name: WatchName): ParsedName {
     return segment;
   });
   return { connection, path: `/${segments.join("/")}`, cut };
-}
-
-/** Reads `smb.…` or `smbin.…`. @throws BrokerError `BROKER_MALFORMED` */
-export function parseSubject(subject: string): ParsedName {
-  for (const prefix of [EVENT_PREFIX, INGEST_PREFIX]) {
-    if (subject.startsWith(prefix)) return parseName(subject.slice(prefix.length));
-  }
-  throw malformed(subject, "not an event subject");
 }
 
 /** `lease.<kind>.<leaseId>`. @throws BrokerError `BROKER_BAD_NAME` */

@@ -23,6 +23,8 @@ export interface EmbeddedNatsOptions {
   readonly onExit?: (reason: string) => void;
 }
 
+/** What may be reserved, bytes; the sizes of the streams are the limit that counts. */
+const MAX_FILE_STORE = 2 ** 40;
 const START_MS = 15_000;
 /** After SIGTERM; nats-server flushes and ends in well under a second. */
 const STOP_MS = 10_000;
@@ -100,7 +102,8 @@ async function run(
   // In a file, not in arguments: those are open to everyone on the machine. JSON is what its parser takes.
   const settings = {
     listen: "127.0.0.1:-1",
-    jetstream: { store_dir: join(dataDir, "jetstream") },
+    // Its own guess is a part of what is free now: with less at the next start it would not take back the streams it has.
+    jetstream: { store_dir: join(dataDir, "jetstream"), max_file_store: MAX_FILE_STORE },
     ports_file_dir: dataDir,
     authorization: { token },
   };

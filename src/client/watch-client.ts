@@ -33,7 +33,10 @@ export interface WatchOptions {
 /** @throws BrokerError, DeadlineError, AbortedError */
 export async function connectWatchClient(options: WatchClientOptions): Promise<WatchClient> {
   const { broker: given, ttlMs, lingerMs, host, signal } = options;
-  const own = "link" in given ? undefined : await connectBroker(given);
+  const own =
+    "link" in given
+      ? undefined
+      : await connectBroker({ ...given, streams: { checkpoints: false, ...given.streams } });
   try {
     const member = await FleetMember.start(
       {

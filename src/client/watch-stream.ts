@@ -2,7 +2,7 @@ import { AsyncQueue, deferred, throwIfAborted, waitFor } from "../base/async.ts"
 import { BadPathError, ClosedError } from "../base/errors.ts";
 import { canonicalPath, isWithin, pathKey } from "../base/path.ts";
 import { parseCursor } from "../broker/cursor.ts";
-import { eventSubject, watchName } from "../broker/subjects.ts";
+import { type Subjects, watchName } from "../broker/subjects.ts";
 import { FleetError } from "../fleet/errors.ts";
 import type { FleetMember } from "../fleet/member.ts";
 import type { Cursor, FeedMessage, RefState, WatchRef, WatchTarget } from "../fleet/port.ts";
@@ -42,7 +42,8 @@ export async function* watchStream(
   throwIfAborted(signal);
   const target = cleanTarget(options.target);
   const inbox = new Inbox(target, options.maxQueued ?? 10_000);
-  const matcher = (): Matcher => new Matcher(target, member.caseSensitive(target.connection));
+  const matcher = (): Matcher =>
+    new Matcher(target, member.caseSensitive(target.connection), member.subjects);
   const feed = member.follow(target.connection, {
     onMessage: (message) => {
       const event = matcher().event(message);
@@ -140,10 +141,12 @@ function notAfter(cursor: Cursor, limit: Cursor | undefined): boolean {
 class Matcher {
   readonly #target: WatchTarget;
   readonly #caseSensitive: boolean;
+  readonly #subjects: Subjects;
 
-  constructor(target: WatchTarget, caseSensitive: boolean) {
+  constructor(target: WatchTarget, caseSensitive: boolean, subjects: Subjects) {
     this.#target = target;
     this.#caseSensitive = caseSensitive;
+    this.#subjects = subjects;
   }
 
   event({ cursor, subject, message }: FeedMessage): ClientEvent | undefined {
@@ -172,7 +175,7 @@ class Matcher {
   }
 
   #subject(path: string): string {
-    return eventSubject(watchName(this.#target.connection, path, this.#caseSensitive));
+    return this.#subjects.event(watchName(this.#target.connection, path, this.#caseSensitive));
   }
 }
 

@@ -3,9 +3,9 @@ import { z } from "zod";
 import { canonicalPath } from "../base/path.ts";
 import { ConflictError } from "../broker/errors.ts";
 import type { BrokerLink, KvBucket } from "../broker/port.ts";
-import { eventSubject, leaseKey, refKey, watchName } from "../broker/subjects.ts";
+import { leaseKey, refKey, watchName } from "../broker/subjects.ts";
 import { FleetError } from "./errors.ts";
-import { LIST_SUBJECT } from "./list-client.ts";
+import { LIST_ENDPOINT } from "./list-client.ts";
 import { fitItems, fitListing } from "./page-fit.ts";
 import type { Listing, ListRequest, WatchTarget } from "./port.ts";
 import { decodeLease, encodeRecord, type LeaseRecord } from "./records.ts";
@@ -70,27 +70,36 @@ export class ControlService {
 
   constructor(options: ControlOptions) {
     this.#options = options;
+    const { subjects } = options.link;
     this.#service = new MicroService({
       link: options.link,
       name: "smb2nats",
       version: /^\d+\.\d+\.\d+/.test(options.version) ? options.version : "0.0.0",
       description: "Watches directories on SMB shares",
       endpoints: [
-        endpoint("watch-acquire", "smb2nats.watch.acquire", Acquire, (request) => this.#acquire(request)),
-        endpoint("watch-renew", "smb2nats.watch.renew", Renew, (request) => this.#renew(request)),
-        endpoint("watch-release", "smb2nats.watch.release", Release, (request) => this.#release(request)),
-        endpoint("watch-list", "smb2nats.watch.list", ListWatches, (request) => this.#list(request)),
-        endpoint("watch-stat", "smb2nats.watch.stat", Target, (request) => this.#stat(request)),
-        endpoint("directory-list", LIST_SUBJECT, List, ({ connection, path, after, limit }, signal) =>
-          this.#listDirectory(
-            {
-              connection,
-              path,
-              ...(after === undefined ? {} : { after }),
-              ...(limit === undefined ? {} : { limit }),
-            },
-            signal,
-          ),
+        endpoint("watch-acquire", subjects.control("watch.acquire"), Acquire, (request) =>
+          this.#acquire(request),
+        ),
+        endpoint("watch-renew", subjects.control("watch.renew"), Renew, (request) => this.#renew(request)),
+        endpoint("watch-release", subjects.control("watch.release"), Release, (request) =>
+          this.#release(request),
+        ),
+        endpoint("watch-list", subjects.control("watch.list"), ListWatches, (request) => this.#list(request)),
+        endpoint("watch-stat", subjects.control("watch.stat"), Target, (request) => this.#stat(request)),
+        endpoint(
+          "directory-list",
+          subjects.control(LIST_ENDPOINT),
+          List,
+          ({ connection, path, after, limit }, signal) =>
+            this.#listDirectory(
+              {
+                connection,
+                path,
+                ...(after === undefined ? {} : { after }),
+                ...(limit === undefined ? {} : { limit }),
+              },
+              signal,
+            ),
         ),
       ],
     });
@@ -129,7 +138,7 @@ export class ControlService {
       connection: request.connection,
       path: request.path,
       recursive: target.recursive,
-      subject: eventSubject(name),
+      subject: this.#options.link.subjects.event(name),
       ...stateOfClaim(claim),
     };
   }
@@ -182,7 +191,7 @@ export class ControlService {
       connection: request.connection,
       path: request.path,
       recursive: target.recursive,
-      subject: eventSubject(this.#name(target)),
+      subject: this.#options.link.subjects.event(this.#name(target)),
       ...stateOfClaim(claim),
       ...(claim === undefined
         ? {}

@@ -5,7 +5,7 @@ import type { BrokerLink } from "../broker/port.ts";
 import { FleetError, isFleetErrorCode } from "./errors.ts";
 import type { ListedEntry, Listing, ListRequest } from "./port.ts";
 
-export const LIST_SUBJECT = "smb2nats.directory.list";
+export const LIST_ENDPOINT = "directory.list";
 /** Header of an error answer (NATS micro services): the contract's code. */
 export const SERVICE_ERROR_HEADER = "Nats-Service-Error";
 export const SERVICE_ERROR_CODE_HEADER = "Nats-Service-Error-Code";
@@ -35,10 +35,10 @@ export async function requestList(
   let cancel = (): void => undefined;
   const ask = (againMs: number): void => {
     const left = timeoutMs - (clock.monotonic() - began);
-    requestService(link, LIST_SUBJECT, request, { signal: signals, timeoutMs: left }).then(
-      first.resolve,
-      first.reject,
-    );
+    requestService(link, link.subjects.control(LIST_ENDPOINT), request, {
+      signal: signals,
+      timeoutMs: left,
+    }).then(first.resolve, first.reject);
     if (againMs < left) cancel = clock.after(againMs, () => ask(againMs * 2));
   };
   ask(AGAIN_MS);

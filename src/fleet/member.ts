@@ -3,7 +3,7 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { AbortedError, ClosedError, errorCode } from "../base/errors.ts";
 import { canonicalPath } from "../base/path.ts";
 import type { Broker } from "../broker/port.ts";
-import { isConnectionName } from "../broker/subjects.ts";
+import { isConnectionName, type Subjects } from "../broker/subjects.ts";
 import { FleetError } from "./errors.ts";
 import { requestList } from "./list-client.ts";
 import { Membership } from "./membership.ts";
@@ -112,6 +112,10 @@ export class FleetMember implements FleetClient {
   }
 
   /** Whether a connection's names are told apart by case: as configured here, else as the workers say. */
+  get subjects(): Subjects {
+    return this.#options.broker.link.subjects;
+  }
+
   caseSensitive(connection: string): boolean {
     return this.#membership.view.caseSensitive(connection);
   }

@@ -129,9 +129,12 @@ export class Worker {
     this.#scope.defer(() => publisher.close());
     this.#publisher = publisher;
     const { checkpoints = {} } = this.#options;
-    const kept = { objects: broker.checkpoints, feed: broker.feed, clock: this.#clock };
+    const { checkpoints: objects, feed } = broker;
+    const kept = objects && { objects, feed, clock: this.#clock };
     const archivist =
-      checkpoints === false ? undefined : this.#scope.use(new Archivist({ ...kept, ...checkpoints }));
+      checkpoints === false || kept === undefined
+        ? undefined
+        : this.#scope.use(new Archivist({ ...kept, ...checkpoints }));
     this.#controller = this.#scope.use(
       new WorkerController({
         view,
@@ -141,7 +144,7 @@ export class Worker {
         connection: (name) => this.#connections.get(name),
         clock: this.#clock,
         archivist,
-        inheritance: archivist && new Inheritance(kept),
+        inheritance: archivist && kept && new Inheritance(kept),
         leaving: () => this.#draining,
         ...(lingerMs === undefined ? {} : { lingerMs }),
         ...(gather === undefined ? {} : { gather }),

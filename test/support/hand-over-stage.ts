@@ -10,6 +10,7 @@ import type {
   WatchPublisher,
   WatchPublisherOptions,
 } from "../../src/broker/port.ts";
+import { Subjects } from "../../src/broker/subjects.ts";
 import type { WatchEvent } from "../../src/watch/events.ts";
 import { ShareWatcher } from "../../src/watch/share-watcher.ts";
 import type { ConnectionRuntime } from "../../src/worker/runtime.ts";
@@ -252,6 +253,7 @@ export class Stage {
       publisher: () => publisher,
       link: {
         connected: true,
+        subjects: new Subjects(),
         subscribe: () => ({ ready: Promise.resolve(), close: () => undefined }),
         onStatus: () => () => undefined,
       },

@@ -12,6 +12,8 @@ import {
   Smb2NatsError,
 } from "../../src/base/errors.ts";
 import { BROKER_ERROR_CODES, BrokerError, ConflictError } from "../../src/broker/errors.ts";
+import { NoRoomError } from "../../src/broker/streams/stream-room.ts";
+import { NatsRoomError } from "../../src/cli/compose/broker.ts";
 import { EmbeddedNatsError } from "../../src/cli/embedded-nats.ts";
 import { InterruptedError, RefusedError, UnavailableError, UsageError } from "../../src/cli/exit-codes.ts";
 import { DecodeError, EncodeError } from "../../src/codec/errors.ts";
@@ -91,7 +93,7 @@ const errors: readonly Smb2NatsError[] = [
   new SmbDfsError("the link leads back", ["//ns/dfs/a", "//ns/dfs"], cause),
   ...SOURCE_FAILURES.map((failure) => new SourceError(failure, "the share said no", cause)),
   new CheckpointError("too short"),
-  ...BROKER_ERROR_CODES.filter((code) => code !== "BROKER_CONFLICT").map(
+  ...BROKER_ERROR_CODES.filter((code) => !["BROKER_CONFLICT", "BROKER_NO_ROOM"].includes(code)).map(
     (code) => new BrokerError(code, "no", cause),
   ),
   new ConflictError("claim.nas1", cause),
@@ -109,6 +111,8 @@ const errors: readonly Smb2NatsError[] = [
   new UnavailableError("no server"),
   new RefusedError("no right"),
   new EmbeddedNatsError("nats-server ended", cause),
+  new NoRoomError("events", "no room for stream SMB", false, cause),
+  new NatsRoomError(new NoRoomError("events", "no room for stream SMB", false, cause)),
 ];
 
 const SRC = resolve(import.meta.dirname, "../../src");

@@ -110,7 +110,7 @@ export class NatsKvBucket implements KvBucket {
     for (let attempt = 1; ; attempt++) {
       throwIfAborted(signal);
       try {
-        const ack = await this.#link.js.publish(keyPrefix(this.name) + key, value, {
+        const ack = await this.#link.js.publish(this.#link.kvWriteSubject(this.name, key), value, {
           timeout: this.#link.requestTimeoutMs,
           headers: toNatsHeaders(headers),
           expect: { streamName: `KV_${this.name}`, lastSubjectSequence: expected },

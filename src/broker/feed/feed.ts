@@ -11,14 +11,7 @@ import { decodeMessage, unreadable } from "../message/message-codec.ts";
 import type { EventMessage } from "../message.ts";
 import type { Cursor, EventFeed, FeedListener, FeedMessage, FeedSubscription, ReplayScope } from "../port.ts";
 import { streamNonce } from "../streams/streams.ts";
-import {
-  ingestSubject,
-  isConnectionName,
-  isCut,
-  scopeNames,
-  toEventSubject,
-  watchName,
-} from "../subjects.ts";
+import { isConnectionName, isCut, scopeNames, watchName } from "../subjects.ts";
 import { Follower, type FollowerOptions } from "./follower.ts";
 
 interface StreamExtent {
@@ -112,7 +105,7 @@ export class NatsEventFeed implements EventFeed {
       const common = { stream: this.#stream, from: { sequence: sequence + 1 }, endAtPresent: true, last };
       const all = scopeNames(name, scope.recursive).map((each) => ({
         ...common,
-        filter: ingestSubject(each),
+        filter: this.#link.subjects.ingest(each),
       }));
       readers.push(...(await StreamReader.openAll(this.#link, all)));
       if (signal?.aborted === true) throw new AbortedError(signal.reason);
@@ -125,7 +118,7 @@ export class NatsEventFeed implements EventFeed {
         if (isCut(name) && !concerns(decoded, scope)) continue;
         yield {
           cursor: formatCursor({ nonce, sequence: stored.sequence }),
-          subject: toEventSubject(stored.subject),
+          subject: this.#link.subjects.toEvent(stored.subject),
           message: decoded,
         };
       }
@@ -148,7 +141,7 @@ export class NatsEventFeed implements EventFeed {
     const { sequence = 0 } = parseCursor(since) ?? {};
     try {
       for (const filter of scopeNames(name, scope.recursive)) {
-        const query = { seq: sequence + 1, next_by_subj: ingestSubject(filter) };
+        const query = { seq: sequence + 1, next_by_subj: this.#link.subjects.ingest(filter) };
         const next = this.#link.jsm.streams.getMessage(this.#stream, query);
         if ((await waitFor(next, { signal, what: "a look at the stream" })) !== null) return false;
       }
@@ -188,13 +181,14 @@ export class NatsEventFeed implements EventFeed {
   }
 
   #decode(connection: string, stored: StoredMessage): EventMessage {
-    const subject = toEventSubject(stored.subject);
+    const { subjects } = this.#link;
+    const subject = subjects.toEvent(stored.subject);
     try {
       return decodeMessage(stored.header, stored.data);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       feedFacts.publish({ type: "unreadable", connection, subject, message });
-      return unreadable(connection, subject, stored.sequence, stored.storedAt);
+      return unreadable(connection, { subjects, subject }, stored.sequence, stored.storedAt);
     }
   }
 

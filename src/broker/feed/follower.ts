@@ -12,7 +12,6 @@ import { decodeMessage, unreadable } from "../message/message-codec.ts";
 import type { EventMessage } from "../message.ts";
 import type { CoreMessage, CoreSubscription, Cursor, FeedListener, FeedSubscription } from "../port.ts";
 import { streamNonce } from "../streams/streams.ts";
-import { eventSubject, ingestSubject, toEventSubject } from "../subjects.ts";
 import { type Continuity, Positions } from "./continuity.ts";
 
 /** Longest time for which a lost last message can stay unnoticed. */
@@ -216,11 +215,11 @@ export class Follower implements FeedSubscription {
       const stream = this.#stream;
       const common = { stream, from, endAtPresent: true, last, headersOnly, clock: this.#clock };
       const names = [this.#connection, `${this.#connection}.>`];
-      const all = names.map((name) => ({ ...common, filter: ingestSubject(name) }));
+      const all = names.map((name) => ({ ...common, filter: this.#link.subjects.ingest(name) }));
       readers.push(...(await StreamReader.openAll(this.#link, all)));
       this.#stop.signal.throwIfAborted();
       for await (const { subject, sequence, data, header } of mergeBySequence(readers)) {
-        yield { subject: toEventSubject(subject), sequence, previous: 0, data, header };
+        yield { subject: this.#link.subjects.toEvent(subject), sequence, previous: 0, data, header };
       }
     } finally {
       offAbort();
@@ -236,7 +235,7 @@ export class Follower implements FeedSubscription {
       this.#raise("reconnect");
     };
     this.#subscriptions = [this.#connection, `${this.#connection}.>`].map((name) =>
-      this.#link.subscribe(eventSubject(name), (message) => this.#live(message), { onRefused }),
+      this.#link.subscribe(this.#link.subjects.event(name), (message) => this.#live(message), { onRefused }),
     );
     await Promise.all(this.#subscriptions.map(({ ready }) => ready));
   }
@@ -298,7 +297,12 @@ export class Follower implements FeedSubscription {
       decoded = decodeMessage(message.header, message.data);
     } catch (error) {
       this.#unreadable(subject, error instanceof Error ? error : new Error(String(error)));
-      decoded = unreadable(this.#connection, subject, sequence, this.#clock.now());
+      decoded = unreadable(
+        this.#connection,
+        { subjects: this.#link.subjects, subject },
+        sequence,
+        this.#clock.now(),
+      );
     }
     const cursor = formatCursor({ nonce: this.#positions.nonce ?? "", sequence });
     this.#listener.onMessage({ cursor, subject, message: decoded });

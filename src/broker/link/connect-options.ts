@@ -25,8 +25,10 @@ export interface ConnectOptions {
   readonly auth?: ConnectAuth;
   /** Default `_INBOX`. Give each user its own and allow only that, else users can read each other's replies. */
   readonly inboxPrefix?: string;
-  /** JetStream domain of a leaf node. */
+  /** JetStream domain that has the streams, where it is not the server's own: at a leaf node. */
   readonly domain?: string;
+  /** See `Subjects`. Default `smb`. */
+  readonly subjectPrefix?: string;
   /** Silence after which the server is asked, ms; it is given up after two unanswered. Default 3,000. */
   readonly pingIntervalMs?: number;
   /** One dial and login, ms. Default 5,000. */

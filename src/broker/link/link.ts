@@ -10,6 +10,7 @@ import { AbortedError, DeadlineError, describeError, type Smb2NatsError } from "
 import { BrokerError } from "../errors.ts";
 import { connectionFacts } from "../facts.ts";
 import type { BrokerLink, CoreMessage, CoreSubscription, LinkStatus, RequestOptions } from "../port.ts";
+import { Subjects } from "../subjects.ts";
 import { type ConnectOptions, natsOptions } from "./connect-options.ts";
 import { toBrokerError } from "./nats-errors.ts";
 import { connectNats } from "./transport.ts";
@@ -21,8 +22,10 @@ export class NatsLink implements BrokerLink {
   readonly nc: NatsConnection;
   readonly js: JetStreamClient;
   readonly jsm: JetStreamManager;
+  readonly subjects: Subjects;
   readonly inboxPrefix: string;
   readonly requestTimeoutMs: number;
+  readonly #domain: string | undefined;
   readonly #listeners = new Set<(status: LinkStatus) => void>();
   readonly #statusLoop: Promise<void>;
   readonly #lifetime: AbortController;
@@ -34,6 +37,8 @@ export class NatsLink implements BrokerLink {
     this.#lifetime = lifetime;
     this.jsm = jsm;
     this.js = jetstream(nc, jsOptions(options));
+    this.subjects = new Subjects(options.subjectPrefix);
+    this.#domain = options.domain;
     this.inboxPrefix = options.inboxPrefix ?? "_INBOX";
     this.requestTimeoutMs = options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS;
     this.#statusLoop = this.#followStatus();
@@ -67,6 +72,15 @@ export class NatsLink implements BrokerLink {
       version: info?.version ?? "",
       maxPayload: info?.max_payload ?? 1_048_576,
     };
+  }
+
+  /**
+   * Where a key is written. A leaf node lets no `$KV.` across to another domain: there the way in is below that
+   * domain's API. What is stored and read has the plain subject either way.
+   */
+  kvWriteSubject(bucket: string, key: string): string {
+    const subject = `$KV.${bucket}.${key}`;
+    return this.#domain === undefined ? subject : `$JS.${this.#domain}.API.${subject}`;
   }
 
   onStatus(listener: (status: LinkStatus) => void): () => void {

@@ -3,7 +3,7 @@ import { canonicalPath } from "../../base/path.ts";
 import { jsonText } from "../../base/printable.ts";
 import { BrokerError } from "../errors.ts";
 import { EVENT_TYPES, type EventMessage } from "../message.ts";
-import { type ParsedName, parseSubject } from "../subjects.ts";
+import type { ParsedName, Subjects } from "../subjects.ts";
 import { base32 } from "../token.ts";
 import { readChanges, readResync, readState } from "./message-body.ts";
 
@@ -77,19 +77,19 @@ export function decodeMessage(
  */
 export function unreadable(
   connection: string,
-  subject: string,
+  { subjects, subject }: { readonly subjects: Subjects; readonly subject: string },
   sequence: number,
   time: number,
 ): EventMessage {
   const head = { connection, epoch: "unreadable", seq: sequence, time: new Date(time).toISOString() };
-  const { path, cut } = parsedOrRoot(connection, subject);
+  const { path, cut } = parsedOrRoot(connection, subjects, subject);
   const scope = cut ? "subtree" : "self";
   return { type: "resync", body: { ...head, path, scope, reason: "retention" } };
 }
 
-function parsedOrRoot(connection: string, subject: string): ParsedName {
+function parsedOrRoot(connection: string, subjects: Subjects, subject: string): ParsedName {
   try {
-    const parsed = parseSubject(subject);
+    const parsed = subjects.parse(subject);
     if (canonicalPath(parsed.path) === parsed.path) return parsed;
   } catch {
     // fall through: told by the caller as a fact

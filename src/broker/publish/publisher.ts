@@ -13,7 +13,7 @@ import type {
   WatchPublisher,
   WatchPublisherOptions,
 } from "../port.ts";
-import { isConnectionName } from "../subjects.ts";
+import { isConnectionName, type Subjects } from "../subjects.ts";
 import type { Lane, OutboxLimits } from "./outbox.ts";
 import { type Sealed, WatchOutbox } from "./watch-outbox.ts";
 
@@ -22,6 +22,7 @@ export interface Store {
   readonly connected: boolean;
   /** Of the stream: see `streamNonce`. */
   readonly nonce: string;
+  readonly subjects: Subjects;
   /** Bytes of headers and body together. */
   readonly maxPayload: number;
   publish(
@@ -106,6 +107,7 @@ export class NatsEventPublisher implements EventPublisher {
     }
     const watch = new WatchOutbox(options, {
       limits: this.#limits,
+      subjects: this.#store.subjects,
       clock: this.#clock,
       cursor: () => formatCursor({ nonce: this.#store.nonce, sequence: this.#stored }),
       changed: (watch, lanes, messages, bytes) => this.#changed(watch, lanes, messages, bytes),
@@ -302,6 +304,7 @@ export function jetStreamStore(link: NatsLink, nonce: () => string): Store {
     get nonce() {
       return nonce();
     },
+    subjects: link.subjects,
     get connected() {
       return link.connected;
     },

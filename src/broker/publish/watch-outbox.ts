@@ -7,7 +7,7 @@ import { outboxFacts } from "../facts.ts";
 import { encodeMessage } from "../message/message-codec.ts";
 import type { EventMessage } from "../message.ts";
 import type { Cursor, WatchPublisher, WatchPublisherOptions } from "../port.ts";
-import { ingestSubject, watchName } from "../subjects.ts";
+import { type Subjects, watchName } from "../subjects.ts";
 import {
   type Draft,
   type Lane,
@@ -35,6 +35,7 @@ export interface Sealed {
 
 export interface OutboxHost {
   readonly limits: OutboxLimits;
+  readonly subjects: Subjects;
   readonly clock: Clock;
   /** Of the newest message known to be stored. */
   readonly cursor: () => Cursor;
@@ -254,7 +255,7 @@ export class WatchOutbox implements WatchPublisher {
   #lane(path: CanonicalPath): Lane {
     const { connection, caseSensitive } = this.#options;
     return this.queue.lane(
-      ingestSubject(watchName(connection, path, caseSensitive)),
+      this.#host.subjects.ingest(watchName(connection, path, caseSensitive)),
       pathKey(path, caseSensitive),
     );
   }

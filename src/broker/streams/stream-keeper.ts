@@ -5,6 +5,7 @@ import { connectionFacts } from "../facts.ts";
 import type { NatsLink } from "../link/link.ts";
 import { toBrokerError } from "../link/nats-errors.ts";
 import type { StreamOptions } from "../stream-config.ts";
+import { streamsThatCatch } from "./clash.ts";
 import { type PreparedStreams, prepareStreams } from "./streams.ts";
 
 const AGAIN_MS = 1_000;
@@ -20,6 +21,8 @@ export interface StreamKeeperOptions {
   readonly streams: StreamOptions;
   /** Between two looks, ms: nobody tells that an operator removed a stream. */
   readonly lookMs: number;
+  /** Whether to look for other streams that take our events. */
+  readonly lookForClash: boolean;
   /** The streams are others than before. Must not throw. */
   readonly onOthers: () => void;
 }
@@ -58,6 +61,7 @@ export class StreamKeeper {
     });
     try {
       const { lookMs } = this.#options;
+      await this.#lookForClash();
       let wait = lookMs;
       for (;;) {
         await this.#pause(wait);
@@ -97,6 +101,18 @@ export class StreamKeeper {
       connectionFacts.publish({ type: "error", code: "BROKER_NO_STREAM", message });
       this.#options.onOthers();
     }
+    await this.#lookForClash();
     return true;
+  }
+
+  async #lookForClash(): Promise<void> {
+    if (!this.#options.lookForClash || this.#stop.signal.aborted) return;
+    try {
+      const answer = streamsThatCatch(this.#link);
+      const streams = await waitFor(answer, { signal: this.#stop.signal });
+      if (streams.length > 1) connectionFacts.publish({ type: "clash", streams });
+    } catch {
+      // The next look asks again: NATS is away, or there is no right to publish.
+    }
   }
 }

@@ -31,17 +31,17 @@ export const subject: Command = {
     notes: "A tree is two subscriptions: the directory's own subject, and everything below it with `.>`.",
   },
   run: async (invocation, context) => {
-    const { eventSubject, isConnectionName, parseSubject, scopeNames, watchName } = await import(
-      "../../broker/subjects.ts"
-    );
+    const { isConnectionName, scopeNames, Subjects, watchName } = await import("../../broker/subjects.ts");
+    const { loadFor } = await import("../load-config.ts");
     const { out } = context;
     const [first = "", path] = invocation.operands;
     const json = invocation.flag("json");
     if (invocation.flag("reverse")) {
       if (path !== undefined) throw new UsageError("--reverse takes one subject");
-      let parsed: ReturnType<typeof parseSubject>;
+      const subjects = new Subjects(loadFor(invocation, context).config.nats.subjectPrefix);
+      let parsed: ReturnType<typeof subjects.parse>;
       try {
-        parsed = parseSubject(first);
+        parsed = subjects.parse(first);
       } catch (error) {
         throw new UsageError(error instanceof Error ? error.message : String(error));
       }
@@ -57,11 +57,11 @@ export const subject: Command = {
     if (!isConnectionName(first)) {
       throw new UsageError(`${JSON.stringify(first)} is not a connection's name: a-z 0-9 _ -, at most 63`);
     }
-    const { loadFor } = await import("../load-config.ts");
-    const { connections } = loadFor(invocation, context).config;
+    const { connections, nats } = loadFor(invocation, context).config;
+    const all = new Subjects(nats.subjectPrefix);
     const caseSensitive = invocation.flag("case-sensitive") || connections[first]?.caseSensitive === true;
     const name = watchName(first, canonicalPath(path), caseSensitive);
-    const subjects = scopeNames(name, invocation.flag("recursive")).map(eventSubject);
+    const subjects = scopeNames(name, invocation.flag("recursive")).map((each) => all.event(each));
     if (json) out.json({ connection: first, path: canonicalPath(path), subjects });
     else for (const line of subjects) out.data(line);
     return EXIT.ok;

@@ -1,7 +1,10 @@
+import { Smb2NatsError } from "../../base/errors.ts";
 import { type BrokerOptions, connectBroker } from "../../broker/broker.ts";
 import { BrokerError } from "../../broker/errors.ts";
 import type { ConnectAuth } from "../../broker/link/connect-options.ts";
 import type { Broker } from "../../broker/port.ts";
+import type { StreamPurpose } from "../../broker/stream-config.ts";
+import { NoRoomError } from "../../broker/streams/stream-room.ts";
 import type { NatsConfig } from "../../ops/config/config.ts";
 import { UnavailableError } from "../exit-codes.ts";
 
@@ -14,13 +17,36 @@ export interface OpenBrokerOptions {
   readonly firstConnectMs?: number;
   /** A private server instead of the configured ones. */
   readonly embedded?: { readonly url: string; readonly tokenFile: string } | undefined;
+  /** A worker publishes, and may keep checkpoints; others need no bucket of them. Default: neither. */
+  readonly worker?: { readonly checkpoints: boolean } | undefined;
 }
 
 export const DEFAULT_NATS_URL = "nats://127.0.0.1:4222";
 
-/** @throws BrokerError, AbortedError */
-export function openBroker(options: OpenBrokerOptions): Promise<Broker> {
-  return connectBroker(brokerOptions(options));
+/** @throws BrokerError, NatsRoomError, AbortedError */
+export async function openBroker(options: OpenBrokerOptions): Promise<Broker> {
+  try {
+    return await connectBroker(brokerOptions(options));
+  } catch (error) {
+    throw error instanceof NoRoomError ? new NatsRoomError(error) : error;
+  }
+}
+
+/** What to set where NATS has no room for a stream; the event stream is the largest. */
+const ROOM_KEYS: Readonly<Record<StreamPurpose, string>> = {
+  events: "nats.stream.maxBytes",
+  watches: "nats.watches.maxBytes or nats.stream.maxBytes",
+  checkpoints: "nats.checkpoints.maxBytes or nats.stream.maxBytes",
+};
+
+/** NATS has no room for a stream of the size that is configured. */
+export class NatsRoomError extends Smb2NatsError {
+  constructor(cause: NoRoomError) {
+    const { purpose, byCount, message } = cause;
+    const less = byCount ? "raise its limit" : `lower ${ROOM_KEYS[purpose]}, or make room`;
+    const without = purpose === "checkpoints" ? "; worker.checkpointSeconds: 0 does without it" : "";
+    super("NATS_ROOM", "refused", `${message}. To start, ${less}${without}.`, { cause });
+  }
 }
 
 const LOOK_MS = 10_000;
@@ -48,6 +74,7 @@ export function brokerOptions({
   signal,
   firstConnectMs,
   embedded,
+  worker,
 }: OpenBrokerOptions): BrokerOptions {
   const auth =
     embedded === undefined ? natsAuth(nats) : ({ type: "token", tokenFile: embedded.tokenFile } as const);
@@ -60,8 +87,20 @@ export function brokerOptions({
       replicas: nats.replicas,
       maxAgeMs: nats.stream.maxAgeHours * 3_600_000,
       maxBytes: nats.stream.maxBytes,
+      maxWatchesBytes: nats.watches.maxBytes,
+      maxCheckpointBytes: nats.checkpoints.maxBytes,
+      names: {
+        events: nats.stream.name,
+        watches: nats.watches.name,
+        checkpoints: nats.checkpoints.name,
+      },
+      checkpoints: worker?.checkpoints ?? false,
+      // The share of a disk is another one at each start.
+      anySize: embedded !== undefined,
       existingOnly: nats.existingOnly,
     },
+    subjectPrefix: nats.subjectPrefix,
+    lookForClash: worker !== undefined,
     ...(auth === undefined ? {} : { auth }),
     ...(embedded === undefined ? tlsOf(nats) : {}),
     ...(nats.inboxPrefix === undefined ? {} : { inboxPrefix: nats.inboxPrefix }),

@@ -34,6 +34,15 @@ function observeLink({ metrics: { broker }, log, summary }: Observer): () => voi
         broker.errors.inc({ code: codes.of(fact.code) });
         summary.warn("nats", "nats.error", fact.message, { code: fact.code });
         return;
+      case "clash":
+        broker.errors.inc({ code: codes.of("BROKER_STREAM_CLASH") });
+        summary.warn(
+          "clash",
+          "nats.streams-clash",
+          "more than one stream stores what this fleet publishes, and events arrive more than once: give each fleet of the account a nats.subjectPrefix of its own",
+          { streams: fact.streams },
+        );
+        return;
       case "closed":
         broker.connected.set(0);
         log.info("nats.closed", "the connection to NATS is closed", { reason: fact.message });

@@ -3,6 +3,7 @@ import { type Context, type Invocation, SHARE_OPTIONS } from "../command.ts";
 import { EmbeddedNats } from "../embedded-nats.ts";
 import { type ExitCode, UsageError } from "../exit-codes.ts";
 import { openBroker } from "./broker.ts";
+import { sizesForDisk } from "./disk-share.ts";
 import { startGateway } from "./gateway-role.ts";
 import { nameShare } from "./open-share.ts";
 import { runService, type Service } from "./service.ts";
@@ -15,7 +16,7 @@ export function runWorker(invocation: Invocation, context: Context): Promise<Exi
     invocation,
     context,
     start: async (service) => {
-      await startWorker(service, { broker: await connect(service, "worker") });
+      await startWorker(service, { broker: await connect(service, { role: "worker", publishes: true }) });
     },
   });
 }
@@ -27,7 +28,7 @@ export function runGateway(invocation: Invocation, context: Context): Promise<Ex
     invocation,
     context,
     start: async (service) => {
-      await startGateway(service, { broker: await connect(service, "gateway") });
+      await startGateway(service, { broker: await connect(service, { role: "gateway" }) });
     },
   });
 }
@@ -59,7 +60,7 @@ export async function runUp(invocation: Invocation, context: Context): Promise<E
         );
       }
       const embedded = config.nats.servers.length > 0 ? undefined : await startNats(service, context);
-      const broker = await connect(service, "up", embedded);
+      const broker = await connect(service, { role: "up", publishes: true, embedded });
       await startWorker(service, {
         broker,
         ...(named === undefined
@@ -87,10 +88,24 @@ async function startNats({ scope, log, stopping, fail }: Service, { env }: Conte
   return nats;
 }
 
-async function connect(service: Service, role: string, embedded?: EmbeddedNats): Promise<Broker> {
+async function connect(
+  service: Service,
+  options: {
+    readonly role: string;
+    readonly publishes?: boolean;
+    readonly embedded?: EmbeddedNats | undefined;
+  },
+): Promise<Broker> {
   const { scope, log, ops, stopping, loaded } = service;
-  const { nats } = loaded.config;
-  const broker = await openBroker({ nats, name: `smb2nats ${role}`, signal: stopping, embedded });
+  const { role, publishes = false, embedded } = options;
+  const { nats, worker } = loaded.config;
+  const broker = await openBroker({
+    nats: embedded === undefined ? nats : sizesForDisk(loaded, embedded.dataDir),
+    name: `smb2nats ${role}`,
+    signal: stopping,
+    embedded,
+    worker: publishes ? { checkpoints: worker.checkpointSeconds > 0 } : undefined,
+  });
   scope.use(broker);
   scope.defer(
     ops.addCheck("nats", () =>

@@ -78,6 +78,19 @@ export function text(rules: TextRules): Format<string> {
   };
 }
 
+/** Of a stream, a bucket or a domain. */
+export const natsName: Format<string> = text({
+  name: "NATS name",
+  says: "a name of A-Z a-z 0-9 _ -, at most 64",
+  pattern: /^[A-Za-z0-9_-]{1,64}$/,
+});
+
+export const subjectPrefix: Format<string> = text({
+  name: "subject prefix",
+  says: "one word of A-Z a-z 0-9 _ -, at most 32",
+  pattern: /^[A-Za-z0-9_-]{1,32}$/,
+});
+
 /** One of a fixed set of words. */
 export function oneOf<const T extends string>(...values: readonly T[]): Format<T> {
   return {

@@ -32,7 +32,10 @@ export interface NatsConfig {
   /** Use the stream and buckets that exist; never create or change them. */
   readonly existingOnly: boolean;
   readonly domain: string | undefined;
-  readonly stream: StreamConfig;
+  readonly subjectPrefix: string;
+  readonly stream: BucketConfig & { readonly maxAgeHours: number };
+  readonly watches: BucketConfig;
+  readonly checkpoints: BucketConfig;
 }
 
 export interface TlsFiles {
@@ -41,8 +44,9 @@ export interface TlsFiles {
   readonly keyFile: string | undefined;
 }
 
-export interface StreamConfig {
-  readonly maxAgeHours: number;
+export interface BucketConfig {
+  /** Absent: named after the subject prefix. */
+  readonly name: string | undefined;
   readonly maxBytes: number;
 }
 

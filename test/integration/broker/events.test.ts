@@ -15,8 +15,10 @@ import type {
   PublisherOptions,
   WatchPublisher,
 } from "../../../src/broker/port.ts";
-import { eventSubject, ingestSubject, watchName } from "../../../src/broker/subjects.ts";
+import { Subjects, watchName } from "../../../src/broker/subjects.ts";
 import { until } from "../../support/until.ts";
+
+const subjects = new Subjects();
 
 interface Follow {
   readonly subscription: FeedSubscription;
@@ -113,7 +115,7 @@ describe("events", () => {
     await until("all", () => messages.length === paths.length + 1);
     for (const [index, path] of paths.entries()) {
       const { subject, message } = messages[index]!;
-      expect(subject).toBe(eventSubject(watchName(connection, path, false)));
+      expect(subject).toBe(subjects.event(watchName(connection, path, false)));
       expect(message.body).toMatchObject({ path, connection, epoch: `e-${connection}` });
       expect(names([messages[index]!])).toEqual(["späße \ud83d.txt"]);
     }
@@ -347,7 +349,7 @@ describe("events", () => {
       (fact) => fact.type === "caught-up" && fact.connection === connection && causes.push(fact.cause),
     );
     const end = Number((await reader.feed.end()).split(":")[1]);
-    writer.link.publish(eventSubject(`${connection}.h`), payload, {
+    writer.link.publish(subjects.event(`${connection}.h`), payload, {
       ...headers,
       "Nats-Stream": "SMB",
       "Nats-Sequence": `${end + 2}`,
@@ -584,7 +586,7 @@ describe("events", () => {
       await link.jsm.streams.add(config);
       await watch.flush({ deadlineMs: 10_000 });
       off();
-      const stored = await link.jsm.streams.getMessage("SMB", { last_by_subj: ingestSubject("nas1") });
+      const stored = await link.jsm.streams.getMessage("SMB", { last_by_subj: subjects.ingest("nas1") });
       expect(stored?.string()).toContain("kept");
     } finally {
       await broker.close();

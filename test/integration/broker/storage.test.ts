@@ -8,7 +8,7 @@ import { connectBroker } from "../../../src/broker/broker.ts";
 import { BrokerError } from "../../../src/broker/errors.ts";
 import { NatsLink } from "../../../src/broker/link/link.ts";
 import type { Broker, EventPublisher, FeedSubscription, WatchPublisher } from "../../../src/broker/port.ts";
-import { ingestSubject } from "../../../src/broker/subjects.ts";
+import { Subjects } from "../../../src/broker/subjects.ts";
 import { observe } from "../../../src/cli/compose/observe.ts";
 import { createLog, type Log } from "../../../src/ops/log.ts";
 import { Metrics } from "../../../src/ops/metrics.ts";
@@ -145,7 +145,7 @@ describe("a single server in trouble", () => {
     expect(held.state.num_subjects).toBe(10);
     // What followers had before is of another stream: they are told to list.
     await until("the gap", () => trouble.gaps.includes("retention"), { timeoutMs: 60_000 });
-    const last = await jsm.streams.getMessage("SMB", { last_by_subj: ingestSubject("nas1.d9") });
+    const last = await jsm.streams.getMessage("SMB", { last_by_subj: new Subjects().ingest("nas1.d9") });
     expect(last?.string()).toContain("f499-");
   });
 

@@ -4,20 +4,18 @@ import { foldCase, isWithin } from "../../../src/base/path.ts";
 import {
   CUT_TOKEN_BYTES,
   claimKey,
-  eventSubject,
-  ingestSubject,
   isCut,
   leaseKey,
   MAX_NAME_BYTES,
   MAX_NAME_TOKENS,
   parseKey,
   parseName,
-  parseSubject,
   refKey,
+  Subjects,
   scopeNames,
-  toEventSubject,
   watchName,
 } from "../../../src/broker/subjects.ts";
+
 import { base32, decodeToken, encodeToken } from "../../../src/broker/token.ts";
 
 /** Any UTF-16, lone surrogates included, that a canonical path may hold. */
@@ -34,6 +32,8 @@ const segment = fc
   .filter((text) => text !== "." && text !== "..");
 const path = fc.array(segment, { maxLength: 6 }).map((segments) => `/${segments.join("/")}`);
 const connection = fc.stringMatching(/^[a-z0-9][a-z0-9_-]{0,62}$/);
+
+const subjects = new Subjects();
 
 describe("token", () => {
   it.each([
@@ -107,7 +107,7 @@ describe("names", () => {
     ["/Übung", "nas1.=C3=BCbung"],
   ])("%s is %s", (input, name) => {
     expect(watchName("nas1", input, false)).toBe(name);
-    expect(parseSubject(eventSubject(name))).toEqual({
+    expect(subjects.parse(subjects.event(name))).toEqual({
       connection: "nas1",
       path: foldCase(input),
       cut: false,
@@ -185,10 +185,10 @@ describe("names", () => {
       "smb.nas1.=zz",
       "other.nas1",
     ]) {
-      expect(() => parseSubject(subject)).toThrow(expect.objectContaining({ code: "BROKER_MALFORMED" }));
+      expect(() => subjects.parse(subject)).toThrow(expect.objectContaining({ code: "BROKER_MALFORMED" }));
     }
-    expect(toEventSubject(ingestSubject("nas1.a"))).toBe("smb.nas1.a");
-    expect(toEventSubject("smb.nas1.a")).toBe("smb.nas1.a");
+    expect(subjects.toEvent(subjects.ingest("nas1.a"))).toBe("smb.nas1.a");
+    expect(subjects.toEvent("smb.nas1.a")).toBe("smb.nas1.a");
   });
 });
 
@@ -222,5 +222,23 @@ describe("keys", () => {
   it("refuse ids that would split the key", () => {
     expect(() => refKey("a.b", "nas1", false)).toThrow(expect.objectContaining({ code: "BROKER_BAD_NAME" }));
     expect(() => leaseKey("worker", "")).toThrow(expect.objectContaining({ code: "BROKER_BAD_NAME" }));
+  });
+});
+
+describe("a prefix of one's own", () => {
+  it("is in front of every subject, and reads only its own back", () => {
+    const own = new Subjects("bonn-2");
+    expect([own.allEvents, own.allIngest, own.control("watch.acquire")]).toEqual([
+      "bonn-2.>",
+      "bonn-2in.>",
+      "bonn-22nats.watch.acquire",
+    ]);
+    expect(own.toEvent(own.ingest("nas1.a"))).toBe("bonn-2.nas1.a");
+    expect(own.parse("bonn-2in.nas1.a").path).toBe("/a");
+    expect(() => own.parse("smb.nas1.a")).toThrow(expect.objectContaining({ code: "BROKER_MALFORMED" }));
+  });
+
+  it.each(["", "a.b", "a b", "*", ">", "ü", "a".repeat(33)])("is not %j", (prefix) => {
+    expect(() => new Subjects(prefix)).toThrow(expect.objectContaining({ code: "BROKER_BAD_OPTIONS" }));
   });
 });

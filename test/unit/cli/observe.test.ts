@@ -176,6 +176,14 @@ describe("facts become metrics and lines", () => {
     }
   });
 
+  it("NATS: a second stream that takes our events is told", async () => {
+    broker.connectionFacts.publish({ type: "clash", streams: ["SMB", "SMB"] });
+    expect(await samples()).toContain('smb2nats_nats_errors_total{code="BROKER_STREAM_CLASH"} 1');
+    expect(lines).toContainEqual(
+      expect.objectContaining({ event: "nats.streams-clash", streams: ["SMB", "SMB"] }),
+    );
+  });
+
   it("fleet: an answer that cannot be sent is told aloud, and counted as refused", async () => {
     fleet.controlFacts.publish({ type: "too-large", endpoint: "directory-list", limit: 1_024 });
     fleet.controlFacts.publish({

@@ -2,7 +2,7 @@ import { ManualClock } from "../../../src/base/clock.ts";
 import { encodeMessage } from "../../../src/broker/message/message-codec.ts";
 import type { EventMessage } from "../../../src/broker/message.ts";
 import type { BrokerLink, CoreMessage } from "../../../src/broker/port.ts";
-import { claimKey, leaseKey, watchName } from "../../../src/broker/subjects.ts";
+import { claimKey, leaseKey, Subjects, watchName } from "../../../src/broker/subjects.ts";
 import { ControlService } from "../../../src/fleet/control.ts";
 import { FleetError } from "../../../src/fleet/errors.ts";
 import type { WorkerStatus } from "../../../src/fleet/port.ts";
@@ -161,6 +161,7 @@ export async function controlAnswers(): Promise<ControlAnswer[]> {
   const bucket = new MemoryBucket();
   const listeners = new Map<string, (message: CoreMessage) => void>();
   const link = {
+    subjects: new Subjects(),
     server: { name: "test", version: "2.10.0", maxPayload: 1_048_576 },
     subscribe: (subject: string, listener: (message: CoreMessage) => void) => {
       listeners.set(subject, listener);

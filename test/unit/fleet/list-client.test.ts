@@ -3,6 +3,7 @@ import { deferred } from "../../../src/base/async.ts";
 import { ManualClock } from "../../../src/base/clock.ts";
 import { AbortedError } from "../../../src/base/errors.ts";
 import type { BrokerLink, CoreMessage } from "../../../src/broker/port.ts";
+import { Subjects } from "../../../src/broker/subjects.ts";
 import { requestList } from "../../../src/fleet/list-client.ts";
 
 const message = (body: unknown): CoreMessage => ({
@@ -18,6 +19,7 @@ function setUp() {
   const asked: ReturnType<typeof deferred<CoreMessage>>[] = [];
   const signals: (AbortSignal | undefined)[] = [];
   const link = {
+    subjects: new Subjects(),
     request: (_: string, __: Uint8Array, { signal }: { signal?: AbortSignal }) => {
       const answer = deferred<CoreMessage>();
       asked.push(answer);

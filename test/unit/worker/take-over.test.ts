@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { ManualClock } from "../../../src/base/clock.ts";
 import type { Broker, WatchPublisher } from "../../../src/broker/port.ts";
+import { Subjects } from "../../../src/broker/subjects.ts";
 import type { ConnectionRuntime } from "../../../src/worker/runtime.ts";
 import { Worker } from "../../../src/worker/worker.ts";
 import { MemoryBucket } from "../fleet/memory-bucket.ts";
@@ -25,6 +26,7 @@ function brokerOf(bucket: MemoryBucket, told: string[]): Broker {
   };
   const link = {
     connected: true,
+    subjects: new Subjects(),
     subscribe: () => ({ ready: Promise.resolve(), close: () => undefined }),
     onStatus: () => () => undefined,
   };

@@ -1,6 +1,8 @@
-import { boolean, integer, listOf, natsUrl } from "../formats.ts";
+import { boolean, integer, listOf, natsName, natsUrl, optional, subjectPrefix } from "../formats.ts";
 import { file, type OptionTree, option, secretFile, word } from "../option.ts";
 import type { NatsConfig } from "../types.ts";
+
+const MIB = 1_048_576;
 
 export const nats: OptionTree<NatsConfig> = {
   servers: option(
@@ -30,13 +32,51 @@ export const nats: OptionTree<NatsConfig> = {
     false,
     "Use the stream and buckets that exist, for accounts that may not create any.",
   ),
-  domain: word("JetStream domain, where the servers are leaf nodes."),
+  domain: option(
+    optional(natsName),
+    undefined,
+    "JetStream domain that has the stream and buckets, where `servers` are leaf nodes of it.",
+  ),
+  subjectPrefix: option(
+    subjectPrefix,
+    "smb",
+    "First word of all subjects: events on `smb.…`, published to `smbin.…`, control API `smb2nats.…`. One for each fleet where several share an account.",
+  ),
   stream: {
+    name: option(
+      optional(natsName),
+      undefined,
+      "Name of the event stream. Default: `subjectPrefix` in upper case, `SMB`.",
+    ),
     maxAgeHours: option(integer(1, 24 * 365), 6, "How long events can be replayed."),
     maxBytes: option(
-      integer(1_048_576),
-      1_073_741_824,
-      "Size of the event stream; the oldest events make room.",
+      integer(MIB),
+      256 * MIB,
+      "Size of the event stream, reserved in NATS; the oldest events make room.",
+    ),
+  },
+  watches: {
+    name: option(
+      optional(natsName),
+      undefined,
+      "Name of the bucket of leases, refs and claims. Default: the prefix and `_WATCHES`.",
+    ),
+    maxBytes: option(
+      integer(MIB),
+      64 * MIB,
+      "Its size, reserved in NATS. About 300 bytes for each watch and each process that asks for it; full, it refuses both.",
+    ),
+  },
+  checkpoints: {
+    name: option(
+      optional(natsName),
+      undefined,
+      "Name of the bucket of checkpoints. Default: the prefix and `_CHECKPOINTS`.",
+    ),
+    maxBytes: option(
+      integer(MIB),
+      128 * MIB,
+      "Its size, reserved in NATS, unless `worker.checkpointSeconds` is 0. About 100 bytes for each name in watched directories; what does not fit is not kept.",
     ),
   },
 };

@@ -8,7 +8,9 @@ import {
   unreadable,
 } from "../../../../src/broker/message/message-codec.ts";
 import type { EventMessage } from "../../../../src/broker/message.ts";
+import { Subjects } from "../../../../src/broker/subjects.ts";
 
+const subjects = new Subjects();
 const time = "2026-11-22T10:00:00.123Z";
 const changes: EventMessage = {
   type: "changes",
@@ -133,7 +135,7 @@ describe("event messages", () => {
   });
 
   it("when unreadable become a resync of what their subject names", () => {
-    expect(unreadable("nas1", "smb.nas1.a=20b", 7, 0)).toEqual({
+    expect(unreadable("nas1", { subjects, subject: "smb.nas1.a=20b" }, 7, 0)).toEqual({
       type: "resync",
       body: {
         connection: "nas1",
@@ -146,7 +148,10 @@ describe("event messages", () => {
       },
     });
     for (const subject of ["smb.nas1.=zz", "smb.nas1.=2E=2E", "nonsense"]) {
-      expect(unreadable("nas1", subject, 7, 0).body).toMatchObject({ path: "/", scope: "subtree" });
+      expect(unreadable("nas1", { subjects, subject }, 7, 0).body).toMatchObject({
+        path: "/",
+        scope: "subtree",
+      });
     }
   });
 });

@@ -8,6 +8,7 @@ import { decodeMessage } from "../../../../src/broker/message/message-codec.ts";
 import type { EventMessage } from "../../../../src/broker/message.ts";
 import type { PublisherOptions, WatchPublisher } from "../../../../src/broker/port.ts";
 import { NatsEventPublisher, type Store } from "../../../../src/broker/publish/publisher.ts";
+import { Subjects } from "../../../../src/broker/subjects.ts";
 
 interface Open {
   readonly subject: string;
@@ -23,6 +24,7 @@ interface Open {
 class ScriptedStore implements Store {
   connected = true;
   readonly nonce = "nonce";
+  readonly subjects = new Subjects();
   maxPayload = 1_048_576;
   readonly open: Open[] = [];
   /** In the order of storing, each id once. */
