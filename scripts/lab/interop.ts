@@ -4,6 +4,7 @@ import { createNtlmProvider } from "../../src/auth/ntlm.ts";
 import { waitFor } from "../../src/base/async.ts";
 import type { CipherId } from "../../src/crypto/sealing.ts";
 import type { SigningAlgorithm } from "../../src/crypto/signing.ts";
+import type { NotifyRecord } from "../../src/smb/notify.ts";
 import { DIALECTS, type Dialect, dialectName } from "../../src/smb/options.ts";
 import { SmbPool } from "../../src/smb/pool/pool.ts";
 import type { Samba } from "./samba.ts";
@@ -85,9 +86,15 @@ export async function runCombination(
     insist(cancelled.type === "cancelled", `cancels (${cancelled.type})`);
 
     await samba.smbclient(`mkdir ${top}/${WATCHED}/${MADE}`);
-    const told = await waitFor(first.outcome, SOON);
-    insist(told.type === "records", `notifies (${told.type})`);
-    insist(told.records[0]?.action === 1 && told.records[0].name === MADE, "tells what was made");
+    // Samba 4.22 and later tell it under a temporary name first, and then as added (4.25) or as renamed (4.22).
+    const told: NotifyRecord[] = [];
+    for (let next = first; !told.some(({ temporary }) => temporary !== true); next = handle.arm(options)) {
+      const outcome = await waitFor(next.outcome, SOON);
+      insist(outcome.type === "records" && !outcome.doubtful, `notifies (${outcome.type})`);
+      told.push(...outcome.records);
+    }
+    const made = told.find(({ temporary }) => temporary !== true);
+    insist(made?.name === MADE && (made.action === 1 || made.action === 5), "tells what was made");
 
     const names: string[] = [];
     for await (const page of pool.list(`/${WATCHED}`)) names.push(...page.map((entry) => entry.name));

@@ -70,3 +70,16 @@ export function isListedName(name: string): boolean {
 export function isListedRelativeName(name: string): boolean {
   return name.split("\\").every(isListedName);
 }
+
+/**
+ * Names that directories have while Samba makes them (`vfs mkdir use tmp name`, 4.22 and later): who is making it,
+ * as `pid%number`, with a node in front in a cluster and a task behind, then the name it will have (4.22) or a UUID
+ * (4.25.1 sends that). Samba never lists what has such a name (`smbd_is_tmpname`, source3/smbd/open.c), and removes
+ * what a crash has left of them, but notifications tell of it.
+ */
+const TEMPORARY = /^\.::TMPNAME:D:(?:\d+:)?\d+(?:\.\d+)?%[1-9]\d*:./s;
+
+/** Whether a segment of a relative name is one that no listing will ever show. */
+export function isTemporaryRelativeName(name: string): boolean {
+  return name.includes(".::TMPNAME:D:") && name.split("\\").some((segment) => TEMPORARY.test(segment));
+}

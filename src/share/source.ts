@@ -183,7 +183,7 @@ class SmbWatchedDirectory implements WatchedDirectory {
 
 function watchOutcome(outcome: SmbNotifyOutcome, mapped: boolean): NotifyOutcome {
   if (outcome.type === "records" && mapped) {
-    const records = outcome.records.map(({ action, name }) => ({ action, name: shownName(name) }));
+    const records = outcome.records.map(({ name, ...rest }) => ({ ...rest, name: shownName(name) }));
     return { ...outcome, records };
   }
   if (outcome.type !== "failed") return outcome;

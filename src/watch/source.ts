@@ -123,6 +123,8 @@ export interface NotifyRecord {
   readonly action: number;
   /** Relative to the watched directory, `/`-separated. */
   readonly name: string;
+  /** A directory in the making has this name, which no listing shows; RENAMED_NEW_NAME follows, or nothing. */
+  readonly temporary?: true;
 }
 
 /**

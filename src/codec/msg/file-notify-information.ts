@@ -1,5 +1,5 @@
 import { DecodeError } from "../errors.ts";
-import { isListedRelativeName, isUsableRelativeName } from "../names.ts";
+import { isListedRelativeName, isTemporaryRelativeName, isUsableRelativeName } from "../names.ts";
 import { Reader } from "../reader.ts";
 import { Writer } from "../writer.ts";
 
@@ -21,6 +21,8 @@ export interface FileNotifyRecord {
   readonly action: number;
   /** FileNameLength (8, u32), FileName (12): relative to the watched directory, `\`-separated. */
   readonly fileName: string;
+  /** The name is that of a directory in the making: it is never listed. */
+  readonly temporary?: true;
 }
 
 export interface FileNotifyInformation {
@@ -50,8 +52,9 @@ export function decodeFileNotifyInformation(buffer: Uint8Array): FileNotifyInfor
     const fileName = reader.utf16(nameLength, "FileName");
     const name = isStreamAction(action) ? fileName.replace(/:.*$/s, "") : fileName;
     const usable = isUsableRelativeName(name) && !/[\0\\/]/.test(fileName.slice(name.length));
-    if (usable) records.push({ action, fileName });
-    doubtful ||= !usable || !isListedRelativeName(name);
+    const temporary = usable && isTemporaryRelativeName(name);
+    if (usable) records.push(temporary ? { action, fileName, temporary } : { action, fileName });
+    doubtful ||= !usable || !(temporary || isListedRelativeName(name));
     if (next === 0) return { records, doubtful };
     if (next % 4 !== 0 || next < FIXED + nameLength || at + next >= buffer.length) {
       throw new DecodeError("NextEntryOffset", at, `${next} with ${buffer.length - at} bytes left`);

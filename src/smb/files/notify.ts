@@ -18,6 +18,8 @@ export interface NotifyRecord {
   readonly action: number;
   /** Relative to the watched directory, `/`-separated. */
   readonly name: string;
+  /** Of a directory in the making: never listed. */
+  readonly temporary?: true;
 }
 
 export type NotifyOutcome =
@@ -149,7 +151,7 @@ export class ArmedNotify extends PendingRequest {
       return {
         type: "records",
         doubtful,
-        records: records.map(({ action, fileName }) => ({ action, name: fileName.replaceAll("\\", "/") })),
+        records: records.map(({ fileName, ...rest }) => ({ ...rest, name: fileName.replaceAll("\\", "/") })),
       };
     } catch (cause) {
       // The chain that called us ends the connection; this request is no longer in its table.

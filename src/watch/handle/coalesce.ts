@@ -43,6 +43,15 @@ export interface Coalesced {
   readonly doubtful: boolean;
 }
 
+/** A rename of which so far only the old name was told. */
+interface Half {
+  readonly directory: string;
+  readonly name: string;
+  /** Nobody knows the old name: what gets the new one is new. */
+  readonly temporary: boolean;
+  readonly cancel: () => void;
+}
+
 /**
  * Turns records into changes: pairs renames within and across replies, merges repeats inside one reply.
  * A half rename that nobody completes is told as `removed` through `late`.
@@ -51,7 +60,7 @@ export class Coalescer {
   readonly #clock: Clock;
   readonly #late: (change: LocatedChange) => void;
   readonly #recursive: boolean;
-  #half: { readonly directory: string; readonly name: string; readonly cancel: () => void } | undefined;
+  #half: Half | undefined;
 
   constructor(clock: Clock, recursive: boolean, late: (change: LocatedChange) => void) {
     this.#clock = clock;
@@ -65,6 +74,7 @@ export class Coalescer {
     for (const record of records) {
       const place = this.#locate(record.name);
       if (place === undefined) doubtful = true;
+      else if (record.temporary === true) this.#takeTemporary(record.action, place, out);
       else if (!this.#take(record.action, place, out)) doubtful = true;
     }
     return { changes: out.changes, doubtful };
@@ -112,11 +122,18 @@ export class Coalescer {
     }
   }
 
+  /** Nothing is told under such a name; all that counts is that it ends another half, and may be one. */
+  #takeTemporary(action: number, place: { directory: string; name: string }, out: Batch): void {
+    if (action !== Action.renamedOldName && action !== Action.renamedNewName) return;
+    this.#endHalf(out);
+    if (action === Action.renamedOldName) this.#beginHalf(place.directory, place.name, true);
+  }
+
   #complete(directory: string, name: string, out: Batch): void {
     const half = this.#half;
     this.#half = undefined;
     half?.cancel();
-    if (half === undefined) {
+    if (half === undefined || half.temporary) {
       out.add(directory, { action: "added", name });
     } else if (half.directory !== directory) {
       out.add(half.directory, { action: "removed", name: half.name });
@@ -126,15 +143,16 @@ export class Coalescer {
     }
   }
 
-  #beginHalf(directory: string, name: string): void {
+  #beginHalf(directory: string, name: string, temporary = false): void {
     const begunAt = this.#clock.monotonic();
     const cancel = this.#clock.after(RENAME_HALF_MS, () => {
       // Timers run before sockets are read: after a stall of ours the other half may lie there unread.
-      if (this.#clock.monotonic() - begunAt >= 2 * RENAME_HALF_MS) return this.#beginHalf(directory, name);
+      if (this.#clock.monotonic() - begunAt >= 2 * RENAME_HALF_MS)
+        return this.#beginHalf(directory, name, temporary);
       this.#half = undefined;
-      this.#late({ directory, change: { action: "removed", name } });
+      if (!temporary) this.#late({ directory, change: { action: "removed", name } });
     });
-    this.#half = { directory, name, cancel };
+    this.#half = { directory, name, temporary, cancel };
   }
 
   #endHalf(out: Batch): void {
@@ -142,7 +160,7 @@ export class Coalescer {
     if (half === undefined) return;
     this.#half = undefined;
     half.cancel();
-    out.add(half.directory, { action: "removed", name: half.name });
+    if (!half.temporary) out.add(half.directory, { action: "removed", name: half.name });
   }
 
   /** `undefined` for a name that cannot be one of an entry below the watched directory. */

@@ -4,6 +4,7 @@ import {
   displayName,
   isListedName,
   isListedRelativeName,
+  isTemporaryRelativeName,
   isUsableName,
   standInName,
 } from "../../../src/codec/names.ts";
@@ -115,5 +116,38 @@ describe("names", () => {
     ["", false],
   ])("relative %j: %s", (name, listed) => {
     expect(isListedRelativeName(name)).toBe(listed);
+  });
+
+  it.each([
+    // As 4.22.11 and 4.25.1 tell them; the others by lib/util/server_id.c (a task, a node of a cluster, both).
+    ".::TMPNAME:D:30479%8248542154264644051:d1",
+    ".::TMPNAME:D:30905%5312002777980855358:bdf836e2-e62e-4784-8f8f-124855052944",
+    ".::TMPNAME:D:1%2:a:b.txt",
+    ".::TMPNAME:D:30479.7%1:d",
+    ".::TMPNAME:D:3:30479%1:d",
+    ".::TMPNAME:D:3:30479.7%1:d",
+    "in\\.::TMPNAME:D:1%2:d",
+    ".::TMPNAME:D:1%2:d\\in",
+  ])("%j is a directory in the making", (name) => {
+    expect(isTemporaryRelativeName(name)).toBe(true);
+  });
+
+  it.each([
+    ".::TMPNAME:D:1%2:",
+    ".::TMPNAME:D:1%2",
+    ".::TMPNAME:D:1%0:d",
+    ".::TMPNAME:D:1:d",
+    ".::TMPNAME:D:1/2:d",
+    ".::TMPNAME:D:%2:d",
+    ".::TMPNAME:D:disconnected:d",
+    ".::TMPNAME:F:1%2:f",
+    ".::TMPNAME:1%2:d",
+    ".::tmpname:D:1%2:d",
+    "x.::TMPNAME:D:1%2:d",
+    "in .::TMPNAME:D:1%2:d",
+    // What a Mac stores for a name that people see exactly so.
+    ".\uf022\uf022TMPNAME\uf022D\uf0221%2\uf022d",
+  ])("%j only resembles one", (name) => {
+    expect(isTemporaryRelativeName(name)).toBe(false);
   });
 });

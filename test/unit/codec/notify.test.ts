@@ -162,6 +162,25 @@ describe("FILE_NOTIFY_INFORMATION, the names", () => {
     },
   );
 
+  it("of directories in the making are marked, and no reason to list anything", () => {
+    const making = ".::TMPNAME:D:30479%8248542154264644051:d1";
+    const records = [
+      { action: FileAction.ADDED, fileName: making },
+      { action: FileAction.RENAMED_OLD_NAME, fileName: `sub\\${making}` },
+      { action: FileAction.RENAMED_NEW_NAME, fileName: "sub\\d1" },
+    ];
+    const decode = (fileName: string): unknown =>
+      decodeFileNotifyInformation(encodeFileNotifyInformation([{ action: 1, fileName }]));
+    expect(decodeFileNotifyInformation(encodeFileNotifyInformation(records))).toEqual({
+      records: [{ ...records[0], temporary: true }, { ...records[1], temporary: true }, records[2]],
+      doubtful: false,
+    });
+    const fileName = making.replace("%", "/");
+    expect(decode(fileName)).toEqual({ records: [], doubtful: true });
+    const lookalike = making.replace(":D:", ":F:");
+    expect(decode(lookalike)).toEqual({ records: [{ action: 1, fileName: lookalike }], doubtful: true });
+  });
+
   it("may be paths, and may hold what is no Unicode", () => {
     const records = ["a\\b\\c", "\ud800", "x\udc00\ud83d\udcf7", "e\u0301", "a\uf022b"].map((fileName) => ({
       action: 1,

@@ -79,6 +79,59 @@ describe("coalescing", () => {
     expect(text(changes)).toEqual(["removed a", "added a", "added b"]);
   });
 
+  describe("of directories that a server makes under temporary names", () => {
+    const temporary = true;
+    const making = (action: number, of = "d1") =>
+      ({ action, name: `.::TMPNAME:D:1%2:${of}`, temporary }) as const;
+
+    // As answers of Samba 4.22.11 (the first two) and 4.25.1 came on 2026-11-29.
+    it.each([
+      { answers: [[making(1)], [making(3)], [making(4), { action: 5, name: "d1" }]] },
+      { answers: [[making(1), making(3), making(4), { action: 5, name: "d1" }]] },
+      { answers: [[making(3, "uuid")], [{ action: 1, name: "d1" }]] },
+      { answers: [[making(3, "uuid"), making(4, "uuid"), { action: 5, name: "d1" }]] },
+      // Halves apart, which takes several handles on the directory and a busy server.
+      { answers: [[making(1)], [making(3)], [making(4)], [{ action: 5, name: "d1" }]] },
+    ])("tells one addition: $answers", ({ answers }) => {
+      const { coalescer, clock } = bench();
+      const pushed = answers.map((records) => coalescer.push(records));
+      expect(pushed.some(({ doubtful }) => doubtful)).toBe(false);
+      expect(text(pushed.flatMap(({ changes }) => changes))).toEqual(["added d1"]);
+      expect(clock.pending).toBe(0);
+    });
+
+    it("tells nothing where one is given up", async () => {
+      const { coalescer, clock, late } = bench();
+      expect(coalescer.push([making(1), making(2)])).toEqual({ changes: [], doubtful: false });
+      coalescer.push([making(4)]);
+      await clock.advance(RENAME_HALF_MS);
+      coalescer.push([making(4)]);
+      expect(coalescer.flush()).toEqual([]);
+      coalescer.push([making(4)]);
+      expect(text(coalescer.push([making(4, "d2"), { action: 5, name: "d2" }]).changes)).toEqual([
+        "added d2",
+      ]);
+      expect(late).toEqual([]);
+    });
+
+    it("does not give its new name to another's rename", () => {
+      const { coalescer } = bench();
+      const { changes } = coalescer.push([
+        { action: 4, name: "a" },
+        making(1),
+        making(4),
+        { action: 5, name: "d1" },
+        { action: 5, name: "b" },
+      ]);
+      expect(text(changes)).toEqual(["removed a", "added d1", "added b"]);
+    });
+
+    it("tells what is renamed to such a name as gone", () => {
+      const { coalescer } = bench();
+      expect(text(coalescer.push([{ action: 4, name: "a" }, making(5)]).changes)).toEqual(["removed a"]);
+    });
+  });
+
   it("splits a pair that spans directories", () => {
     const { coalescer } = bench();
     expect(
