@@ -4,7 +4,7 @@ import { createNtlmProvider } from "../../src/auth/ntlm.ts";
 import { waitFor } from "../../src/base/async.ts";
 import type { CipherId } from "../../src/crypto/sealing.ts";
 import type { SigningAlgorithm } from "../../src/crypto/signing.ts";
-import type { NotifyRecord } from "../../src/smb/notify.ts";
+import type { NotifyRecord } from "../../src/smb/files/notify.ts";
 import { DIALECTS, type Dialect, dialectName } from "../../src/smb/options.ts";
 import { SmbPool } from "../../src/smb/pool/pool.ts";
 import type { Samba } from "./samba.ts";
