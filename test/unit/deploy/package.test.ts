@@ -60,7 +60,7 @@ describe.skipIf(!existsSync(join(ROOT, "dist")))("the npm package (npm run build
     expect(code, out).toBe(0);
     const [{ files }] = JSON.parse(out) as [{ files: { path: string; mode: number }[] }];
     const paths = files.map(({ path }) => path);
-    const known = /^(dist\/.*\.(js|d\.ts|html|css|svg)|dist\/build-info\.json|docs\/.*\.(md|yaml|png))$/;
+    const known = /^(dist\/.*\.(js|d\.ts|html|css|svg)|dist\/build-info\.json|docs\/.*\.(md|yaml|png|svg))$/;
     const top = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
     expect(paths.filter((path) => !known.test(path) && !top.includes(path))).toEqual([]);
     expect(paths).toEqual(expect.arrayContaining(top));
