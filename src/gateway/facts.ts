@@ -1,6 +1,9 @@
 import { type Channel, channel } from "../base/channels.ts";
 
-/** What the gateway tells whoever listens. No path, address or token is ever part of a fact, and one names a user. */
+/**
+ * What the gateway tells whoever listens. No path or token is ever part of a fact; one names a user, and one the address
+ * of whoever was turned away.
+ */
 
 export type SocketFact =
   | { readonly type: "opened" }
@@ -19,6 +22,17 @@ export interface RefusalFact {
     | "address"
     | "pending"
     | "handshake";
+  /** As the client and its proxies claimed, cut to 200 characters: not to be believed, and to be escaped. */
+  readonly origin?: string;
+  readonly host?: string;
+  readonly forwardedHost?: string;
+  /** Whom the limits would have counted it for. */
+  readonly address?: string;
+}
+
+/** A trusted proxy wrote something else than an address where the client's should be. */
+export interface UnreadableHopFact {
+  readonly hop: string;
 }
 
 /** A token that was not believed, a first frame that never came, or a session that ran out. */
@@ -69,6 +83,7 @@ export interface RequestFact {
 
 export const socketFacts: Channel<SocketFact> = channel("gateway.socket");
 export const refusalFacts: Channel<RefusalFact> = channel("gateway.refusal");
+export const unreadableHopFacts: Channel<UnreadableHopFact> = channel("gateway.unreadable-hop");
 export const authFailureFacts: Channel<AuthFailureFact> = channel("gateway.auth-failure");
 export const noGrantsFacts: Channel<NoGrantsFact> = channel("gateway.no-grants");
 export const subscriptionFacts: Channel<SubscriptionFact> = channel("gateway.subscription");

@@ -11,9 +11,10 @@ import { type Admitted, identify, type TokenVerifier } from "./auth/identity.ts"
 import { createVerifier } from "./auth/tokens.ts";
 import { CLOSE } from "./close-codes.ts";
 import { GatewayOptionsError, TokenError } from "./errors.ts";
-import { authFailureFacts, refusalFacts } from "./facts.ts";
+import { authFailureFacts, refusalFacts, unreadableHopFacts } from "./facts.ts";
 import { Assets } from "./http/assets.ts";
-import { newHttpServer, reject } from "./http/http-server.ts";
+import { newHttpServer } from "./http/http-server.ts";
+import { reject } from "./http/refusal.ts";
 import { Hub } from "./hub/hub.ts";
 import {
   type AuthOptions,
@@ -70,6 +71,8 @@ const RECHECK_BATCH = 64;
 const DRAIN_MS_PER_PEER = 10;
 /** Sockets beyond the WebSockets themselves, for pages and refusals. */
 const SPARE_SOCKETS = 256;
+/** Of a hop that cannot be read, for a log line. */
+const LONGEST_HOP = 100;
 
 class GatewayServer implements Gateway {
   readonly #host: string;
@@ -223,9 +226,11 @@ class GatewayServer implements Gateway {
     // From here on nothing that prints the request can print a token.
     request.url = withoutQuery(request.url ?? "");
     if (!admission.ok) {
-      refusalFacts.publish({ reason: admission.reason });
-      return reject(socket, admission.status);
+      refusalFacts.publish(admission.fact);
+      return reject(socket, admission.status, admission.fact.reason);
     }
+    const { unreadable } = admission;
+    if (unreadable !== undefined) unreadableHopFacts.publish({ hop: unreadable.slice(0, LONGEST_HOP) });
     const seat = this.#admissions.enter(admission.address);
     socket.once("close", seat.leave);
     let admitted: Admitted | undefined;

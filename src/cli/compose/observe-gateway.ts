@@ -7,6 +7,7 @@ import {
   sentFacts,
   socketFacts,
   subscriptionFacts,
+  unreadableHopFacts,
 } from "../../gateway/facts.ts";
 import { BoundedLabel } from "../../ops/metrics/metric-set.ts";
 import type { Observer } from "./observer.ts";
@@ -47,9 +48,18 @@ export function observeGateway({ metrics: { gateway }, log, summary }: Observer)
       gateway.connectionSeconds.observe(fact.ms / 1_000);
       log.debug("gateway.closed", "a client left", { code: fact.code, ms: Math.round(fact.ms) });
     }),
-    refusalFacts.subscribe(({ reason }) => {
-      gateway.refusals.inc({ reason });
-      summary.warn(`refusal ${reason}`, "gateway.refused", "a handshake was not let in", { reason });
+    refusalFacts.subscribe((fact) => {
+      gateway.refusals.inc({ reason: fact.reason });
+      summary.warn(`refusal ${fact.reason}`, "gateway.refused", "a handshake was not let in", { ...fact });
+    }),
+    unreadableHopFacts.subscribe(({ hop }) => {
+      gateway.unreadableHops.inc();
+      summary.warn(
+        "unreadable hop",
+        "gateway.unreadable-hop",
+        "a trusted proxy names no address of its client: all its clients count as one",
+        { hop },
+      );
     }),
     authFailureFacts.subscribe(({ reason }) => {
       gateway.authFailures.inc({ reason });

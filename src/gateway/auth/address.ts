@@ -1,5 +1,6 @@
 import { BlockList, isIP } from "node:net";
 import { GatewayOptionsError } from "../errors.ts";
+import { hopAddress, plainAddress } from "./forwarded.ts";
 
 /** Whose connections are counted together, found behind the proxies that are believed. */
 export class AddressBook {
@@ -22,24 +23,36 @@ export class AddressBook {
     }
   }
 
-  /**
-   * The nearest address that is not a trusted proxy: `X-Forwarded-For` is read from the right, because
-   * everything left of what our own proxies wrote is the client's invention.
-   */
-  clientOf(remote: string | undefined, forwardedFor: string | undefined): string {
-    let client = plain(remote ?? "");
-    const hops = (forwardedFor ?? "").split(",").map((hop) => plain(hop.trim()));
-    for (let hop = hops.pop(); hop !== undefined && this.#isTrusted(client); hop = hops.pop()) {
-      if (isIP(hop) === 0) break;
-      client = hop;
-    }
-    return client;
+  /** Whether what this address says of others is believed. */
+  isTrusted(address: string | undefined): boolean {
+    const plain = plainAddress(address ?? "");
+    const family = familyOf(plain);
+    return family !== undefined && this.#trusted.check(plain, family);
   }
 
-  #isTrusted(address: string): boolean {
-    const family = familyOf(address);
-    return family !== undefined && this.#trusted.check(address, family);
+  /**
+   * The nearest address that is not a trusted proxy: hops are read from the right, because everything left of what our
+   * own proxies wrote is the client's invention. Where a trusted proxy wrote one that cannot be read, its own address
+   * is all that is known, of all its clients.
+   */
+  clientOf(remote: string | undefined, forwarded: readonly string[]): Client {
+    let address = plainAddress(remote ?? "");
+    const hops = [...forwarded];
+    while (this.isTrusted(address)) {
+      const hop = hops.pop();
+      if (hop === undefined) break;
+      const next = hopAddress(hop);
+      if (next === undefined) return { address, unreadable: hop };
+      address = next;
+    }
+    return { address };
   }
+}
+
+export interface Client {
+  readonly address: string;
+  /** What a trusted proxy wrote in place of the next address. */
+  readonly unreadable?: string;
 }
 
 /** One IPv4 address, or the /64 that one IPv6 host has to itself. */
@@ -57,16 +70,11 @@ export function addressGroup(address: string): string {
 }
 
 export function isLoopback(host: string): boolean {
-  const name = plain(host.toLowerCase().replace(/^\[(.*)\]$/, "$1"));
+  const name = plainAddress(host.toLowerCase().replace(/^\[(.*)\]$/, "$1"));
   return name === "localhost" || name === "::1" || (isIP(name) === 4 && name.startsWith("127."));
 }
 
 function familyOf(address: string): "ipv4" | "ipv6" | undefined {
   const version = isIP(address);
   return version === 4 ? "ipv4" : version === 6 ? "ipv6" : undefined;
-}
-
-/** Without zone and without the IPv6 clothes of an IPv4 address. */
-function plain(address: string): string {
-  return address.replace(/%.*$/, "").replace(/^::ffff:(?=\d+\.)/i, "");
 }

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { RefusalFact } from "../facts.ts";
 import type { GatewayLimits } from "../options.ts";
 import { type AddressBook, addressGroup, isLoopback } from "./address.ts";
+import { type Forwarded, NOTHING_FORWARDED, readForwarded } from "./forwarded.ts";
 
 /** The subprotocol of section 5; the token may travel beside it as `bearer.<token>`. */
 export const SUBPROTOCOL = "smb2nats.v1";
@@ -17,8 +18,14 @@ export interface Handshake {
 }
 
 export type Admission =
-  | { readonly ok: true; readonly token: string | undefined; readonly address: string }
-  | { readonly ok: false; readonly status: number; readonly reason: RefusalFact["reason"] };
+  | {
+      readonly ok: true;
+      readonly token: string | undefined;
+      readonly address: string;
+      /** What a trusted proxy wrote in place of the client's address. */
+      readonly unreadable?: string;
+    }
+  | { readonly ok: false; readonly status: number; readonly fact: RefusalFact };
 
 export interface AdmissionOptions {
   readonly limits: GatewayLimits;
@@ -55,25 +62,27 @@ export class Admissions {
   }
 
   decide(handshake: Handshake): Admission {
-    const { limits } = this.#options;
-    const { headers } = handshake;
+    const { limits, addresses } = this.#options;
+    const { headers, remoteAddress } = handshake;
+    const believed = addresses.isTrusted(remoteAddress) ? readForwarded(headers) : NOTHING_FORWARDED;
+    const { address: client, unreadable } = addresses.clientOf(remoteAddress, believed.hops);
+    const refuse = (status: number, reason: RefusalFact["reason"]): Admission => ({
+      ok: false,
+      status,
+      fact: { reason, ...claimsOf(headers, client) },
+    });
     const url = parseTarget(handshake.url);
     if (url === undefined || !SOCKET_PATHS.has(url.pathname)) return refuse(404, "path");
     if (handshake.method !== "GET") return refuse(405, "method");
     if (this.#draining) return refuse(503, "draining");
     if (this.#options.loopbackHostOnly() && !isLoopback(hostName(headers.host))) return refuse(403, "host");
-    if (!this.#originAllowed(headers)) return refuse(403, "origin");
+    if (!this.#originAllowed(headers, believed)) return refuse(403, "origin");
     if (this.#total >= limits.connections) return refuse(503, "connections");
     if (this.#pending >= limits.pendingHandshakes) return refuse(503, "pending");
-    const forwarded = headers["x-forwarded-for"];
-    const address = addressGroup(
-      this.#options.addresses.clientOf(
-        handshake.remoteAddress,
-        Array.isArray(forwarded) ? forwarded.join(",") : forwarded,
-      ),
-    );
+    const address = addressGroup(client);
     if ((this.#perAddress.get(address) ?? 0) >= limits.connectionsPerAddress) return refuse(429, "address");
-    return { ok: true, token: tokenOf(headers, url.searchParams), address };
+    const token = tokenOf(headers, url.searchParams);
+    return { ok: true, token, address, ...(unreadable === undefined ? {} : { unreadable }) };
   }
 
   /** Takes a seat. `authenticated` ends the waiting, `leave` gives the seat back; both may be called twice. */
@@ -101,17 +110,40 @@ export class Admissions {
     };
   }
 
-  /** Browsers always send an Origin: without one it is another program, which could claim any. */
-  #originAllowed({ origin, host }: IncomingHttpHeaders): boolean {
+  /**
+   * Browsers always send an Origin: without one it is another program, which could claim any. The gateway's own is the
+   * name that the request was made to, which a proxy may have written elsewhere: no page can set those headers.
+   */
+  #originAllowed({ origin, host }: IncomingHttpHeaders, believed: Forwarded): boolean {
     if (origin === undefined) return true;
     const { allowedOrigins } = this.#options;
     if (allowedOrigins.includes("*") || allowedOrigins.includes(origin)) return true;
-    try {
-      return new URL(origin).host === host?.toLowerCase();
-    } catch {
-      return false;
-    }
+    if (!URL.canParse(origin)) return false;
+    const page = new URL(origin);
+    // Whoever can write into an unencrypted page is not the one who answers under its name.
+    if (believed.https && page.protocol !== "https:") return false;
+    const names = [host?.toLowerCase(), ...believed.hosts];
+    return names.some((name) => name !== undefined && sameHost(page, name));
   }
+}
+
+/** A port that goes without saying is left out by browsers, and by some proxies not. */
+function sameHost(page: URL, name: string): boolean {
+  const url = `${page.protocol}//${name}`;
+  return URL.canParse(url) && new URL(url).host === page.host;
+}
+
+const LONGEST_CLAIM = 200;
+
+/** What tells an operator why, cut to what a log line bears. */
+function claimsOf(headers: IncomingHttpHeaders, address: string): Omit<RefusalFact, "reason"> {
+  const claims: Record<string, string> = { address };
+  const forwardedHost = headers["x-forwarded-host"];
+  const all = { origin: headers.origin, host: headers.host, forwardedHost: forwardedHost?.toString() };
+  for (const [name, value] of Object.entries(all)) {
+    if (value !== undefined) claims[name] = value.slice(0, LONGEST_CLAIM);
+  }
+  return claims;
 }
 
 /** The subprotocols a client offers, in its order. */
@@ -130,10 +162,6 @@ function tokenOf(headers: IncomingHttpHeaders, query: URLSearchParams): string |
   const offered = offeredProtocols(headers).find((name) => name.startsWith(BEARER_PROTOCOL));
   if (offered !== undefined) return offered.slice(BEARER_PROTOCOL.length);
   return query.get("token") ?? undefined;
-}
-
-function refuse(status: number, reason: RefusalFact["reason"]): Admission {
-  return { ok: false, status, reason };
 }
 
 export function parseTarget(target: string): URL | undefined {

@@ -1,10 +1,4 @@
-import {
-  createServer,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-  STATUS_CODES,
-} from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 
 export interface HttpOptions {
@@ -41,16 +35,4 @@ export function newHttpServer({ headersMs, onRequest, onUpgrade, sockets }: Http
     else socket.destroy();
   });
   return server;
-}
-
-/** Answers a handshake that is not wanted, and hangs up whether or not the answer is read. */
-export function reject(socket: Duplex, status: number): void {
-  const text = STATUS_CODES[status] ?? "";
-  const retry = status === 429 || status === 503 ? "Retry-After: 5\r\n" : "";
-  const challenge = status === 401 ? "WWW-Authenticate: Bearer\r\n" : "";
-  socket.once("finish", () => socket.destroy());
-  socket.end(
-    `HTTP/1.1 ${status} ${text}\r\nConnection: close\r\n${retry}${challenge}` +
-      `Content-Type: text/plain\r\nContent-Length: ${text.length + 1}\r\n\r\n${text}\n`,
-  );
 }

@@ -8,6 +8,7 @@ export class GatewayMetrics {
   readonly closes: Counter<"code">;
   readonly connectionSeconds: Histogram<never>;
   readonly refusals: Counter<"reason">;
+  readonly unreadableHops: Counter<never>;
   readonly authFailures: Counter<"reason">;
   readonly noGrants: Counter<never>;
   readonly subscriptions: Gauge<"connection">;
@@ -41,6 +42,11 @@ export class GatewayMetrics {
         "handshake",
       ],
     });
+    this.unreadableHops = set.counter(
+      "gateway_unreadable_hops_total",
+      "Handshakes through a trusted proxy that named no address of its client.",
+      {},
+    );
     this.authFailures = set.counter("gateway_auth_failures_total", "Tokens not believed.", {
       reason: ["missing", "invalid", "expired", "unavailable"],
     });

@@ -1,7 +1,8 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { once } from "node:events";
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
 import { exportJWK, SignJWT } from "jose";
 import { afterEach, describe, expect, it } from "vitest";
 import { noGrantsFacts } from "../../../src/gateway/facts.ts";
@@ -183,6 +184,23 @@ describe("without authentication", () => {
     const headers = { host: "rebound.example.org", origin: "http://rebound.example.org" };
     expect(await bench.refused({ headers })).toBe(403);
     expect(await bench.refused({ headers: { origin: "https://evil.example.org" } })).toBe(403);
+  });
+
+  it.each([
+    [{ origin: "https://evil.example.org" }, "gateway.allowedOrigins"],
+    [{ host: "rebound.example.org" }, "gateway.auth.allowAnonymous"],
+  ])("the answer to %j names the setting", async (claims, setting) => {
+    bench = await startGateway();
+    const headers = {
+      ...claims,
+      connection: "upgrade",
+      upgrade: "websocket",
+      "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
+      "sec-websocket-version": "13",
+    };
+    const asked = request({ host: "127.0.0.1", port: bench.port, path: "/ws", headers }).end();
+    const [answer] = (await once(asked, "response")) as [IncomingMessage];
+    expect([answer.statusCode, await text(answer)]).toEqual([403, expect.stringContaining(setting)]);
   });
 });
 

@@ -164,16 +164,25 @@ describe("facts become metrics and lines", () => {
     gateway.sentFacts.publish({ connection: "nas1", type: "changes", seconds: 0.02 });
     gateway.coalescedFacts.publish({ connection: "nas1" });
     gateway.authFailureFacts.publish({ reason: "expired" });
+    const claims = { origin: "https://a\u009b", host: "gw", forwardedHost: "b", address: "192.0.2.1" };
+    for (let i = 0; i < 3; i++) gateway.refusalFacts.publish({ reason: "origin", ...claims });
+    for (let i = 0; i < 3; i++) gateway.unreadableHopFacts.publish({ hop: "unknown" });
     const text = await samples();
     for (const line of [
       "smb2nats_gateway_connections 1",
       'smb2nats_gateway_closes_total{code="1001"} 1',
+      'smb2nats_gateway_refusals_total{reason="origin"} 3',
+      "smb2nats_gateway_unreadable_hops_total 3",
       'smb2nats_gateway_messages_sent_total{connection="nas1",type="changes"} 1',
       'smb2nats_gateway_messages_coalesced_total{connection="nas1"} 1',
       'smb2nats_gateway_auth_failures_total{reason="expired"} 1',
     ]) {
       expect(text).toContain(line);
     }
+    expect(lines.filter((line) => line["event"] === "gateway.refused")).toEqual([
+      expect.objectContaining({ reason: "origin", ...claims }),
+    ]);
+    expect(events().filter((event) => event === "gateway.unreadable-hop")).toHaveLength(1);
   });
 
   it("NATS: a second stream that takes our events is told", async () => {

@@ -65,7 +65,11 @@ export const gateway: OptionTree<GatewayConfig> = {
     [],
     "Origins of pages that may connect. Empty: only the gateway's own; `*`: any.",
   ),
-  trustedProxies: option(listOf(addressRange), [], "Proxies whose X-Forwarded-For is believed."),
+  trustedProxies: option(
+    listOf(addressRange),
+    [],
+    "Proxies whose X-Forwarded-For, -Host and -Proto, or Forwarded, are believed.",
+  ),
   lingerSeconds: option(
     integer(0, 3_600),
     10,

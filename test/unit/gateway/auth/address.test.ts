@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { AddressBook, addressGroup, isLoopback } from "../../../../src/gateway/auth/address.ts";
+import { readForwarded } from "../../../../src/gateway/auth/forwarded.ts";
 
 describe("the client's address", () => {
   const behind = new AddressBook(["10.0.0.0/8", "fd00::/8", "192.0.2.1"]);
@@ -13,11 +14,51 @@ describe("the client's address", () => {
     ["10.1.1.1", "1.2.3.4, 10.9.9.9, fd00::1", "1.2.3.4"],
     ["10.1.1.1", "garbage", "10.1.1.1"],
     ["10.1.1.1", "1.2.3.4, garbage", "10.1.1.1"],
-    ["10.1.1.1", undefined, "10.1.1.1"],
+    ["10.1.1.1", "", "10.1.1.1"],
+    // Azure Application Gateway and IIS ARR write the port beside it.
+    ["10.1.1.1", "1.2.3.4:1001", "1.2.3.4"],
+    ["10.1.1.1", "6.6.6.6:1, 1.2.3.4:1001, 10.9.9.9:2002", "1.2.3.4"],
+    ["10.1.1.1", "[2001:db8::1]:1001", "2001:db8::1"],
+    ["10.1.1.1", "[2001:db8::1]", "2001:db8::1"],
+    ["10.1.1.1", "2001:db8::1, [fd00::7]:443", "2001:db8::1"],
+    ["10.1.1.1", "::ffff:1.2.3.4", "1.2.3.4"],
+    ["10.1.1.1", "[::ffff:1.2.3.4]:80", "1.2.3.4"],
+    ["10.1.1.1", "1.2.3.4:", "1.2.3.4"],
+    // Whatever else it is, it is nobody: the proxy's own address stays.
+    ["10.1.1.1", "unknown", "10.1.1.1"],
+    ["10.1.1.1", "1.2.3.4, [2001:db8::1", "10.1.1.1"],
+    ["10.1.1.1", "1.2.3.4:80:90", "10.1.1.1"],
+    ["10.1.1.1", "1.2.3", "10.1.1.1"],
     ["fd00::5", "2001:db8::1", "2001:db8::1"],
     [undefined, "1.2.3.4", ""],
   ])("of %s forwarding %j is %s", (remote, forwarded, expected) => {
-    expect(behind.clientOf(remote, forwarded)).toBe(expected);
+    const { hops } = readForwarded({ "x-forwarded-for": forwarded });
+    expect(behind.clientOf(remote, hops).address).toBe(expected);
+  });
+
+  it.each([
+    ["for=1.2.3.4", "1.2.3.4", undefined],
+    ['For="1.2.3.4:1001"', "1.2.3.4", undefined],
+    ['for=6.6.6.6;proto=http, for="[2001:db8::1]:47011";by=10.1.1.1', "2001:db8::1", undefined],
+    ['host="a,b" ; for=1.2.3.4', "1.2.3.4", undefined],
+    ["for=1.2.3.4, for=unknown", "10.1.1.1", "unknown"],
+    ['for=1.2.3.4, for="_hidden"', "10.1.1.1", "_hidden"],
+    ["proto=https", "10.1.1.1", undefined],
+    ['for="1.2.3.4', "10.1.1.1", ""],
+    ['for="'.repeat(1_000), "10.1.1.1", undefined],
+  ])("Forwarded: %s is %s", (forwarded, address, unreadable) => {
+    const { hops } = readForwarded({ forwarded });
+    expect(behind.clientOf("10.1.1.1", hops)).toEqual({
+      address,
+      ...(unreadable === undefined ? {} : { unreadable }),
+    });
+  });
+
+  it("takes X-Forwarded-For where both are there, and neither from whom it does not trust", () => {
+    const { hops } = readForwarded({ forwarded: "for=6.6.6.6", "x-forwarded-for": "1.2.3.4" });
+    expect(behind.clientOf("10.1.1.1", hops)).toEqual({ address: "1.2.3.4" });
+    expect(behind.clientOf("198.51.100.7", ["garbage"])).toEqual({ address: "198.51.100.7" });
+    expect(behind.clientOf("10.1.1.1", ["garbage", "1.2.3.4"])).toEqual({ address: "1.2.3.4" });
   });
 
   it.each(["10.0.0.0/99", "nonsense", "10.0.0.0/x", "10.0.0.0/-1"])("refuses the range %s", (range) => {

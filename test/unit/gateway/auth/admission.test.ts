@@ -8,10 +8,12 @@ import {
 } from "../../../../src/gateway/auth/admission.ts";
 import { resolveLimits } from "../../../../src/gateway/options.ts";
 
-function admissions(options: { limits?: object; origins?: string[]; local?: boolean } = {}): Admissions {
+function admissions(
+  options: { limits?: object; origins?: string[]; local?: boolean; proxies?: string[] } = {},
+): Admissions {
   return new Admissions({
     limits: resolveLimits(options.limits),
-    addresses: new AddressBook([]),
+    addresses: new AddressBook(options.proxies ?? []),
     allowedOrigins: options.origins ?? [],
     loopbackHostOnly: () => options.local ?? false,
   });
@@ -25,13 +27,17 @@ const handshake = (more: Partial<Handshake> = {}): Handshake => ({
   headers: { host: "gw.example.org", ...more.headers },
 });
 
-const reason = (admission: Admission): string => (admission.ok ? "ok" : admission.reason);
+const reason = (admission: Admission): string => (admission.ok ? "ok" : admission.fact.reason);
 
 describe("admission", () => {
   it.each(["/", "/ws/", "/WS", "/api", "//ws", "http://x/ws", "*", "/ws/../admin", "/%77s"])(
     "knows no %s",
     (url) => {
-      expect(admissions().decide(handshake({ url }))).toEqual({ ok: false, status: 404, reason: "path" });
+      expect(admissions().decide(handshake({ url }))).toMatchObject({
+        ok: false,
+        status: 404,
+        fact: { reason: "path" },
+      });
     },
   );
 
@@ -50,6 +56,65 @@ describe("admission", () => {
   ])("of origin %j with %j: %s", (origin, origins, expected) => {
     const headers = origin === undefined ? {} : { origin };
     expect(reason(admissions({ origins }).decide(handshake({ headers })))).toBe(expected);
+  });
+
+  const NAME = "https://gw.example.org";
+  it.each([
+    // nginx and others put their own name for us into Host.
+    [NAME, { "x-forwarded-host": "gw.example.org" }, "ok"],
+    [NAME, { "x-forwarded-host": "inner.example.org, GW.example.org" }, "ok"],
+    [NAME, { "x-forwarded-host": "gw.example.org:443", "x-forwarded-proto": "https" }, "ok"],
+    ["https://gw.example.org:8443", { "x-forwarded-host": "gw.example.org:8443" }, "ok"],
+    [NAME, { forwarded: 'for=1.2.3.4;host="gw.example.org";proto=https' }, "ok"],
+    [NAME, {}, "origin"],
+    ["https://evil.example.org", { "x-forwarded-host": "gw.example.org" }, "origin"],
+    [NAME, { "x-forwarded-host": "gw.example.org@evil.example.org" }, "origin"],
+    // A page that anybody on the way could have written.
+    [
+      "http://gw.example.org",
+      { "x-forwarded-host": "gw.example.org", "x-forwarded-proto": "https" },
+      "origin",
+    ],
+    ["http://gw.example.org", { "x-forwarded-host": "gw.example.org", "x-forwarded-proto": "http" }, "ok"],
+    // The next proxy in the row speaks plain HTTP to the one before us, and says so.
+    [NAME, { "x-forwarded-host": "gw.example.org", "x-forwarded-proto": "http" }, "ok"],
+  ])("behind a trusted proxy, of origin %s with %j: %s", (origin, more, expected) => {
+    const headers = { host: "10.0.0.1:8080", origin, ...more };
+    const gate = admissions({ proxies: ["192.0.2.0/24"] });
+    expect(reason(gate.decide(handshake({ headers })))).toBe(expected);
+    if (expected === "ok" && "x-forwarded-host" in more) {
+      expect(reason(admissions().decide(handshake({ headers })))).toBe("origin");
+    }
+  });
+
+  it("takes no Host without authentication from a header", () => {
+    const headers = { host: "gw.example.org", "x-forwarded-host": "localhost" };
+    const gate = admissions({ local: true, proxies: ["192.0.2.1"] });
+    expect(reason(gate.decide(handshake({ headers })))).toBe("host");
+  });
+
+  it("tells an operator what was claimed, and no more than a log line bears", () => {
+    const headers = {
+      origin: `https://${"x".repeat(1_000)}`,
+      host: "gw.example.org",
+      "x-forwarded-host": "a\u001b[2J",
+      "x-forwarded-for": "1.2.3.4:1001",
+      cookie: "secret",
+    };
+    const admission = admissions({ proxies: ["192.0.2.1"] }).decide(
+      handshake({ headers, url: "/ws?token=secret" }),
+    );
+    expect(admission).toEqual({
+      ok: false,
+      status: 403,
+      fact: {
+        reason: "origin",
+        origin: `https://${"x".repeat(192)}`,
+        host: "gw.example.org",
+        forwardedHost: "a\u001b[2J",
+        address: "1.2.3.4",
+      },
+    });
   });
 
   it.each([
@@ -93,6 +158,6 @@ describe("admission", () => {
     expect([gate.total, gate.pending]).toEqual([0, 0]);
     expect(reason(gate.decide(handshake()))).toBe("ok");
     gate.drain();
-    expect(gate.decide(handshake())).toEqual({ ok: false, status: 503, reason: "draining" });
+    expect(gate.decide(handshake())).toMatchObject({ ok: false, status: 503, fact: { reason: "draining" } });
   });
 });
