@@ -6,8 +6,9 @@ import type { BrokerLink, KvBucket } from "../broker/port.ts";
 import { leaseKey, refKey, watchName } from "../broker/subjects.ts";
 import { FleetError } from "./errors.ts";
 import { LIST_ENDPOINT } from "./list-client.ts";
+import { isLost, lostState } from "./looks.ts";
 import { fitItems, fitListing } from "./page-fit.ts";
-import type { Listing, ListRequest, WatchTarget } from "./port.ts";
+import type { Listing, ListRequest, RefState, WatchTarget } from "./port.ts";
 import { decodeLease, encodeRecord, type LeaseRecord } from "./records.ts";
 import { type Endpoint, MicroService } from "./service.ts";
 import { servingClaim, stateOfClaim } from "./serving.ts";
@@ -77,8 +78,8 @@ export class ControlService {
       version: /^\d+\.\d+\.\d+/.test(options.version) ? options.version : "0.0.0",
       description: "Watches directories on SMB shares",
       endpoints: [
-        endpoint("watch-acquire", subjects.control("watch.acquire"), Acquire, (request) =>
-          this.#acquire(request),
+        endpoint("watch-acquire", subjects.control("watch.acquire"), Acquire, (request, signal) =>
+          this.#acquire(request, signal),
         ),
         endpoint("watch-renew", subjects.control("watch.renew"), Renew, (request) => this.#renew(request)),
         endpoint("watch-release", subjects.control("watch.release"), Release, (request) =>
@@ -114,7 +115,7 @@ export class ControlService {
     return this.#service.close();
   }
 
-  async #acquire(request: z.infer<typeof Acquire>): Promise<unknown> {
+  async #acquire(request: z.infer<typeof Acquire>, signal: AbortSignal): Promise<unknown> {
     const { bucket, view } = this.#options;
     const target = this.#target(request);
     let lease = request.lease;
@@ -125,13 +126,16 @@ export class ControlService {
       await bucket.create(leaseKey("client", lease), encodeRecord(record), { msgId: `${lease}:0` });
     } else ttlMs = (await this.#touch(lease)).ttlMs;
     const name = this.#name(target);
+    const key = refKey(lease, name, target.recursive);
     try {
-      await bucket.create(refKey(lease, name, target.recursive), encodeRecord(target));
+      await bucket.create(key, encodeRecord(target));
     } catch (error) {
-      // The same interest twice is one ref.
+      // The same interest twice is one ref; written again, it wakes a watch that has given up for now.
       if (!(error instanceof ConflictError)) throw error;
+      const entry = await bucket.get(key);
+      if (entry !== undefined) await bucket.update(key, encodeRecord(target), entry.revision).catch(() => 0);
     }
-    const claim = servingClaim(target, (key) => view.liveClaim(key)?.record, view.caseSensitive);
+    const claim = servingClaim(target, (other) => view.liveClaim(other)?.record, view.caseSensitive);
     return {
       lease,
       ttlMs,
@@ -139,8 +143,21 @@ export class ControlService {
       path: request.path,
       recursive: target.recursive,
       subject: this.#options.link.subjects.event(name),
-      ...stateOfClaim(claim),
+      ...(await this.#verified(target, stateOfClaim(claim), signal)),
     };
+  }
+
+  /** That a directory is lost is not told from memory. */
+  async #verified(target: WatchTarget, state: RefState, signal: AbortSignal): Promise<RefState> {
+    if (!isLost(state)) return state;
+    const { connection, path } = target;
+    try {
+      await this.#options.list({ connection, path, limit: 1 }, { signal });
+      return { state: "starting", mode: state.mode };
+    } catch (error) {
+      const seen = error instanceof FleetError ? lostState(error, state) : undefined;
+      return seen ?? state;
+    }
   }
 
   async #renew({ lease }: z.infer<typeof Renew>): Promise<unknown> {

@@ -1,11 +1,13 @@
-import { type Deferred, deferred, ignoreRejection } from "../base/async.ts";
+import { ignoreRejection } from "../base/async.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
-import { AbortedError, ClosedError, errorCode } from "../base/errors.ts";
+import { ClosedError, errorCode } from "../base/errors.ts";
 import { canonicalPath } from "../base/path.ts";
 import type { Broker } from "../broker/port.ts";
 import { isConnectionName, type Subjects } from "../broker/subjects.ts";
 import { FleetError } from "./errors.ts";
 import { requestList } from "./list-client.ts";
+import { FreshLooks, isLost } from "./looks.ts";
+import { MemberRef } from "./member-ref.ts";
 import { Membership } from "./membership.ts";
 import type {
   Cursor,
@@ -21,7 +23,7 @@ import type {
   Workers,
 } from "./port.ts";
 import { RefBook } from "./refs.ts";
-import { sameState, servingClaim, stateOfClaim } from "./serving.ts";
+import { servingClaim, stateOfClaim } from "./serving.ts";
 import type { FleetView, ViewChange } from "./view.ts";
 import { collectWorkers } from "./workers.ts";
 
@@ -52,6 +54,7 @@ export class FleetMember implements FleetClient {
   readonly #clock: Clock;
   readonly #membership: Membership;
   readonly #book: RefBook;
+  readonly #looks: FreshLooks;
   readonly #refs = new Set<MemberRef>();
   readonly #subscriptions = new Set<FeedSubscription>();
   #lastLease = "";
@@ -103,6 +106,7 @@ export class FleetMember implements FleetClient {
       onChange: () => this.#lookSoon(),
       ...(lingerMs === undefined ? {} : { lingerMs }),
     });
+    this.#looks = new FreshLooks((target, signal) => this.#lookAt(target, signal), this.#clock);
     view.onChange((change) => this.#follow(change));
   }
 
@@ -133,10 +137,31 @@ export class FleetMember implements FleetClient {
   /** @throws FleetError `bad_path`, `unknown_connection` for what cannot be a target, ClosedError */
   acquire(target: WatchTarget): WatchRef {
     const clean = this.#check(target);
-    const ref = new MemberRef(clean, this.#book.hold(clean), () => this.#refs.delete(ref));
+    const ref = new MemberRef(clean, {
+      release: this.#book.hold(clean),
+      forget: () => this.#refs.delete(ref),
+      look: () => this.#looks.look(clean),
+      clock: this.#clock,
+    });
     this.#refs.add(ref);
-    ref.update(this.#stateOf(clean));
+    const state = this.#remembered(clean);
+    if (isLost(state)) ref.verify();
+    ref.update(state);
     return ref;
+  }
+
+  /** As the fleet knows it, whether or not our own interest is stored yet. */
+  #remembered(target: WatchTarget): RefState {
+    const { view } = this.#membership;
+    return stateOfClaim(servingClaim(target, (key) => view.liveClaim(key)?.record, view.caseSensitive));
+  }
+
+  /** Wakes whoever watches, and asks any worker what is there. */
+  async #lookAt(target: WatchTarget, signal: AbortSignal): Promise<void> {
+    // Without it the watch tries again later by itself.
+    ignoreRejection(this.#book.touch(target));
+    const { connection, path } = target;
+    await this.list({ connection, path, limit: 1 }, { signal });
   }
 
   follow(connection: string, listener: FeedListener): FeedSubscription {
@@ -209,6 +234,7 @@ export class FleetMember implements FleetClient {
 
   async #close(): Promise<void> {
     this.#cancelLook?.();
+    this.#looks.close();
     for (const subscription of [...this.#subscriptions]) subscription.close();
     for (const ref of [...this.#refs]) ref.release();
     await this.#book.close();
@@ -266,62 +292,6 @@ export class FleetMember implements FleetClient {
     }
     return stateOfClaim(claim);
   }
-}
-
-class MemberRef implements WatchRef {
-  readonly target: WatchTarget;
-  readonly #ready: Deferred<void> = deferred();
-  readonly #letGo: () => void;
-  readonly #listeners = new Set<(state: RefState) => void>();
-  #state: RefState = { state: "unclaimed", mode: "notify" };
-  #released = false;
-
-  constructor(target: WatchTarget, release: () => void, forget: () => void) {
-    this.target = target;
-    this.#letGo = () => {
-      forget();
-      release();
-    };
-    ignoreRejection(this.#ready.promise);
-  }
-
-  get ready(): Promise<void> {
-    return this.#ready.promise;
-  }
-
-  get state(): RefState {
-    return this.#state;
-  }
-
-  onState(listener: (state: RefState) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
-  update(state: RefState): void {
-    if (this.#released || sameState(state, this.#state)) return;
-    this.#state = state;
-    if (state.state === "live" || state.state === "degraded") this.#ready.resolve();
-    else {
-      const failure = failureOf(state);
-      if (failure !== undefined) this.#ready.reject(failure);
-    }
-    for (const listener of [...this.#listeners]) listener(state);
-  }
-
-  release(): void {
-    if (this.#released) return;
-    this.#released = true;
-    this.#listeners.clear();
-    this.#ready.reject(new AbortedError("released"));
-    this.#letGo();
-  }
-}
-
-function failureOf({ state, code, error }: RefState): FleetError | undefined {
-  const byState = { gone: "not_found", denied: "denied", unreachable: "unreachable" } as const;
-  const failure = code ?? (state in byState ? byState[state as keyof typeof byState] : undefined);
-  return failure === undefined ? undefined : new FleetError(failure, error ?? `the watch is ${state}`);
 }
 
 function unknownConnection(): FleetError {

@@ -66,12 +66,18 @@ export interface WatchRef {
   readonly target: WatchTarget;
   /**
    * Resolves once the claim that serves this target says `live`; rejects with FleetError (`not_found`, `denied`,
-   * `not_a_directory`, `unreachable`, …) when it says it cannot. A ref stays registered either way until released.
+   * `not_a_directory`, `unreachable`, …) when it says it cannot: what is only remembered is looked at first. A ref stays registered either way until released.
    */
   readonly ready: Promise<void>;
   readonly state: RefState;
   /** Called on every change of `state`. Returns the unsubscribe function. */
   onState(listener: (state: RefState) => void): () => void;
+  /**
+   * Takes a look now, where `state` remembers the directory as gone, denied or unreachable. Resolves where nothing speaks
+   * against it, and whoever watches it has been asked to try again; `state` follows.
+   * @throws FleetError for what was seen
+   */
+  look(): Promise<void>;
   release(): void;
 }
 

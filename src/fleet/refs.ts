@@ -93,6 +93,19 @@ export class RefBook {
     return lease !== undefined && lease === this.#lease && this.#stored.has(this.#key(lease, target));
   }
 
+  /** Writes a stored ref again, as it is: whoever watches for it looks again at what it had given up for now. */
+  async touch(target: WatchTarget): Promise<void> {
+    const lease = this.#options.lease();
+    if (lease === undefined || !this.isStored(target)) return;
+    const key = this.#key(lease, target);
+    const revision = this.#stored.get(key);
+    if (revision === undefined) return;
+    const written = await this.#options.bucket.update(key, encodeRecord(target), revision);
+    if (lease !== this.#lease || !this.#stored.has(key)) return;
+    this.#stored.set(key, written);
+    this.#options.onStored?.(key, written);
+  }
+
   /** Somebody deleted a key of ours. */
   forget(key: string): void {
     if (this.#stored.delete(key)) this.sync();

@@ -22,6 +22,8 @@ export interface WatchHandle {
   readonly sure?: boolean;
   /** Looks now for what the server does not tell by itself, where that is looked for (`rescanMinutes`). Not `sure` until then. */
   recheck?(): void;
+  /** A directory that is gone or refused may be there again: looks now, not after a pause. A refused login is not repeated. */
+  retry?(): void;
   /** Tells at once what is held back (settling, `stat`), as it is. */
   release?(): void;
   /**

@@ -2,7 +2,7 @@ import { setMaxListeners } from "node:events";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { errorCode } from "../base/errors.ts";
 import type { EventPublisher, KvBucket } from "../broker/port.ts";
-import { type WatchKey, watchKey } from "../fleet/identity.ts";
+import { treeKeysAbove, type WatchKey, watchKey } from "../fleet/identity.ts";
 import type { ClaimEntry, FleetView, ViewChange } from "../fleet/view.ts";
 import { type Step, WatchActions } from "./actions.ts";
 import type { Archivist } from "./archivist.ts";
@@ -89,6 +89,7 @@ export class WorkerController {
       this.#book.stale();
       this.poke();
       if (change.claims) this.#followClaims(change);
+      if (change.refs && !change.batch.restarted) this.#followRefs(change);
     });
     this.poke();
   }
@@ -204,6 +205,17 @@ export class WorkerController {
     for (const change of batch.changes) {
       const claim = change.type === "put" ? view.claims.get(change.entry.key) : undefined;
       if (claim !== undefined) this.#nudge(watchKey(claim.record, view.caseSensitive));
+    }
+  }
+
+  /** A ref that is written, or written again, asks for a look where the watch that serves it has given up for now. */
+  #followRefs({ batch }: ViewChange): void {
+    const { view } = this.#options;
+    for (const change of batch.changes) {
+      const ref = change.type === "put" ? view.refs.get(change.entry.key) : undefined;
+      if (ref === undefined) continue;
+      this.#local.get(watchKey(ref.target, view.caseSensitive))?.retry();
+      for (const key of treeKeysAbove(ref.target, view.caseSensitive)) this.#local.get(key)?.retry();
     }
   }
 

@@ -125,6 +125,12 @@ export class LocalWatch {
     this.#handle.recheck?.();
   }
 
+  /** Somebody asks anew for what could not be watched: looks now. */
+  retry(): void {
+    const { state } = this.#state;
+    if (state === "gone" || state === "denied" || state === "unreachable") this.#handle.retry?.();
+  }
+
   get closed(): boolean {
     return this.#closed;
   }

@@ -49,6 +49,20 @@ export class FakeRef implements WatchRef {
     this.released = true;
   }
 
+  /** Looks taken at this directory; each finds what is remembered, unless the test says otherwise. */
+  looks: number = 0;
+  onLook: () => Promise<void> = async () => {
+    const { state, code } = this.state;
+    const byState = { gone: "not_found", denied: "denied", unreachable: "unreachable" } as const;
+    const failure = code ?? (state in byState ? byState[state as keyof typeof byState] : undefined);
+    if (failure !== undefined) throw new FleetError(failure, "looked");
+  };
+
+  look(): Promise<void> {
+    this.looks++;
+    return this.onLook();
+  }
+
   /** The worker says so. */
   become(state: RefState["state"], mode: WatchMode = "notify", error?: string): void {
     this.state = { state, mode, ...(error === undefined ? {} : { error }) };

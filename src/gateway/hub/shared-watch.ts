@@ -2,9 +2,10 @@ import { deferred, waitFor } from "../../base/async.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { CanonicalPath } from "../../base/path.ts";
 import type { ChangesMessage } from "../../broker/message.ts";
+import { isLost } from "../../fleet/looks.ts";
 import type { Cursor, FeedSubscription, RefState, WatchRef, WatchTarget } from "../../fleet/port.ts";
 import type { PublicState, ResyncReason, ResyncScope, WatchMode } from "../../watch/events.ts";
-import { RequestError } from "../errors.ts";
+import { RequestError, toRequestError } from "../errors.ts";
 
 export interface StateBody {
   readonly state: PublicState;
@@ -92,6 +93,16 @@ export class SharedWatch {
     return state.state === "live" && state.mode === "notify" ? undefined : state;
   }
 
+  /** Nobody hears what happens in the directory now. */
+  get lost(): boolean {
+    return isLost(this.#ref.state);
+  }
+
+  /** Has whoever watches a lost directory look again at once. */
+  look(): void {
+    this.#ref.look().catch(() => undefined);
+  }
+
   add(subscriber: Subscriber): void {
     this.#subscribers.add(subscriber);
   }
@@ -123,15 +134,21 @@ export class SharedWatch {
         what: "watch",
       });
     await wait(this.#feed.ready);
+    // What others were told a while ago is no answer to whoever asks now.
+    let remembered = this.lost ? this.#ref.state : undefined;
+    if (remembered !== undefined) await wait(this.#ref.look().catch(refused));
     // `ref.ready` is how it was at first; a watch that others hold may have been lost, or found, since.
     for (;;) {
       const { state, code } = this.#ref.state;
       if (state === "live" || state === "degraded") return;
-      if (state === "gone") throw new RequestError(code ?? "not_found");
-      if (state === "denied") throw new RequestError(code ?? "denied");
-      if (state === "unreachable") throw new RequestError(code ?? "unreachable");
-      // No worker can ever serve it, such as a connection that none knows.
-      if (code !== undefined) throw new RequestError(code);
+      if (this.#ref.state !== remembered) {
+        remembered = undefined;
+        if (state === "gone") throw new RequestError(code ?? "not_found");
+        if (state === "denied") throw new RequestError(code ?? "denied");
+        if (state === "unreachable") throw new RequestError(code ?? "unreachable");
+        // No worker can ever serve it, such as a connection that none knows.
+        if (code !== undefined) throw new RequestError(code);
+      }
       await wait(this.#moved.promise);
     }
   }
@@ -156,6 +173,10 @@ export class SharedWatch {
     this.#told = body;
     return last.state !== body.state || last.mode !== body.mode;
   }
+}
+
+function refused(error: unknown): never {
+  throw toRequestError(error);
 }
 
 /** Browsers know no claims: a watch that nobody holds is degraded until somebody does. */

@@ -103,6 +103,7 @@ export class Subscriptions {
       else if (existing.state === "refused") this.#rearm(existing, [request.id]);
       // Without a cursor: what waits for this client may be older than the newest message.
       else this.#answer(existing, [request.id]);
+      if (existing.watch.lost) existing.watch.look();
       return;
     }
     if (existing === undefined && this.#byName.size >= this.#options.limits.subscriptionsPerSocket) {

@@ -117,6 +117,16 @@ export class HandleRegistry {
     for (const handle of this.#handles) handle.retry();
   }
 
+  /** The directory at `path` may be there again. A login that was refused is not repeated for that. */
+  retryAt(path: CanonicalPath): void {
+    const key = this.#key(path);
+    for (const handle of this.#handles) {
+      const { failure } = handle.status.error ?? {};
+      if (failure === "credentials" || failure === "policy") continue;
+      if (this.#key(handle.spec.path) === key) handle.retry();
+    }
+  }
+
   async close(): Promise<void> {
     for (const handle of [...this.#handles]) this.dismiss(handle);
     while (this.#closing.size > 0) await Promise.allSettled(this.#closing);

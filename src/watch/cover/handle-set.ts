@@ -188,8 +188,10 @@ export class HandleSet implements HandleHost {
     for (const active of interests) this.#report(active, { state, mode: "notify", error });
   }
 
-  retry(): void {
-    this.#registry.retry();
+  retry(active?: ActiveInterest): void {
+    if (active === undefined) return this.#registry.retry();
+    this.#roots.wake(active);
+    this.#registry.retryAt(active.interest.path);
   }
 
   async close(): Promise<void> {

@@ -46,6 +46,7 @@ export class ActiveInterest implements WatchHandle {
   readonly #checkpoint: () => readonly CheckpointDirectory[] | undefined;
   readonly #sure: (interest: ActiveInterest) => boolean;
   readonly #recheck: (interest: ActiveInterest) => void;
+  readonly #retry: (interest: ActiveInterest) => void;
   #status: InterestStatus = { state: "starting", mode: "notify" };
   #closed = false;
   /** Monotonic ms since when its owner may have listed: when first live, and at each resync. */
@@ -65,6 +66,7 @@ export class ActiveInterest implements WatchHandle {
       readonly checkpoint: () => readonly CheckpointDirectory[] | undefined;
       readonly sure: (interest: ActiveInterest) => boolean;
       readonly recheck: (interest: ActiveInterest) => void;
+      readonly retry: (interest: ActiveInterest) => void;
     },
   ) {
     this.interest = interest;
@@ -78,6 +80,7 @@ export class ActiveInterest implements WatchHandle {
     this.#checkpoint = hooks.checkpoint;
     this.#sure = hooks.sure;
     this.#recheck = hooks.recheck;
+    this.#retry = hooks.retry;
     this.#stage = hooks.stage((event) => {
       if (!this.#closed) sink(event);
     });
@@ -116,6 +119,10 @@ export class ActiveInterest implements WatchHandle {
 
   recheck(): void {
     if (!this.#closed) this.#recheck(this);
+  }
+
+  retry(): void {
+    if (!this.#closed) this.#retry(this);
   }
 
   checkpoint(): readonly CheckpointDirectory[] | undefined {

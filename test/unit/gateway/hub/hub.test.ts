@@ -171,6 +171,33 @@ describe("the hub", () => {
       expect(watch.trouble).toEqual({ state: "degraded", mode: "poll", error: "no notify here" });
     });
 
+    it("does not take an old refusal for a new one: a look decides, and the watch may take its time", async () => {
+      fleet.autoLive = false;
+      const [, watch] = listen("/a");
+      const ref = fleet.ref("/a");
+      ref.become("gone");
+      ref.onLook = async () => undefined;
+      let live = false;
+      const again = watch.live(options).then(() => {
+        live = true;
+      });
+      await clock.advance(1);
+      expect([ref.looks, live]).toEqual([1, false]);
+      ref.become("live");
+      await again;
+      ref.become("gone");
+      ref.onLook = async () => {
+        throw new FleetError("denied", "now");
+      };
+      await expect(watch.live(options)).rejects.toMatchObject({ answer: "denied" });
+      // What was remembered when it was asked is no answer; what is found later is.
+      ref.onLook = async () => undefined;
+      const late = watch.live(options);
+      await clock.advance(1);
+      ref.become("denied");
+      await expect(late).rejects.toMatchObject({ answer: "denied" });
+    });
+
     it("passes the fleet's refusal on", async () => {
       fleet.autoLive = false;
       const [, watch] = listen("/a");
