@@ -32,7 +32,10 @@ const STATES: Partial<Record<FleetErrorCode, RefState["state"]>> = {
 };
 
 /** What a look has found, as a state; `undefined` where that is none. */
-export function lostState({ failure, message }: FleetError, latest: RefState | undefined): RefState | undefined {
+export function lostState(
+  { failure, message }: FleetError,
+  latest: RefState | undefined,
+): RefState | undefined {
   const code = failure as FleetErrorCode;
   const state = STATES[code];
   return state === undefined ? undefined : { state, mode: latest?.mode ?? "notify", code, error: message };

@@ -33,7 +33,10 @@ describe("a fresh look", () => {
 
   it("leaves it to the watch where no worker answers, or answers something else", async () => {
     const clock = new ManualClock();
-    for (const ask of [() => deferred<void>().promise, async () => Promise.reject(new FleetError("limit", "busy"))]) {
+    for (const ask of [
+      () => deferred<void>().promise,
+      async () => Promise.reject(new FleetError("limit", "busy")),
+    ]) {
       const looks = new FreshLooks(ask, clock);
       const look = looks.look(target);
       await clock.advance(5_000);
