@@ -112,18 +112,13 @@ export class HandleRegistry {
     for (const [, trouble] of this.#skipped.within(key)) yield trouble;
   }
 
-  /** What was refused may be allowed now. */
-  retry(): void {
-    for (const handle of this.#handles) handle.retry();
-  }
-
-  /** The directory at `path` may be there again. A login that was refused is not repeated for that. */
-  retryAt(path: CanonicalPath): void {
-    const key = this.#key(path);
+  /** What was refused may be allowed now; with `path`, that directory may be there again, which repeats no refused login. */
+  retry(path?: CanonicalPath): void {
+    const key = path === undefined ? undefined : this.#key(path);
     for (const handle of this.#handles) {
       const { failure } = handle.status.error ?? {};
-      if (failure === "credentials" || failure === "policy") continue;
-      if (this.#key(handle.spec.path) === key) handle.retry();
+      const refused = failure === "credentials" || failure === "policy";
+      if (key === undefined || (!refused && this.#key(handle.spec.path) === key)) handle.retry();
     }
   }
 

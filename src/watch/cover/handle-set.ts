@@ -189,9 +189,8 @@ export class HandleSet implements HandleHost {
   }
 
   retry(active?: ActiveInterest): void {
-    if (active === undefined) return this.#registry.retry();
-    this.#roots.wake(active);
-    this.#registry.retryAt(active.interest.path);
+    if (active !== undefined) this.#roots.wake(active);
+    this.#registry.retry(active?.interest.path);
   }
 
   async close(): Promise<void> {
