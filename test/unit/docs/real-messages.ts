@@ -169,7 +169,10 @@ export async function controlAnswers(): Promise<ControlAnswer[]> {
     },
   } as unknown as BrokerLink;
   const view = new FleetView(bucket.mirror);
-  const list = async () => ({ entries: [ENTRY], next: "sub" });
+  const list = async ({ path }: { readonly path: string }) => {
+    if (path === "/bad") throw new FleetError("not_found", "no such directory");
+    return { entries: [ENTRY], next: "sub" };
+  };
   const service = new ControlService({ link, bucket, view, version: "1.0.0", list });
   await service.start();
   bucket.put(leaseKey("worker", "w1"), {
