@@ -7,7 +7,7 @@ import { type Conclusion, Smb2NatsError } from "../base/errors.ts";
  * - `BROKER_NO_JETSTREAM`: nothing answers for JetStream, or for the stream, here.
  * - `BROKER_NO_STREAM`: the stream or bucket does not exist.
  * - `BROKER_FULL`: the stream or the account is at its limit.
- * - `BROKER_NO_ROOM`: a stream or bucket cannot be made, for its size or their number.
+ * - `BROKER_NO_ROOM`: a stream, bucket or consumer cannot be made, for its size or their number.
  * - `BROKER_CONFLICT`: see `ConflictError`.
  * - `BROKER_UNSAFE_SERVER`: this server version loses compare-and-swap writes.
  * - `BROKER_STREAM_DIFFERS`: a stream or bucket exists with a configuration we cannot work with.

@@ -1,3 +1,4 @@
+import type { Smb2NatsError } from "../base/errors.ts";
 import type { CanonicalPath } from "../base/path.ts";
 import type { ChangesEvent, ResyncEvent, ResyncReason, StateEvent } from "../watch/events.ts";
 import type { EventMessage } from "./message.ts";
@@ -143,8 +144,13 @@ export interface MirrorBatch {
 
 /** A Map of the whole bucket by one watch, read anew after every doubt. Deleted keys are absent. */
 export interface KvMirror {
-  /** Resolves after the first full read; rejects with ClosedError when closed before. */
+  /**
+   * Resolves after the first full read. Rejects with ClosedError when closed before, with BrokerError where waiting
+   * does not help: no right, no room for another consumer.
+   */
   readonly synced: Promise<void>;
+  /** Why the last attempt to read it failed; absent once it is whole. */
+  readonly failure: Smb2NatsError | undefined;
   /** Full reads so far. */
   readonly generation: number;
   /** Whether the watch is whole now: between a doubt and the next full read it is not. */

@@ -8,6 +8,7 @@ import { leaseFacts } from "./facts.ts";
 import { type LeaseChange, type LeaseDetails, LeaseHolder } from "./lease.ts";
 import { LeaseObserver } from "./observer.ts";
 import type { LeaseKind } from "./records.ts";
+import { syncedWithin } from "./synced.ts";
 import { FleetView } from "./view.ts";
 
 export interface MembershipOptions {
@@ -71,7 +72,7 @@ export class Membership {
   /** Resolves when the bucket is read, the lease is held and has come back through the mirror. @throws BrokerError, DeadlineError */
   async start(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     const wait = { signal: options.signal, deadlineMs: START_DEADLINE_MS, what: "the fleet's bucket" };
-    await waitFor(this.#mirror.synced, wait);
+    await syncedWithin(this.#mirror, wait);
     await waitFor(this.lease.start(), wait);
     const echoed = deferred<void>();
     const seen = (): void => {

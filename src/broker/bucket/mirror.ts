@@ -1,6 +1,6 @@
 import { Backoff, type Deferred, deferred, ignoreRejection, sleep, waitFor } from "../../base/async.ts";
 import { type Clock, systemClock } from "../../base/clock.ts";
-import { AbortedError, ClosedError, errorCode } from "../../base/errors.ts";
+import { AbortedError, ClosedError, errorCode, type Smb2NatsError } from "../../base/errors.ts";
 import { mirrorFacts } from "../facts.ts";
 import type { NatsLink } from "../link/link.ts";
 import { toBrokerError } from "../link/nats-errors.ts";
@@ -46,6 +46,7 @@ export class NatsKvMirror implements KvMirror {
   readonly #done: Promise<void>;
   #reader: StreamReader | undefined;
   #cause = "start";
+  #failure: Smb2NatsError | undefined;
   #generation = 0;
   #whole = false;
   #nonce: string | undefined;
@@ -67,6 +68,10 @@ export class NatsKvMirror implements KvMirror {
     this.synced = this.#firstSync.promise;
     ignoreRejection(this.synced);
     this.#done = this.#run();
+  }
+
+  get failure(): Smb2NatsError | undefined {
+    return this.#failure;
   }
 
   get generation(): number {
@@ -153,15 +158,18 @@ export class NatsKvMirror implements KvMirror {
         if (error instanceof ClosedError) continue; // asked for by #doubt, which named the cause
         this.#cause = this.#link.connected ? "broken" : "reconnect";
         const failure = toBrokerError(error, `mirror of ${this.#bucket}`);
-        mirrorFacts.publish({
-          type: "failed",
-          bucket: this.#bucket,
-          code: errorCode(failure),
-          message: failure.message,
-        });
+        this.#failure = failure;
+        if (failure.conclusion === "refused" && !failure.retryable) this.#firstSync.reject(failure);
+        // That the connection is lost, the link has told.
+        if (this.#link.connected) this.#tellFailure(failure);
         await sleep(backoff.next(), { signal, clock: this.#clock }).catch(() => undefined);
       }
     }
+  }
+
+  #tellFailure(failure: Smb2NatsError): void {
+    const { message } = failure;
+    mirrorFacts.publish({ type: "failed", bucket: this.#bucket, code: errorCode(failure), message });
   }
 
   async #readOnce(onWhole: () => void): Promise<void> {
@@ -246,6 +254,7 @@ export class NatsKvMirror implements KvMirror {
     generation.seen.clear();
     generation.whole = true;
     this.#whole = true;
+    this.#failure = undefined;
     mirrorFacts.publish({
       type: "synced",
       bucket: this.#bucket,

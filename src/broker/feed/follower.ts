@@ -129,12 +129,12 @@ export class Follower implements FeedSubscription {
         if (signal.aborted) return;
         const failure = toBrokerError(error, `feed of ${this.#connection}`);
         const { message } = failure;
-        feedFacts.publish({
-          type: "failed",
-          connection: this.#connection,
-          code: errorCode(failure),
-          message,
-        });
+        const { connected } = this.#link;
+        // That the connection is lost, the link has told.
+        if (connected) {
+          const code = errorCode(failure);
+          feedFacts.publish({ type: "failed", connection: this.#connection, code, message });
+        }
         // A failed audit proves nothing, so it is one more reason to read.
         if (cause === "audit") cause = "reconnect";
         await sleep(backoff.next(), { signal, clock: this.#clock }).catch(() => undefined);

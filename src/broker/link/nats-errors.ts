@@ -10,6 +10,8 @@ const API_CODES: ReadonlyMap<number, BrokerErrorCode> = new Map<number, BrokerEr
   [10028, "BROKER_FULL"], // memory of the account
   [10077, "BROKER_FULL"], // discard new, and full
   [10122, "BROKER_FULL"], // maximum bytes of the account
+  [10026, "BROKER_NO_ROOM"], // max_consumers, which counts for each stream
+  [10027, "BROKER_NO_ROOM"], // max_streams
   [10059, "BROKER_NO_STREAM"],
   [10060, "BROKER_NO_STREAM"], // answers for another stream than expected
   [10039, "BROKER_NO_JETSTREAM"],

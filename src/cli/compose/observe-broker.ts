@@ -15,6 +15,7 @@ export function observeBroker(observer: Observer): (() => void)[] {
 
 function observeLink({ metrics: { broker }, log, summary }: Observer): () => void {
   const codes = new BoundedLabel();
+  let lostAt: number | undefined;
   return connectionFacts.subscribe((fact) => {
     switch (fact.type) {
       case "connected":
@@ -24,10 +25,15 @@ function observeLink({ metrics: { broker }, log, summary }: Observer): () => voi
         log.info("nats.connected", fact.again ? "connected to NATS again" : "connected to NATS", {
           server: fact.server,
           version: fact.version,
+          ...(lostAt === undefined
+            ? {}
+            : { awaySeconds: Math.round((performance.now() - lostAt) / 100) / 10 }),
         });
+        lostAt = undefined;
         return;
       case "disconnected":
         broker.connected.set(0);
+        lostAt = performance.now();
         log.warn("nats.disconnected", "NATS is away: events wait", { server: fact.server });
         return;
       case "error":

@@ -1,6 +1,6 @@
-import { waitFor } from "../../base/async.ts";
 import { printable } from "../../base/printable.ts";
 import { collectStatus, type FleetStatus, type HolderStatus } from "../../fleet/status.ts";
+import { syncedWithin } from "../../fleet/synced.ts";
 import { FleetView } from "../../fleet/view.ts";
 import type { Context, Invocation } from "../command.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
@@ -20,7 +20,7 @@ export async function runStatus(invocation: Invocation, context: Context): Promi
     const view = new FleetView(mirror, {
       caseSensitive: (name) => config.connections[name]?.caseSensitive,
     });
-    await waitFor(mirror.synced, { signal, deadlineMs: SYNC_MS, what: "the bucket of watches" });
+    await syncedWithin(mirror, { signal, deadlineMs: SYNC_MS, what: "the bucket of watches" });
     const status = collectStatus(view);
     if (invocation.flag("json")) context.out.json(status);
     else print(context.out, status);

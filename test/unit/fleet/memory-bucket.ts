@@ -99,6 +99,7 @@ export class MemoryBucket implements KvBucket {
 
 export class MemoryMirror implements KvMirror {
   readonly synced: Promise<void> = Promise.resolve();
+  readonly failure = undefined;
   readonly generation: number = 1;
   readonly lastEchoAt: number | undefined = undefined;
   current = true;
