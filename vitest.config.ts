@@ -30,6 +30,21 @@ const config: ViteUserConfig = defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
+      // What talks to NATS, once more with the newest server: the system's is the oldest that is supported.
+      {
+        extends: true,
+        test: {
+          name: "nats-newest",
+          include: [
+            "test/integration/broker/!(storage).test.ts",
+            "test/integration/fleet/{client,control,single,small-payload,two-workers}.test.ts",
+          ],
+          globalSetup: ["test/support/newest-nats/global-setup.ts"],
+          setupFiles: ["test/support/newest-nats/setup.ts"],
+          retry: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
       {
         extends: true,
         test: {

@@ -31,6 +31,38 @@ export function newerNats(suite: Suite = "trixie"): NatsBinary | undefined {
   }
 }
 
+/** Of the Go module; its Debian package is as new in a later suite only. */
+const NEWEST_BY_GO = "v2.15.3";
+
+/**
+ * The newest nats-server that can be had without installing it: Debian sid's, unpacked in seconds, or built by Go in a
+ * minute. @throws Error where there is neither.
+ */
+export function newestNats(): NatsBinary {
+  try {
+    const root = unpackFromDebian({ suite: "sid", name: "nats-server", packages: ["nats-server"] });
+    const path = join(root, "usr/sbin/nats-server");
+    return { path, version: natsVersion(path) };
+  } catch (error) {
+    const path = buildByGo(whyNot(error));
+    return { path, version: natsVersion(path) };
+  }
+}
+
+function buildByGo(noPackage: string): string {
+  const bin = join(import.meta.dirname, "../../.cache", `nats-server-${NEWEST_BY_GO}`);
+  const path = join(bin, "nats-server");
+  if (existsSync(path)) return path;
+  try {
+    const env = { ...process.env, GOBIN: bin };
+    const target = `github.com/nats-io/nats-server/v2@${NEWEST_BY_GO}`;
+    execFileSync("go", ["install", target], { env, stdio: "pipe", timeout: 600_000 });
+  } catch (error) {
+    throw new Error(`no newer nats-server: by Debian: ${noPackage}; by Go: ${whyNot(error)}`);
+  }
+  return path;
+}
+
 export function natsVersion(path: string): string {
   const text = execFileSync(path, ["--version"], { encoding: "utf8" });
   return /v(\d+\.\d+\.\d+)/.exec(text)?.[1] ?? "0.0.0";
