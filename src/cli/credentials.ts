@@ -31,8 +31,8 @@ export async function resolveCredentials(
   const username = account.username;
   const file = nonEmpty(env["SMB2NATS_PASSWORD_FILE"]);
   if (file !== undefined) {
-    const { secret, warning } = await readSecretFile(file);
-    if (warning !== undefined) context.out.say(`warning: ${file} ${warning}`);
+    const { secret, warnings } = await readSecretFile(file);
+    for (const warning of warnings) context.out.say(`warning: ${file} ${warning}`);
     return { username, domain, password: secret };
   }
   if (context.stdin.isTTY !== true) {

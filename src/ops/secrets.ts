@@ -51,8 +51,8 @@ export class SecretError extends Smb2NatsError {
 
 export interface SecretFile {
   readonly secret: Secret;
-  /** One clause for people when others on this machine may read the file. */
-  readonly warning?: string;
+  /** Clauses for people: others on this machine may read the file, or it ends in white space. */
+  readonly warnings: readonly string[];
 }
 
 /** Nothing that is a password, token or seed is longer. */
@@ -84,11 +84,23 @@ export async function readSecretFile(path: string): Promise<SecretFile> {
   text = text.replace(/\r?\n$/, "");
   if (text === "") throw new SecretError(path, "is empty");
   if (text.includes("\0")) throw new SecretError(path, "holds a NUL character");
-  const secret = new Secret(text);
+  const warnings: string[] = [];
   // Group access is how containers hand secrets over (fsGroup); the world is nobody's helper.
-  return (mode & 0o007) === 0
-    ? { secret }
-    : { secret, warning: `is open to every user of this machine (mode ${(mode & 0o777).toString(8)})` };
+  if ((mode & 0o007) !== 0) {
+    warnings.push(`is open to every user of this machine (mode ${(mode & 0o777).toString(8)})`);
+  }
+  if (isLinePadded(text)) {
+    warnings.push(
+      "begins or ends in white space, which belongs to a password: one line end aside, every character counts",
+    );
+  }
+  return { secret: new Secret(text), warnings };
+}
+
+/** Keys and credentials of several lines are read by those who know where they end. */
+function isLinePadded(text: string): boolean {
+  const line = text.trim();
+  return line !== text && !line.includes("\n");
 }
 
 /** Hides user and password of URLs, and `token=` parameters, wherever they stand in a text. */
@@ -96,6 +108,11 @@ export function redactUrls(text: string): string {
   return text
     .replaceAll(/([a-z][a-z0-9+.-]*:\/\/)[^/@\s"']*@/gi, `$1${REDACTED}@`)
     .replaceAll(/([?&](?:access_)?token=)[^&\s"']*/gi, `$1${REDACTED}`);
+}
+
+/** The same for addresses of servers, where a login may stand without a scheme before it: `user:password@host`. */
+export function redactLogins(text: string): string {
+  return redactUrls(text).replaceAll(/[^\s"'/,]+@/g, `${REDACTED}@`);
 }
 
 /** Whether a configuration key names something that must not be printed. */

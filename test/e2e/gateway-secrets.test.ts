@@ -151,10 +151,10 @@ describe("what is secret stays out of logs and pages", () => {
   });
 
   it("warns of secrets that others on the machine may read", async () => {
-    expect(log()).not.toContain('"config.secret-mode"');
+    expect(log()).not.toContain('"config.secret-file"');
     chmodSync(secretFile, 0o644);
     const role = await stack.startRole("gateway");
-    await until("the warning", () => /"config.secret-mode".*mode 644/.test(role.process.log()));
+    await until("the warning", () => /"config.secret-file".*mode 644/.test(role.process.log()));
     await role.stop();
     chmodSync(secretFile, 0o600);
   });

@@ -43,10 +43,15 @@ async function check(invocation: Invocation, context: Context): Promise<ExitCode
     const loaded = loadFor(invocation, context);
     const { problems, warnings } = await secretProblems(loaded);
     if (problems.length > 0) throw new ConfigError(problems);
-    if (json) out.json({ ok: true, warnings });
+    if (json) out.json({ ok: true, ...(loaded.file === undefined ? {} : { file: loaded.file }), warnings });
     else {
       for (const warning of warnings) out.say(`warning: ${warning}`);
       const connections = Object.keys(loaded.config.connections).length;
+      if (loaded.file === undefined && connections === 0) {
+        out.say(
+          "No file was read: neither --config nor SMB2NATS_CONFIG names one. This is of the environment and defaults.",
+        );
+      }
       out.data(
         `ok: ${connections} connection${connections === 1 ? "" : "s"}, ${loaded.config.watches.length} pinned`,
       );

@@ -75,6 +75,11 @@ export async function runService(options: ServiceOptions): Promise<ExitCode> {
       commit: version.commit,
       file: loaded.file,
     });
+    if (Object.keys(config.connections).length === 0) {
+      const read =
+        loaded.file === undefined ? "neither --config nor SMB2NATS_CONFIG names a file" : "see the file";
+      log.warn("config.no-connections", `no connection is configured, so there is nothing to do: ${read}`);
+    }
     await warnOfModes(log, loaded);
     scope.use(observe(metrics, log));
     scope.defer(
@@ -150,7 +155,7 @@ export async function runService(options: ServiceOptions): Promise<ExitCode> {
 
 /** What cannot be read is for the role that reads it: a gateway has no passwords. */
 async function warnOfModes(log: Log, loaded: LoadedConfig): Promise<void> {
-  for (const warning of (await secretProblems(loaded)).warnings) log.warn("config.secret-mode", warning);
+  for (const warning of (await secretProblems(loaded)).warnings) log.warn("config.secret-file", warning);
 }
 
 function reloadFailed(error: unknown, metrics: Metrics, log: Log): void {

@@ -50,7 +50,7 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   const own = ownVariables(options.env);
   const fileOrigin: Origin = { source: "file", ...(options.file && { detail: options.file }) };
   const raw = options.file === undefined ? {} : readConfigFile(options.file, problems);
-  const { connections: rawConnections, watches: rawWatches, ...rest } = raw;
+  const { connections: rawConnections, watches: rawWatches, ...rest } = raw ?? {};
 
   const tree = { ...OPTIONS, connections: {}, watches: {} };
   const base = layer(
@@ -58,19 +58,26 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
     context,
   ) as unknown as Omit<Config, "connections" | "watches">;
 
-  const entries = connectionEntries(rawConnections, fileOrigin, own, options.argument, problems);
-  const connections: Record<string, ConnectionConfig> = {};
-  for (const [name, { data, origin }] of entries) {
-    connections[name] = connection(name, data, origin, own, base.account, context);
-  }
+  const badNames: Problem[] = [];
+  const found = { problems, badNames };
+  const entries = connectionEntries(rawConnections, fileOrigin, own, options.argument, found);
+  problems.push(...badNames);
+  const connections = [...entries].map(
+    ([name, { data, origin }]) => [name, connection(name, data, origin, own, base.account, context)] as const,
+  );
   problems.push(...unknownVariables(own, [...entries.keys()]));
   const watches = watchEntries(rawWatches, fileOrigin, own, context);
 
-  const config = deepFreeze({ ...base, connections, watches });
-  if (problems.length === 0) {
-    problems.push(...brokenRules(config, { promptedConnection: options.argument?.name }));
+  // What could not be read at all may have said anything.
+  if (raw !== undefined) {
+    const promptedConnection = options.argument?.name;
+    // A name says nothing about the values below it.
+    const unsound = problems.filter((problem) => !badNames.includes(problem));
+    problems.push(...brokenRules({ ...base, connections, watches }, unsound, { promptedConnection }));
   }
   if (problems.length > 0) throw new ConfigError(problems);
+  // Names are in order here: none is one of the prototype's that could be assigned to.
+  const config = deepFreeze({ ...base, connections: Object.fromEntries(connections), watches });
   return { config, origins, file: options.file };
 }
 
@@ -81,7 +88,7 @@ function connectionEntries(
   fileOrigin: Origin,
   own: Record<string, string>,
   argument: ConnectionArgument | undefined,
-  problems: Problem[],
+  { problems, badNames }: { readonly problems: Problem[]; readonly badNames: Problem[] },
 ): Entries {
   const entries: Entries = new Map();
   const add = (section: unknown, origin: Origin): void => {
@@ -93,8 +100,9 @@ function connectionEntries(
     for (const [name, data] of Object.entries(section)) {
       const key = `connections.${name}`;
       const reason = connectionName.problem(name);
-      if (reason !== undefined) problems.push({ key, reason: `the name ${reason}`, origin });
-      else if (!isMap(data))
+      if (reason !== undefined) badNames.push({ key, reason: `the name ${reason}`, origin });
+      // A bad name hides nothing of what stands below it.
+      if (!isMap(data))
         problems.push({ key, value: showValue(key, data), reason: "is not a map of settings", origin });
       else entries.set(name, { data, origin });
     }
@@ -102,7 +110,8 @@ function connectionEntries(
   add(raw, fileOrigin);
   const text = own[CONNECTIONS_VARIABLE];
   if (text !== undefined) {
-    add(parseYaml(text, CONNECTIONS_VARIABLE, problems), { source: "env", detail: CONNECTIONS_VARIABLE });
+    const parsed = parseYaml(text, CONNECTIONS_VARIABLE, problems);
+    add(parsed, { source: "env", detail: CONNECTIONS_VARIABLE });
   }
   for (const name of connectionsInEnvironment(own, [...entries.keys()])) {
     entries.set(name, { data: {}, origin: { source: "env" } });

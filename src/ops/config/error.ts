@@ -1,5 +1,5 @@
 import { Smb2NatsError } from "../../base/errors.ts";
-import { isSecretName, REDACTED, redactUrls } from "../secrets.ts";
+import { isSecretName, REDACTED, redactLogins, redactUrls } from "../secrets.ts";
 
 /** Where a value came from: `file` with its path, `env` with the variable, `argument` of the command line. */
 export interface Origin {
@@ -44,6 +44,7 @@ const LONGEST_SHOWN = 80;
 export function showValue(key: string, value: unknown): string {
   if (value === undefined) return "";
   if (isSecretName(key)) return REDACTED;
-  const text = redactUrls(JSON.stringify(value) ?? String(value));
+  const redact = /servers?$/i.test(key) ? redactLogins : redactUrls;
+  const text = redact(JSON.stringify(value) ?? String(value));
   return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
 }

@@ -1,4 +1,6 @@
+import { isIP } from "node:net";
 import { canonicalPath } from "../../base/path.ts";
+import { redactLogins } from "../secrets.ts";
 
 /** A fragment of JSON Schema (draft 2020-12). */
 export type JsonSchema = { readonly [keyword: string]: unknown };
@@ -122,7 +124,7 @@ export function listOf<T>(item: Format<T>): Format<readonly T[]> {
       if (!Array.isArray(value)) return "is not a list";
       for (const one of value as readonly unknown[]) {
         const why = item.problem(one);
-        if (why !== undefined) return `has ${JSON.stringify(one)}, which ${why}`;
+        if (why !== undefined) return `has ${redactLogins(JSON.stringify(one))}, which ${why}`;
       }
       return undefined;
     },
@@ -146,10 +148,16 @@ export function optional<T>(format: Format<T>): Format<T | undefined> {
 
 export const plainText: Format<string> = text({ name: "text", says: "text" });
 export const filePath: Format<string> = text({ name: "file", says: "path of a file" });
+/** IPv6 addresses with or without the brackets that they wear in URLs. */
 export const host: Format<string> = text({
   name: "host",
   says: "a host name or address",
-  pattern: /^[A-Za-z0-9_.:%-]+$/,
+  check: (value) => {
+    const parsed = parseHostAndPort(value);
+    if (parsed === undefined) return "is not a host name or address";
+    return parsed.port === undefined ? undefined : "has a port, which is a setting of its own";
+  },
+  normalise: (value) => parseHostAndPort(value)?.host ?? value,
 });
 /** Host with an optional port; IPv6 addresses with a port in brackets. */
 export const hostAndPort: Format<string> = text({
@@ -176,10 +184,20 @@ export const sharePath: Format<string> = text({
   },
   normalise: canonicalPath,
 });
+const NATS_URL = "nats://host[:port], tls://host[:port] or host[:port]";
 export const natsUrl: Format<string> = text({
   name: "nats url",
-  says: "nats://host[:port], tls://host[:port] or host[:port]",
-  pattern: /^((nats|tls|ws|wss):\/\/)?([^\s/@]+@)?[^\s/@]+\/?$/,
+  says: NATS_URL,
+  check: (value) => {
+    const [, scheme, login, place = ""] = /^(?:([^:/]*):\/\/)?(?:(.*)@)?(.*?)\/?$/s.exec(value) ?? [];
+    if (scheme !== undefined && !/^(nats|tls)$/i.test(scheme)) {
+      return /^wss?$/i.test(scheme) ? "is NATS over WebSocket, which is not spoken" : `is not ${NATS_URL}`;
+    }
+    // The client would drop it without a word.
+    if (login !== undefined)
+      return "has a login in it; it is read from nats.user and passwordFile, or tokenFile";
+    return parseHostAndPort(place) === undefined ? `is not ${NATS_URL}` : undefined;
+  },
 });
 export const httpUrl: Format<string> = text({
   name: "http url",
@@ -217,12 +235,12 @@ export const dialect: Format<"2.0.2" | "2.1" | "3.0" | "3.0.2" | "3.1.1"> = oneO
 export function parseHostAndPort(
   value: string,
 ): { readonly host: string; readonly port: number | undefined } | undefined {
-  const bracket = /^\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\](?::(\d{1,5}))?$/.exec(value);
+  const bracket = /^\[([^\]]*)\](?::(\d{1,5}))?$/.exec(value);
+  if (bracket?.[1] !== undefined && isIP(bracket[1]) !== 6) return undefined;
   const plain = /^([A-Za-z0-9_.-]+)(?::(\d{1,5}))?$/.exec(value);
-  const bareIpv6 = /^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.%\w-]*$/.test(value);
   const match = bracket ?? plain;
   if (match === null || match[1] === undefined)
-    return bareIpv6 ? { host: value, port: undefined } : undefined;
+    return isIP(value) === 6 ? { host: value, port: undefined } : undefined;
   const number = match[2] === undefined ? undefined : Number(match[2]);
   if (number !== undefined && (number < 1 || number > 65_535)) return undefined;
   return { host: match[1], port: number };

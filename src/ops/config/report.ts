@@ -127,7 +127,7 @@ const INTRODUCTION = `# Configuration
 
 <!-- Generated from src/ops/config: \`npx vitest run --project unit test/unit/ops/config/report.test.ts -u\` -->
 
-One file, YAML or JSON, named by \`--config\` or \`SMB2NATS_CONFIG\`. Every single value can also come from the environment, which wins over the file. Lists are written \`a,b\` there. Secrets are never values: they stand in files of their own, and the configuration names those. The file and the secret files are watched; connections and secrets take effect without a restart.
+One file, YAML (one document, UTF-8; anchors and merge keys are read) or JSON, named by \`--config\` or \`SMB2NATS_CONFIG\`. Every single value can also come from the environment, which wins over the file. Lists are written \`a,b\` there. Secrets are never values: they stand in files of their own, and the configuration names those. The file and the secret files are watched; connections and secrets take effect without a restart.
 
 \`smb2nats config check\` reports every mistake at once, \`smb2nats config print\` shows each value and where it came from, \`smb2nats config schema\` prints the JSON Schema for editors.
 

@@ -41,8 +41,8 @@ export async function secretProblems(
   for (const { key, path, secret } of namedFiles(loaded)) {
     try {
       if (secret) {
-        const { warning } = await readSecretFile(path);
-        if (warning !== undefined) warnings.push(`${key}: ${path} ${warning}`);
+        const found = await readSecretFile(path);
+        warnings.push(...found.warnings.map((warning) => `${key}: ${path} ${warning}`));
       } else await access(path, constants.R_OK);
     } catch (error) {
       const reason =

@@ -46,9 +46,17 @@ describe("secret files", () => {
     expect((await readSecretFile(file("d", "  "))).secret.reveal()).toBe("  ");
   });
 
-  it("warn when the world may read them", async () => {
-    expect((await readSecretFile(file("open", "x", 0o644))).warning).toMatch(/mode 644/);
-    expect((await readSecretFile(file("group", "x", 0o640))).warning).toBeUndefined();
+  it("warn when the world may read them, and of white space that nobody sees", async () => {
+    const warnings = async (text: string, mode = 0o600): Promise<string> =>
+      (await readSecretFile(file("warn", text, mode))).warnings.join("; ");
+    expect(await warnings("x", 0o644)).toMatch(/^is open to every user .*mode 644/);
+    expect(await warnings("x", 0o640)).toBe("");
+    for (const text of ["x ", "x \n", "x\n\n", "x\t\r\n", " x", "x\u00a0"]) {
+      expect(await warnings(text), JSON.stringify(text)).toMatch(/^begins or ends in white space/);
+    }
+    for (const text of ["x", "x\n", "x\r\n", "two words", "-----BEGIN-----\nx\n-----END-----\n\n"]) {
+      expect(await warnings(text), JSON.stringify(text)).toBe("");
+    }
   });
 
   it("are refused when empty, missing, binary or huge, and never quoted", async () => {

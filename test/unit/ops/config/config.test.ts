@@ -148,10 +148,10 @@ watches: [ { connection: nas1, path: /incoming, recursive: true } ]
   });
 
   it("prints without secrets", () => {
-    const loaded = load(`${NAS}nats: { servers: ["nats://user:hunter2@host:4222"] }`);
+    const loaded = load(`${NAS}gateway: { auth: { jwksUrl: "https://user:hunter2@host/keys" } }`);
     const text = JSON.stringify(configLines(loaded));
     expect(text).not.toContain("hunter2");
-    expect(text).toContain("nats://[redacted]@host:4222");
+    expect(text).toContain("https://[redacted]@host/keys");
     expect(configLines(loaded)).toContainEqual({
       key: "connections.nas1.share",
       value: "media",
@@ -187,7 +187,12 @@ describe("typical mistakes", () => {
       {},
       ["connections.a.password: is not a known key; did you mean `connections.a.passwordFile`?"],
     ],
-    ["no server", "connections: { a: { share: x } }", {}, ["connections.a.server: is missing"]],
+    [
+      "no server",
+      "connections: { a: { share: x, username: u, passwordFile: /p } }",
+      {},
+      ["connections.a.server: is missing"],
+    ],
     ["text for a number", "http: { port: 94x4 }", {}, ['http.port: "94x4" is not an integer, 0 to 65535']],
     [
       "the same in the environment",
@@ -222,7 +227,7 @@ describe("typical mistakes", () => {
     ],
     [
       "a share with its server",
-      "connections: { a: { server: s, share: '//s/x' } }",
+      "connections: { a: { server: s, share: '//s/x', username: u, passwordFile: /p } }",
       {},
       ['connections.a.share: "//s/x" is not the name of a share, without slashes'],
     ],
@@ -236,7 +241,7 @@ describe("typical mistakes", () => {
     ],
     [
       "upper case in a name",
-      "connections: { NAS1: { server: s, share: x } }",
+      "connections: { NAS1: { server: s, share: x, username: u, passwordFile: /p } }",
       {},
       [
         "connections.NAS1: the name is not a connection's name: a-z 0-9 _ -, at most 63, not beginning with _ or -",
@@ -328,6 +333,123 @@ describe("typical mistakes", () => {
   ];
   it.each(rows)("%s", (_what, text, env, lines) => {
     expect(problems(text, env)).toEqual(lines);
+  });
+
+  it.each([
+    ["ws://x", 'has "ws://x", which is NATS over WebSocket, which is not spoken'],
+    ["http://x", /which is not nats:\/\/host/],
+    ["nats://[::1", /which is not nats:\/\/host/],
+    ["nats://[1.2.3.4]", /which is not nats:\/\/host/],
+    ["h:99999", /which is not nats:\/\/host/],
+    ["h:0", /which is not nats:\/\/host/],
+    ["h:", /which is not nats:\/\/host/],
+    ["nats://h/path", /which is not nats:\/\/host/],
+    ["nats://", /which is not nats:\/\/host/],
+    ["a b", /which is not nats:\/\/host/],
+    // The client drops them without a word.
+    ["nats://u:hunter2@h", /"nats:\/\/\[redacted\]@h", which has a login in it/],
+    ["u:hunter2@h:4222", /"\[redacted\]@h:4222", which has a login in it/],
+    ["hunter2@h", /which has a login in it/],
+  ])("the NATS server %s", (server, line) => {
+    const lines = problems(`nats: { servers: [ ${JSON.stringify(server)} ] }`);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toMatch(line);
+    expect(lines[0]).not.toContain("hunter2");
+  });
+
+  it.each([
+    "h",
+    "h:4222",
+    "nats://h",
+    "NATS://h:4222/",
+    "tls://a.b",
+    "[::1]:4222",
+    "::1",
+    "nats://[2001:db8::1]",
+  ])("takes the NATS server %s", (server) => {
+    expect(problems(`nats: { servers: [ ${JSON.stringify(server)} ] }`)).toEqual([]);
+  });
+
+  it("takes addresses to listen on with and without the brackets of URLs, and no port in them", () => {
+    expect(load('http: { host: "[::1]" }').config.http.host).toBe("::1");
+    expect(load('http: { host: "::1" }').config.http.host).toBe("::1");
+    expect(problems("http: { host: 127.0.0.1:80 }")).toEqual([
+      'http.host: "127.0.0.1:80" has a port, which is a setting of its own',
+    ]);
+    expect(problems('http: { host: "[::1" }')).toEqual(['http.host: "[::1" is not a host name or address']);
+    expect(problems('http: { host: "a b" }')).toEqual(['http.host: "a b" is not a host name or address']);
+  });
+
+  it("across values are told beside those within them", () => {
+    const lines = problems(`
+http: { port: 94x }
+nats: { user: u }
+gateway: { host: 0.0.0.0 }
+connections:
+  a: { server: s, share: x, username: u, signing: on }
+  b: { server: s, share: x, keytabFile: /k, username: u, passwordFile: /p }
+watches: [ { connection: c, path: / } ]
+`);
+    expect(lines).toEqual([
+      expect.stringMatching(/^http.port/),
+      expect.stringMatching(/^connections.a.signing/),
+      "nats.passwordFile: is missing, with nats.user set",
+      "connections.a.passwordFile: is missing, with a username set",
+      "connections.b.keytabFile: is for auth kerberos",
+      'watches[0].connection: "c" is not among the connections; did you mean `a`?',
+      expect.stringMatching(/^gateway.auth.mode: "none" is for loopback/),
+    ]);
+  });
+
+  it("a rule has nothing to say of what is a problem already", () => {
+    // Each of these would break a rule as its default.
+    expect(problems("connections: { a: { server: s, share: x, username: 5 } }")).toHaveLength(1);
+    expect(problems("connections: { a: { server: s, share: x, auth: krb, keytabFile: /k } }")).toHaveLength(
+      1,
+    );
+    expect(problems("conections: { a: {} }\nwatches: [ { connection: a, path: / } ]")).toHaveLength(1);
+    expect(problems("gateway: { host: 0.0.0.0, auth: { mode: oauth } }")).toHaveLength(1);
+    expect(problems("gateway: { auth: { mode: jwt, jwksUrl: 5 } }")).toHaveLength(1);
+    expect(problems("gateway: [", { SMB2NATS_GATEWAY_HOST: "0.0.0.0" }).join()).not.toContain("loopback");
+  });
+
+  it("a bad name of a connection hides nothing below it", () => {
+    const lines = problems(
+      "connections: { NAS1: { server: s, share: '//s/x', username: u, password: hunter2 }, __proto__: { stat: yes }, b.c: 5 }",
+    );
+    expect(lines).toEqual([
+      "connections.b.c: 5 is not a map of settings",
+      expect.stringMatching(/^connections.NAS1: the name is not/),
+      expect.stringMatching(/^connections.__proto__: the name is not/),
+      expect.stringMatching(/^connections.b.c: the name is not/),
+      "connections.NAS1.password: is not a known key; did you mean `connections.NAS1.passwordFile`?",
+      expect.stringMatching(/^connections.NAS1.share: "\/\/s\/x" is not/),
+      "connections.__proto__.server: is missing",
+      "connections.__proto__.share: is missing",
+      'connections.__proto__.stat: "yes" is neither true nor false',
+      expect.stringMatching(/^connections.__proto__.username: is missing/),
+    ]);
+  });
+
+  it("in YAML: merge keys are read, other encodings and second documents are told", () => {
+    const { config } = load(
+      "connections:\n  a: &a { server: s, share: x, username: u, passwordFile: /p }\n  b: { <<: *a, share: y }\n",
+    );
+    expect(config.connections["b"]).toMatchObject({ server: "s", share: "y", passwordFile: "/p" });
+    expect(problems("http: { port: 1 }\n---\nhttp: { port: 2 }\n")).toEqual([
+      expect.stringMatching(/: line 2, column 1: a second document begins here \(---\), and one is read$/),
+    ]);
+    expect(load("---\nhttp: { port: 1 }\n").config.http.port).toBe(1);
+    for (const bytes of [
+      Buffer.from("\ufeffhttp: { port: 1 }", "utf16le"),
+      Buffer.from("http: { port: 1 }", "utf16le"),
+      Buffer.from("http: { host: \xfc }", "latin1"),
+    ]) {
+      const file = join(folder, "bytes.yaml");
+      writeFileSync(file, bytes);
+      expect(() => loadConfig({ file, env: {} })).toThrow(/is not UTF-8 text/);
+    }
+    expect(load("\ufeffhttp: { port: 1 }").config.http.port).toBe(1);
   });
 
   it("two dozen of them in one file: a line each, with key, value, reason and the nearest key", async () => {
