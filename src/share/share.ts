@@ -59,7 +59,7 @@ export class Share {
           referred: true,
         }),
     });
-    this.source = new SmbDirectorySource(this.#pool, options);
+    this.source = new SmbDirectorySource(this.#pool, { ...options, clock: smb.clock ?? systemClock });
     this.#watcher = new ShareWatcher(this.source, options.watch, options.surroundings);
     this.watches = this.#watcher;
   }

@@ -1,4 +1,5 @@
 import { waitFor } from "../base/async.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
 import { describeError } from "../base/errors.ts";
 import type { CanonicalPath } from "../base/path.ts";
 import { ShareCapabilities } from "../codec/msg/tree-connect.ts";
@@ -30,6 +31,7 @@ export interface SourceOptions {
    * and found by either. Default true. Off: exactly as the server has them.
    */
   readonly mapReserved?: boolean;
+  readonly clock?: Clock;
 }
 
 /** A share, alone or with what its DFS links lead to. */
@@ -39,10 +41,18 @@ export type SourcePool = Pick<SmbPool, "ready" | "openDirectory" | "list" | "sta
 export class SmbDirectorySource implements DirectorySource {
   readonly #pool: SourcePool;
   readonly #mapped: boolean;
+  readonly #clock: Clock;
 
-  constructor(pool: SourcePool, { mapReserved = true }: SourceOptions = {}) {
+  constructor(pool: SourcePool, { mapReserved = true, clock = systemClock }: SourceOptions = {}) {
     this.#pool = pool;
     this.#mapped = mapReserved;
+    this.#clock = clock;
+  }
+
+  serverTime(): bigint | undefined {
+    const told = this.#pool.info().server?.clock;
+    if (told === undefined || told.time === 0n) return undefined;
+    return told.time + BigInt(Math.round((this.#clock.monotonic() - told.at) * 10_000));
   }
 
   get traits(): SourceTraits {

@@ -9,6 +9,12 @@ import type { Dialect } from "./options.ts";
  */
 export type ServerKind = "windows" | "samba" | "unknown";
 
+/** A time (FILETIME) and the monotonic ms of ours when it was told. */
+export interface ServerClock {
+  readonly time: bigint;
+  readonly at: number;
+}
+
 /** What was learnt of a server and a share while connecting. */
 export interface ServerInfo {
   readonly dialect: Dialect;
@@ -27,6 +33,8 @@ export interface ServerInfo {
   readonly kind: ServerKind;
   /** `major.minor.build` as the login mechanism tells it, where it does. */
   readonly version: string | undefined;
+  /** What its clock said when it was met. */
+  readonly clock?: ServerClock | undefined;
   /** Where the share is, when a DFS referral led there from the configured server. */
   readonly location?: DfsLocation | undefined;
   /** How we logged in. */

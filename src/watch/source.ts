@@ -24,6 +24,8 @@ export interface DirectorySource {
   reachable(options: ReachOptions): Promise<void>;
   /** Resolves when everything has been heard that the server had sent until now, on every connection. @throws SourceError */
   roundTrip(options: { readonly signal?: AbortSignal | undefined }): Promise<void>;
+  /** The server's clock (FILETIME); `undefined` where it is not known. */
+  serverTime?(): bigint | undefined;
   /** What the server is like, known once connected. */
   readonly traits: SourceTraits;
 }

@@ -333,6 +333,10 @@ export class FakeShare implements DirectorySource {
     return this.infoOf(this.#look(path));
   }
 
+  serverTime(): bigint {
+    return 133_000_000_000_000_000n + BigInt(Math.trunc(this.#clock.monotonic() * 10_000));
+  }
+
   async roundTrip({ signal }: { readonly signal?: AbortSignal | undefined }): Promise<void> {
     await this.#answer("/", signal);
   }
@@ -416,7 +420,7 @@ export class FakeShare implements DirectorySource {
   }
 
   #make(type: "file" | "directory", name: string): FakeNode {
-    this.#time += 10_000n;
+    this.#advance();
     return {
       id: this.#nextId++,
       created: this.#time,
@@ -445,8 +449,14 @@ export class FakeShare implements DirectorySource {
     return node;
   }
 
+  /** Times never repeat. */
+  #advance(): void {
+    const now = this.serverTime();
+    this.#time = now > this.#time ? now : this.#time + 10_000n;
+  }
+
   #stamp(node: FakeNode, content = true): void {
-    this.#time += 10_000n;
+    this.#advance();
     node.modified = this.#time;
     node.modifiedAt = this.#clock.monotonic();
     if (content) node.changedAt = ++this.tick;

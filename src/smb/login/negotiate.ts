@@ -18,6 +18,7 @@ import {
 } from "../../crypto/signing.ts";
 import { SmbProtocolError, SmbSecurityError, SmbStatusError } from "../errors.ts";
 import { type ConnectionOptions, DIALECTS, type Dialect, dialectName } from "../options.ts";
+import type { ServerClock } from "../server-info.ts";
 import type { Connection } from "../wire/connection.ts";
 import { HandshakeCall } from "../wire/request.ts";
 
@@ -36,6 +37,7 @@ export interface Negotiated {
   readonly serverCapabilities: number;
   readonly serverSecurityMode: number;
   readonly serverStartTime: bigint;
+  readonly serverClock: ServerClock;
   /** Bytes. */
   readonly maxTransactSize: number;
   /** The server's SPNEGO hint; may be empty. */
@@ -103,6 +105,7 @@ export async function negotiate(
     serverCapabilities: response.capabilities,
     serverSecurityMode: response.securityMode,
     serverStartTime: response.serverStartTime,
+    serverClock: { time: response.systemTime, at: connection.options.clock.monotonic() },
     maxTransactSize: response.maxTransactSize,
     securityBuffer: response.securityBuffer,
     preauth: PreauthHash.initial.update(call.sentMessage ?? new Uint8Array(0)).update(message),

@@ -49,6 +49,7 @@ export class Tree {
       dialect: negotiated.dialect,
       signing: { active: security.signing, algorithm: security.signingAlgorithm },
       encryption: { active: security.sealing, cipher: security.cipher },
+      clock: negotiated.serverClock,
       serverGuid: Buffer.from(negotiated.serverGuid).toString("hex"),
       capabilities: negotiated.serverCapabilities,
       maxTransactSize: negotiated.maxTransactSize,

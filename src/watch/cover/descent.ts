@@ -99,6 +99,19 @@ export class Descent {
     } else this.expand(node, false, node.snapshot?.directories() ?? []);
   }
 
+  /** Something in this directory may go by another name than was told: it is listed and compared. */
+  compare(node: Node): void {
+    const { plan, placement, rescanner, doubtful, signal } = this.#context;
+    const { path } = node;
+    if (plan.treeFor(path) === undefined) {
+      placement.handleOf(path)?.doubt("timer");
+      return;
+    }
+    rescanner.rescan({ path, recursive: false }, AFRESH, signal).catch(() => {
+      if (!signal.aborted) doubtful(path);
+    });
+  }
+
   /** Mode, owner or times of a directory have changed: whoever was refused may come in now. */
   touched(node: Node): void {
     const { directory } = node.attachment ?? {};

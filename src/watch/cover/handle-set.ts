@@ -9,11 +9,15 @@ import { takesSecondLook } from "../handle/second-look.ts";
 import type { ResolvedOptions, Surroundings } from "../options.ts";
 import { type Gate, Pacer } from "../pacing.ts";
 import { Picture, type PictureNode } from "../picture/picture.ts";
-import { Identification } from "../rescan/identification.ts";
+import { ageMs, Habits } from "../rescan/habits.ts";
+import { type Findings, Identification } from "../rescan/identification.ts";
 import { LinkLoops } from "../rescan/link-loops.ts";
 import { LookupQueue } from "../rescan/lookup-queue.ts";
+import { ModifiedNames } from "../rescan/modified-names.ts";
 import type { NameLookup } from "../rescan/name-lookup.ts";
+import { RecentDirectories } from "../rescan/recent-directories.ts";
 import { Rescanner } from "../rescan/rescanner.ts";
+import { UnlistedNames } from "../rescan/unlisted-names.ts";
 import type { DirectorySource, EntryInfo, SourceError } from "../source.ts";
 import { CoverPlan } from "./cover-plan.ts";
 import { AFRESH, Descent } from "./descent.ts";
@@ -92,14 +96,25 @@ export class HandleSet implements HandleHost {
         for (const active of this.#interests.covering(path)) this.#refresh(active);
       },
     });
-    const identity = new Identification<NodeHandles>(lookup, this.picture, signal, {
+    const habits = new Habits();
+    const names: Findings<NodeHandles> = {
+      listed: ({ modified }) => habits.listed(ageMs(source.serverTime?.(), modified)),
+      emerged: (node, entries) => this.#announcer.emerged(node, entries),
       isDirectory: (node, name, { fileId }) => {
         node.ensure(name).fileId = fileId ?? "none";
         this.#announcer.enter(node, name);
       },
-      doubtful: (path) => this.#doubtful(path),
+      doubtful: (node) => this.#doubtful(node.path),
+    };
+    const services = { lookup, picture: this.picture, clock, signal, habits };
+    const unlisted = new UnlistedNames<NodeHandles>(services, {
+      ...names,
+      vanished: (node, gone) => this.#announcer.vanished(node, gone),
+      compare: (node) => this.#descent.compare(node),
     });
-    this.#lookups = new LookupQueue(clock, signal, (node, names) => identity.find(node, names));
+    const identity = new Identification<NodeHandles>(lookup, this.picture, signal, unlisted, names);
+    this.#lookups = new LookupQueue(clock, signal, (node, asked) => identity.find(node, asked));
+    const samples = new ModifiedNames<NodeHandles>(services, (node, asked) => identity.confirm(node, asked));
     this.#announcer = new Announcer(this.picture, this.#interests, clock, key, {
       left: (node) => {
         this.#placement.withdraw(node);
@@ -114,14 +129,19 @@ export class HandleSet implements HandleHost {
       poke: (node) => this.#poke(node),
       touched: (node) => this.#descent.touched(node),
       entered: (node) => this.#descent.entered(node),
-      enquire: (node, names) => this.#lookups.add(node, names),
+      enquire: (node, asked, urgent) => this.#lookups.add(node, asked, urgent),
+      modified: (node, name) => samples.add(node, name),
     });
+    const looks = new Pacer(clock, LOOKS_PER_SECOND);
+    const recent = new RecentDirectories<NodeHandles>(source, services, looks, names);
     this.#rescanner = new Rescanner(
       source,
       options,
       { picture: this.picture, gate, clock, loops: this.#loops },
       {
         differences: (node, via, changes) => this.#announcer.differences(node, via, changes),
+        pictured: (node, modified, first) => recent.listed(node, modified, first),
+        keeps: (node, missing, asking) => unlisted.keeps(node, missing, asking),
         expands: (node) => this.#descent.expander(node) !== undefined,
         listed: (node, silent, directories) => {
           this.#descent.cleared(node.path);

@@ -5,7 +5,9 @@ import type { Change, ResyncScope, Via, WatchEvent } from "../events.ts";
 import { type Announcement, concerns, type Gap, gapOfUnseenLoss, mayMoveAlong } from "../gap-rules.ts";
 import type { Picture, PictureNode } from "../picture/picture.ts";
 import { EntryFlag, Snapshot } from "../picture/snapshot.ts";
+import type { DirectoryEntry } from "../source.ts";
 import type { ActiveInterest, InterestIndex } from "./active-interest.ts";
+import { heard } from "./concealed.ts";
 
 /** What follows from a change besides telling it. */
 export interface Followers<T> {
@@ -22,8 +24,13 @@ export interface Followers<T> {
   touched(node: PictureNode<T>): void;
   /** A directory has been told as new, or may have been replaced: watch it, then list it. */
   entered(node: PictureNode<T>): void;
-  /** Names told as new of which nobody knows what they are. */
-  enquire(node: PictureNode<T>, names: readonly string[]): void;
+  /**
+   * Names told as new of which nobody knows what they are; and others that may be on a listing by now. `urgent`: what
+   * they are decides what is watched, or what is told.
+   */
+  enquire(node: PictureNode<T>, names: readonly string[], urgent: boolean): void;
+  /** What consumers have was modified: it may have been hidden by that. */
+  modified(node: PictureNode<T>, name: string): void;
 }
 
 /** Events stay of a size that a message can carry, whatever a comparison finds. */
@@ -64,13 +71,44 @@ export class Announcer<T> {
       for (const change of changes) this.#pass(node, change);
       return;
     }
+    const told: Change[] = [];
+    const doubted: string[] = [];
+    for (const each of changes) {
+      const { tell, ask } = heard(node, each, this.#clock.monotonic());
+      doubted.push(...ask);
+      for (const change of tell) {
+        told.push(change);
+        node.apply(change);
+        this.#structure(node, change);
+        if (change.action === "modified") this.#modified(node, change.name);
+      }
+    }
+    if (told.length > 0) this.#tell(node, "notify", told);
+    if (doubted.length > 0) this.#followers.enquire(node, doubted, true);
+  }
+
+  #modified(node: PictureNode<T>, name: string): void {
+    const child = node.child(name);
+    if (child !== undefined) this.#followers.touched(child);
+    this.#followers.modified(node, name);
+  }
+
+  /** Listings show names that consumers do not have: they were hidden until now. */
+  emerged(node: PictureNode<T>, entries: readonly DirectoryEntry[]): void {
+    const changes = entries.map(({ name }): Change => ({ action: "added", name }));
+    for (const change of changes) node.apply(change);
+    for (const entry of entries) node.snapshot?.put(entry);
+    this.#tell(node, "rescan", changes);
+  }
+
+  /** Consumers have names that no listing shows. */
+  vanished(node: PictureNode<T>, names: readonly string[]): void {
+    const changes = names.map((name): Change => ({ action: "removed", name }));
     for (const change of changes) {
       node.apply(change);
       this.#structure(node, change);
-      const child = change.action === "modified" ? node.child(change.name) : undefined;
-      if (child !== undefined) this.#followers.touched(child);
     }
-    this.#tell(node, "notify", changes);
+    this.#tell(node, "rescan", changes);
   }
 
   /** Below a directory that is too large, nothing was listed: what a recursive handle tells is passed on as it comes. */
@@ -85,6 +123,7 @@ export class Announcer<T> {
   /** What a comparison found; `node.snapshot` is the new one already. */
   differences(node: PictureNode<T>, via: Via, changes: readonly Change[]): void {
     for (const change of changes) {
+      if (change.action === "added") node.reveal(change.name);
       for (const name of [change.oldName, change.name]) {
         const child = name === undefined || change.action === "added" ? undefined : node.child(name);
         if (child !== undefined && change.action !== "modified") this.#unseen(child);
@@ -241,25 +280,23 @@ export class Announcer<T> {
     const unknown: string[] = [];
     for (const name of fresh) {
       const child = node.child(name);
-      if (!recursive) {
-        if (child !== undefined) for (const below of child.walk()) this.#followers.poke(below);
-        continue;
-      }
+      if (!recursive && child !== undefined) for (const below of child.walk()) this.#followers.poke(below);
       const mark = node.snapshot?.get(name);
       if (mark === undefined && !node.blind) continue;
-      if (mark === undefined) {
+      if (mark === undefined && recursive) {
         node.unidentified ??= new Set();
         node.unidentified.add(name);
       }
       if (mark === undefined || (mark.flags & EntryFlag.known) === 0) unknown.push(name);
-      else if ((mark.flags & (EntryFlag.directory | EntryFlag.link)) === EntryFlag.directory)
+      else if (recursive && (mark.flags & (EntryFlag.directory | EntryFlag.link)) === EntryFlag.directory)
         this.enter(node, name);
     }
-    if (unknown.length > 0) this.#followers.enquire(node, unknown);
+    if (unknown.length > 0) this.#followers.enquire(node, unknown, recursive);
   }
 
   /** `name` turned out to be a directory. Nothing of its contents has been told yet, or it moved with them. */
   enter(parent: PictureNode<T>, name: string): void {
+    if (!this.#interests.covering(parent.path).some(({ interest }) => interest.recursive)) return;
     const node = parent.ensure(name);
     node.spell(`/${name}`);
     const mark = parent.snapshot?.get(name);

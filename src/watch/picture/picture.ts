@@ -7,6 +7,19 @@ export interface Names {
   has(name: string): boolean;
 }
 
+/** A name that the server speaks of and no listing shows. */
+export interface Unlisted {
+  /** Consumers have it. */
+  readonly told: boolean;
+  /** It can be opened by name; `undefined`: nobody has tried. */
+  readonly opens: boolean | undefined;
+  /** Monotonic ms when that was found. */
+  readonly since: number;
+}
+
+/** Hidden names of one directory that are remembered. */
+const MOST_UNLISTED = 1_000;
+
 /** How names of one share become keys. */
 class Naming {
   readonly #sensitive: boolean;
@@ -49,6 +62,8 @@ export class PictureNode<T> {
   blind = false;
   /** While blind: names that were told as new, of which nobody knows yet what they are. */
   unidentified: Set<string> | undefined;
+  /** Names that no listing shows. */
+  unlisted: Map<string, Unlisted> | undefined;
   /** Last write of the directory itself when it was last listed (FILETIME). `undefined`: new, or moved since. */
   dirModified: bigint | undefined;
   /** Taken over from an earlier owner, or found below such, and not compared with a listing since. */
@@ -167,7 +182,24 @@ export class PictureNode<T> {
     for (const child of this.children()) yield* child.walk();
   }
 
+  /** Takes note that no listing shows a name; what consumers do not have is in the snapshot no more. */
+  conceal(name: string, how: Unlisted): void {
+    this.unlisted ??= new Map();
+    if (this.unlisted.has(name) || this.unlisted.size < MOST_UNLISTED) this.unlisted.set(name, how);
+  }
+
+  /** A listing shows it. Returns whether consumers are to be told: whoever has listed meanwhile does not have it. */
+  reveal(name: string): boolean {
+    return this.unlisted?.delete(name) === true;
+  }
+
+  /** Consumers do not have this name, although it has been spoken of. */
+  isConcealed(name: string): boolean {
+    return this.unlisted?.get(name)?.told === false;
+  }
+
   forget(): void {
+    this.unlisted = undefined;
     this.snapshot = undefined;
     this.blind = false;
     this.dirModified = undefined;

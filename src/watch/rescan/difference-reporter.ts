@@ -16,10 +16,16 @@ import { EntryFlag, type Snapshot, UNKNOWN } from "../picture/snapshot.ts";
 import type { SourceError } from "../source.ts";
 import type { Listing } from "./scanner.ts";
 
+const NONE: ReadonlySet<string> = new Set();
+
 /** Who hears what a rescan finds. */
 export interface RescanReport<T> {
   /** `node.snapshot` has been replaced; these are the differences. */
   differences(node: PictureNode<T>, via: Via, changes: readonly Change[]): void;
+  /** The picture is that of the listing; `first`: until now there was none that we had taken. */
+  pictured(node: PictureNode<T>, modified: bigint, first: boolean): void;
+  /** Names that are missing from a listing, and are hidden rather than gone. @throws SourceError, AbortedError */
+  keeps(node: PictureNode<T>, names: readonly string[], signal: AbortSignal): Promise<ReadonlySet<string>>;
   /** Somebody asked for this directory by its path. */
   asked(node: PictureNode<T>): boolean;
   /** Sub-directories have handles of their own. */
@@ -136,8 +142,10 @@ export class DifferenceReporter<T> {
           }
           this.#tellGap(listed, doubt);
         }
+        const first = node.inherited || node.dirModified === undefined;
+        this.#report.pictured(node, listing.modified, first);
         node.inherited = false;
-        node.dirModified = listed.listing.modified;
+        node.dirModified = listing.modified;
         node.rescannedAt = listed.begunAt;
         node.listing = listed.number;
       } else if (doubt !== undefined) this.#report.gap(node, doubt);
@@ -148,7 +156,26 @@ export class DifferenceReporter<T> {
   async #compare(listed: Listed<T>, before: Snapshot, signal: AbortSignal): Promise<News<T>> {
     const after = reconcile(before, listed.listing.snapshot, listed.log);
     const changes = await this.#breather.run(diffSteps(before, after), signal);
-    return { listed, path: listed.path, before, after, changes };
+    const hidden = await this.#hidden(listed, changes, signal);
+    for (const name of hidden) after.set(name, before.get(name) ?? UNKNOWN);
+    const told = hidden.size === 0 ? changes : changes.filter(({ name }) => !hidden.has(name));
+    return { listed, path: listed.path, before, after, changes: told };
+  }
+
+  /** Removals that are none. */
+  async #hidden(
+    { node }: Listed<T>,
+    changes: readonly Change[],
+    signal: AbortSignal,
+  ): Promise<ReadonlySet<string>> {
+    const added = new Set<string>();
+    const removed: string[] = [];
+    for (const { action, name } of changes) {
+      if (action === "removed") removed.push(name);
+      else if (action === "added") added.add(name);
+    }
+    const missing = removed.filter((name) => !added.has(name));
+    return missing.length === 0 ? NONE : this.#report.keeps(node, missing, signal);
   }
 
   async #tellDifferences(

@@ -1,8 +1,16 @@
+import { sleep } from "../../base/async.ts";
 import type { Clock } from "../../base/clock.ts";
 import { QuietPeriod } from "../quiet-period.ts";
 import { STAT_AT_MOST } from "./name-lookup.ts";
 
+/** Names that are only to be confirmed are gathered so long: what is written and renamed at once is gone by then. */
+const GATHER_MS = 500;
+/** A burst may last so long before what it has brought is listed in its midst. */
+const BURST_MS = 30_000;
+
 interface Waiting {
+  /** Somebody waits for the answer. */
+  urgent: boolean;
   readonly names: Set<string>;
   readonly quiet: QuietPeriod;
 }
@@ -43,11 +51,16 @@ export class LookupQueue<Directory> {
     this.#errands.delete(entry);
   }
 
-  add(directory: Directory, names: readonly string[]): void {
+  /**
+   * @param urgent - what they are decides what is watched. Else it is only to be confirmed that they are there: those of
+   *   half a second go together, and many wait for the end of a burst, however long that is.
+   */
+  add(directory: Directory, names: Iterable<string>, urgent = true): void {
     const known = this.#waiting.get(directory);
-    const waiting = known ?? { names: new Set(), quiet: new QuietPeriod(this.#clock) };
+    const waiting = known ?? { urgent, names: new Set(), quiet: new QuietPeriod(this.#clock) };
     for (const name of names) waiting.names.add(name);
     waiting.quiet.heard();
+    waiting.urgent ||= urgent;
     if (known !== undefined) return;
     this.#waiting.set(directory, waiting);
     // Ends by itself, or because we were stopped.
@@ -55,9 +68,12 @@ export class LookupQueue<Directory> {
   }
 
   /** @throws AbortedError */
-  async #run(directory: Directory, { names, quiet }: Waiting): Promise<void> {
+  async #run(directory: Directory, waiting: Waiting): Promise<void> {
+    const { names, quiet } = waiting;
     while (names.size > 0) {
-      if (names.size > STAT_AT_MOST) await quiet.wait(0, this.#signal);
+      if (!waiting.urgent) await sleep(GATHER_MS, { signal: this.#signal, clock: this.#clock });
+      if (names.size > STAT_AT_MOST) await quiet.wait(waiting.urgent ? 0 : BURST_MS, this.#signal);
+      waiting.urgent = false;
       const now = [...names];
       names.clear();
       await this.#ask(directory, now);

@@ -1,7 +1,13 @@
 import { throwIfAborted } from "../../base/async.ts";
 import { type CanonicalPath, joinPath } from "../../base/path.ts";
 import { forEachAtOnce, type Gate } from "../pacing.ts";
-import { type DirectoryEntry, type DirectorySource, type EntryInfo, SourceError } from "../source.ts";
+import {
+  type DirectoryEntry,
+  type DirectorySource,
+  type EntryInfo,
+  type ListOptions,
+  SourceError,
+} from "../source.ts";
 
 /** Above this many names in one directory, one listing costs less than asking for each. */
 export const STAT_AT_MOST = 16;
@@ -64,14 +70,32 @@ export class NameLookup {
     names: readonly string[],
     signal: AbortSignal,
   ): Promise<ReadonlyMap<string, DirectoryEntry> | undefined> {
-    const found = new Map<string, DirectoryEntry>();
     const wanted = new Set(names);
-    const leave = await this.#gate.enter(signal);
+    const few = wanted.size <= STAT_AT_MOST ? { only: [...wanted] } : {};
+    const found = await this.#pick(path, (name) => wanted.has(name), { signal, ...few });
+    return found === undefined ? undefined : new Map(found.map((entry) => [entry.name, entry]));
+  }
+
+  /** What a listing shows besides known names. @throws SourceError, AbortedError */
+  async others(
+    path: CanonicalPath,
+    isKnown: (name: string) => boolean,
+    signal: AbortSignal,
+  ): Promise<readonly DirectoryEntry[]> {
+    return (await this.#pick(path, (name) => !isKnown(name), { signal })) ?? [];
+  }
+
+  async #pick(
+    path: CanonicalPath,
+    isWanted: (name: string) => boolean,
+    options: ListOptions & { readonly signal: AbortSignal },
+  ): Promise<DirectoryEntry[] | undefined> {
+    const leave = await this.#gate.enter(options.signal);
+    const found: DirectoryEntry[] = [];
     try {
-      const few = wanted.size <= STAT_AT_MOST ? { only: [...wanted] } : {};
-      for await (const page of this.#source.list(path, { signal, ...few })) {
-        throwIfAborted(signal);
-        for (const entry of page) if (wanted.has(entry.name)) found.set(entry.name, entry);
+      for await (const page of this.#source.list(path, options)) {
+        throwIfAborted(options.signal);
+        for (const entry of page) if (isWanted(entry.name)) found.push(entry);
       }
       return found;
     } catch (error) {

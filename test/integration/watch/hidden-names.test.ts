@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -13,7 +13,17 @@ const root = userInfo().uid === 0;
 /** Modes have to mean something: nothing is refused to root. */
 const MODES = { "force user": root ? "nobody" : userInfo().username };
 
-const SHARES = { plain: MODES, links: {}, pairs: {} } as const;
+const SHARES = {
+  plain: MODES,
+  links: {},
+  pairs: {},
+  veto: { "veto files": "/._*/" },
+  fresh: { "hide new files timeout": "3" },
+  unreadable: { ...MODES, "hide unreadable": "yes" },
+} as const;
+
+/** As docs/watching.md has it: two seconds, and what a busy machine takes. */
+const SOON = { timeoutMs: 10_000 };
 
 let samba: Samba;
 beforeAll(async () => {
@@ -108,6 +118,62 @@ describe("what a server hides", () => {
     for (const name of ["x", "X"]) writeFileSync(join(dir, "a", name, "file"), "x");
     await until("both again", () =>
       ["added /a/x/file", "added /a/X/file"].every((line) => told.includes(line)),
+    );
+  });
+
+  it("what is told and never listed is told to be gone, and not told any more", async () => {
+    await using watched = await watch("veto");
+    const { dir, told } = watched;
+    symlinkSync("nobody@host:1", join(dir, ".#doc.txt"));
+    writeFileSync(join(dir, "._pic.jpg"), "fork");
+    writeFileSync(join(dir, "doc.txt"), "x");
+    await until("the link to be gone", () => told.includes("removed /.#doc.txt"), SOON);
+    await until("the vetoed file to be gone", () => told.includes("removed /._pic.jpg"), SOON);
+    const before = told.length;
+    for (let i = 0; i < 5; i++) writeFileSync(join(dir, "._pic.jpg"), `fork ${i}`);
+    rmSync(join(dir, ".#doc.txt"));
+    symlinkSync("nobody@host:2", join(dir, ".#doc.txt"));
+    writeFileSync(join(dir, "end"), "x");
+    await until("the end", () => told.includes("added /end"));
+    expect(told.slice(before).join()).not.toMatch(/\._|\.#/);
+    // The target comes: it is a file like any other from then on.
+    writeFileSync(join(dir, "nobody@host:2"), "x");
+    await until("the file behind the link", () => told.includes("added /.#doc.txt"), { timeoutMs: 40_000 });
+  });
+
+  it("what is hidden for being new is told when it is shown, and never told to be gone", async () => {
+    const dir = samba.path("fresh");
+    writeFileSync(join(dir, "early"), "x");
+    await using watched = await watch("fresh");
+    const { told } = watched;
+    mkdirSync(join(dir, "job"));
+    writeFileSync(join(dir, "job", "1.txt"), "x");
+    await until("what was just made", () => told.includes("added /job/1.txt"));
+    await until("what was there before", () => told.includes("added /early"));
+    expect(told.join()).not.toContain("removed");
+  });
+
+  it("what becomes unreadable is told to be gone, and what becomes readable is told", async () => {
+    const dir = samba.path("unreadable");
+    writeFileSync(join(dir, "old"), "x", { mode: 0o644 });
+    await using watched = await watch("unreadable");
+    const { told } = watched;
+    chmodSync(join(dir, "old"), 0);
+    await until("the loss", () => told.includes("removed /old"), SOON);
+    chmodSync(join(dir, "old"), 0o644);
+    await until("the return", () => told.includes("added /old"), SOON);
+    mkdirSync(join(dir, "d"));
+    await until("the directory", () => told.includes("added /d"));
+    writeFileSync(join(dir, "d", "x"), "x");
+    await until("what is in it", () => told.includes("added /d/x"));
+    chmodSync(join(dir, "d"), 0);
+    await until("the loss of the directory", () => told.includes("removed /d"), SOON);
+    told.length = 0;
+    chmodSync(join(dir, "d"), 0o755);
+    await until(
+      "its return with what is in it",
+      () => told.includes("added /d") && told.includes("added /d/x"),
+      SOON,
     );
   });
 });

@@ -241,3 +241,149 @@ describe("names that differ by case only", () => {
     expect(events.flatMap(told)).toEqual(expect.arrayContaining(["added /Docs/x", "added /DOCS/y"]));
   });
 });
+
+describe("names that no listing shows", () => {
+  for (const recursive of [true, false]) {
+    it(`are told to be gone again, and not told any more: recursive ${recursive}`, async () => {
+      const { clock, share, watch, take } = bench();
+      await watch(recursive);
+      take();
+      // As of a link that leads nowhere.
+      share.mention("/.#doc");
+      await clock.advance(2_000);
+      expect(take()).toEqual(["added /.#doc", "removed /.#doc"]);
+      for (const action of [3, 1, 3, 2, 1, 3]) share.mention("/.#doc", action);
+      await clock.advance(5_000);
+      expect(take()).toEqual([]);
+      // It comes to be.
+      share.secretly(() => share.write("/.#doc"));
+      await clock.advance(60_000);
+      expect(take()).toContain("added /.#doc");
+    });
+  }
+
+  it("cost nothing where names come and go", async () => {
+    const { clock, share, watch, take } = bench();
+    await watch(false);
+    take();
+    const before = { ...share.calls };
+    for (let i = 0; i < 50; i++) {
+      share.write(`/${i}.tmp`);
+      share.rename(`/${i}.tmp`, "/doc");
+      await clock.advance(50);
+    }
+    await clock.advance(5_000);
+    expect(take().filter((line) => line === "removed /doc").length).toBe(49);
+    expect(share.calls.list).toBe(before.list);
+    expect(share.calls.stat - before.stat).toBe(0);
+    expect(share.calls.lookUp - before.lookUp).toBeLessThanOrEqual(7);
+  });
+
+  it("cost a burst on a plain share one listing, after it", async () => {
+    const { clock, share, watch, take } = bench();
+    await watch(false);
+    take();
+    const before = { ...share.calls };
+    for (let i = 0; i < 5_000; i++) {
+      share.write(`/${i}`);
+      if (i % 20 === 0) await clock.advance(20);
+    }
+    const during = share.calls.list + share.calls.lookUp;
+    await clock.advance(10_000);
+    expect(take().length).toBe(5_000);
+    expect(during - before.list - before.lookUp).toBeLessThanOrEqual(1);
+    expect(share.calls.list + share.calls.lookUp - during).toBeLessThanOrEqual(2);
+    expect(share.calls.stat).toBe(before.stat);
+  });
+
+  it("of a whole burst are told to be gone", async () => {
+    const { clock, share, watch, take } = bench();
+    await watch();
+    take();
+    for (let i = 0; i < 100; i++) {
+      share.write(`/${i}`);
+      share.mention(`/._${i}`);
+    }
+    await clock.advance(3_000);
+    const told = take();
+    expect(told.filter((line) => line.startsWith("removed /._")).length).toBe(100);
+    expect(told.filter((line) => line.startsWith("removed")).length).toBe(100);
+  });
+});
+
+describe("what is hidden for being new", () => {
+  it("stays told, and is found when nobody told of it", async () => {
+    const { clock, share, watch, take } = bench({}, { hideNewMs: 10_000 });
+    await clock.advance(20_000);
+    share.write("/early");
+    await clock.advance(2_000);
+    await watch();
+    share.mkdir("/job");
+    share.write("/job/1.txt");
+    await clock.advance(1_000);
+    const told = take();
+    expect(told).toEqual(expect.arrayContaining(["live", "added /job"]));
+    await clock.advance(90_000);
+    const all = [...told, ...take()];
+    expect(all).toEqual(expect.arrayContaining(["added /early", "added /job/1.txt"]));
+    expect(all.join()).not.toContain("removed");
+    // Written to again, an old file is new again.
+    share.write("/early");
+    share.overflow();
+    await clock.advance(30_000);
+    expect(take().join()).not.toContain("removed");
+  });
+
+  it("and is gone then, is told to be gone", async () => {
+    const { clock, share, watch, take } = bench({}, { hideNewMs: 10_000 });
+    await clock.advance(20_000);
+    await watch();
+    share.write("/x");
+    await clock.advance(3_000);
+    share.secretly(() => share.remove("/x"));
+    await clock.advance(10_000);
+    expect(take().slice(-2)).toEqual(["added /x", "removed /x"]);
+  });
+});
+
+describe("what is hidden for being unreadable", () => {
+  it("is told when it is shown, and gone when it no longer is", async () => {
+    const { clock, share, watch, take } = bench();
+    await watch();
+    share.write("/old");
+    await clock.advance(5_000);
+    take();
+    // The very first sign that this share hides anything.
+    share.hide("/old", "unreadable");
+    await clock.advance(5_000);
+    expect(take()).toEqual(["modified /old", "removed /old"]);
+    share.hide("/old", undefined);
+    await clock.advance(2_000);
+    expect(take()).toEqual(["added /old"]);
+    share.write("/new");
+    share.hide("/new", "unreadable");
+    await clock.advance(3_000);
+    expect(take()).toEqual(["added /new", "modified /new", "removed /new"]);
+    share.write("/new");
+    await clock.advance(3_000);
+    expect(take()).toEqual([]);
+    share.hide("/new", undefined);
+    await clock.advance(3_000);
+    expect(take()).toEqual(["added /new"]);
+  });
+
+  it("holds directories back with all that is in them", async () => {
+    const { clock, share, watch, take } = bench();
+    await watch();
+    share.mkdir("/d");
+    share.write("/d/x");
+    await clock.advance(5_000);
+    take();
+    share.hide("/d", "unreadable");
+    await clock.advance(5_000);
+    expect(take()).toEqual(["modified /d", "removed /d"]);
+    share.hide("/d", undefined);
+    await clock.advance(5_000);
+    expect(take()).toEqual(expect.arrayContaining(["added /d", "added /d/x"]));
+  });
+});

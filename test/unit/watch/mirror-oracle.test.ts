@@ -19,6 +19,8 @@ interface Scene {
   readonly openAudience?: boolean;
   /** Interests are dropped and taken up again. */
   readonly comings?: boolean;
+  /** Modes that hide files and directories come and go, and links lead nowhere. */
+  readonly hiding?: boolean;
   /** What is told waits now and then, as in an outbox, so that listings are newer than what is told after them. */
   readonly late?: boolean;
 }
@@ -136,7 +138,8 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
       else if (scene.comings === true) await leave(index);
     }
     try {
-      log.push(`${clock.monotonic().toFixed()} ${change(share, pick, random)}`);
+      const act = scene.hiding === true && random() < 0.25 ? conceal : change;
+      log.push(`${clock.monotonic().toFixed()} ${act(share, pick, random)}`);
     } catch {
       // Not every random change is possible.
     }
@@ -169,7 +172,9 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
     const audience = audiences[index] ?? [];
     for (const mirror of audience) await mirror.idle();
     const expected = share.isDirectory(interest.path) ? "live" : "gone";
-    const state = handles[index]?.state === "degraded" ? "live" : handles[index]?.state;
+    let state = handles[index]?.state === "degraded" ? "live" : handles[index]?.state;
+    // What is hidden from us is refused.
+    if (scene.hiding === true && state === "denied" && expected === "gone") state = "gone";
     if (state !== expected) {
       wrong.push(`${JSON.stringify(interest)} is ${handles[index]?.state}, should be ${expected}`);
     }
@@ -225,6 +230,20 @@ function change(share: FakeShare, pick: <T>(from: readonly T[]) => T, random: ()
   if (target === path || target.startsWith(`${path}/`) || path.startsWith(`${target}/`)) return "";
   share.rename(path, target);
   return `rename ${path} ${target}`;
+}
+
+/** Something comes to be hidden, or is shown, or is told and is nowhere. */
+function conceal(share: FakeShare, pick: <T>(from: readonly T[]) => T, random: () => number): string {
+  const path = joinPath(pick(["/", "/a", "/a/b", "/c"]), pick(["d", "e", "f"]));
+  const dice = random();
+  if (dice < 0.4) {
+    if (share.exists(path)) return "";
+    share.mention(path, pick([1, 2, 3]));
+    return `mention ${path}`;
+  }
+  const how = dice < 0.7 ? "unreadable" : undefined;
+  share.hide(path, how);
+  return `hide ${path} ${how}`;
 }
 
 function inject(share: FakeShare, fault: Fault, clock: ManualClock, random: () => number): void {
@@ -511,6 +530,33 @@ const scenes: Record<string, Scene> = {
     openAudience: true,
     late: true,
     watcher: { maxEntries: 3 },
+    interests: [{ path: "/", recursive: true }],
+    faults: FAULTS,
+  },
+  "a server that hides, one directory": {
+    hiding: true,
+    interests: [{ path: "/", recursive: false }],
+    faults: FAULTS,
+  },
+  "a server that hides, one handle per directory": {
+    hiding: true,
+    interests: [
+      { path: "/", recursive: true },
+      { path: "/a", recursive: false },
+    ],
+    faults: FAULTS,
+  },
+  "a server that hides, one recursive handle": {
+    hiding: true,
+    watcher: { cover: "tree" },
+    interests: [
+      { path: "/", recursive: true },
+      { path: "/a", recursive: true },
+    ],
+    faults: FAULTS,
+  },
+  "a server that hides what is new": {
+    share: { hideNewMs: 10_000, traits: { settleScanMs: 1_500 } },
     interests: [{ path: "/", recursive: true }],
     faults: FAULTS,
   },

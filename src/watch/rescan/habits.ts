@@ -1,0 +1,35 @@
+/** Milliseconds between two FILETIMEs; `undefined` where the server's clock is not known. */
+export function ageMs(now: bigint | undefined, then: bigint): number | undefined {
+  return now === undefined ? undefined : Number((now - then) / 10_000n);
+}
+
+/** What a share has shown of itself: whether it is worth the requests to ask more than once. */
+export class Habits {
+  readonly #hiding = new AbortController();
+  #showsNew = false;
+
+  /** Names that were told, or listed before, and could be opened, or not, have been missing from listings. */
+  get hides(): boolean {
+    return this.#hiding.signal.aborted;
+  }
+
+  /** Aborted as soon as `hides`. */
+  get hiding(): AbortSignal {
+    return this.#hiding.signal;
+  }
+
+  /** What has just been made is listed at once. */
+  get showsNew(): boolean {
+    return this.#showsNew;
+  }
+
+  hid(): void {
+    this.#hiding.abort();
+    this.#showsNew = false;
+  }
+
+  /** @param ageMs since its last change, by the server's clock; `undefined` where that is not known */
+  listed(ageMs: number | undefined): void {
+    if (!this.hides && ageMs !== undefined && ageMs < 2_000) this.#showsNew = true;
+  }
+}

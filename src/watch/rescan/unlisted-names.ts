@@ -1,0 +1,214 @@
+import { Backoff, sleep } from "../../base/async.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Picture, PictureNode, TouchLog } from "../picture/picture.ts";
+import { EntryFlag } from "../picture/snapshot.ts";
+import type { DirectoryEntry, EntryInfo } from "../source.ts";
+import type { Habits } from "./habits.ts";
+import type { NameLookup } from "./name-lookup.ts";
+
+/** What follows from what a name turned out to be. */
+export interface NameReport<T> {
+  /** Listed, and consumers do not have it. */
+  emerged(node: PictureNode<T>, entries: readonly DirectoryEntry[]): void;
+  /** Consumers have it; no listing shows it, and it cannot be opened. */
+  vanished(node: PictureNode<T>, names: readonly string[]): void;
+  /** Told as new, a directory: watch it. */
+  isDirectory(node: PictureNode<T>, name: string, info: EntryInfo): void;
+  /** What was said about this directory does not add up, or nobody could say. */
+  doubtful(node: PictureNode<T>): void;
+  /** Something in it may go by another name: list it, and compare. */
+  compare(node: PictureNode<T>): void;
+}
+
+/** What those who look names up have in common. */
+export interface NameServices<T> {
+  readonly lookup: NameLookup;
+  readonly picture: Picture<T>;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly habits: Habits;
+}
+
+/** What takes a name away, or shows it, is told by then: most names that are not listed have gone again. */
+const GRACE_MS = 500;
+const FIRST_LOOK_MS = 1_000;
+const LAST_LOOK_MS = 60_000;
+/** So long a name that opens and is not listed stays told: until then it may only be new (`hide new files timeout`). */
+const KEPT_MS = 120_000;
+/** So long a name that does not even open is looked for: a link whose target may come, a file that may be shown. */
+const WANTED_MS = 600_000;
+/** Names of one directory that are missing from a listing, and are opened by name before their removal is told. */
+const OPENED_BEFORE_REMOVAL = 64;
+const SAMPLE = 4;
+
+/**
+ * Names that a server speaks of and no listing shows. Samba tells of dangling links, of vetoed and unreadable files and
+ * of files that `hide new files timeout` keeps back, as of any other; listings leave them out. Consumers are to have what
+ * they would list: a name that stays unlisted is told to be removed, unless it can be opened, which says that
+ * it is hidden for a while. What is shown later is found by looking again.
+ */
+export class UnlistedNames<T> {
+  readonly #lookup: NameLookup;
+  readonly #picture: Picture<T>;
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal;
+  readonly #habits: Habits;
+  readonly #report: NameReport<T>;
+  /** Directories that are looked at again from time to time, and how to begin anew with short pauses. */
+  readonly #looking = new Map<PictureNode<T>, Backoff>();
+
+  constructor(services: NameServices<T>, report: NameReport<T>) {
+    this.#lookup = services.lookup;
+    this.#picture = services.picture;
+    this.#clock = services.clock;
+    this.#signal = services.signal;
+    this.#habits = services.habits;
+    this.#report = report;
+  }
+
+  /** A lookup has not found these. Never rejects. */
+  async missed(node: PictureNode<T>, names: readonly string[]): Promise<void> {
+    const log: TouchLog = new Map();
+    node.logs.add(log);
+    try {
+      await sleep(GRACE_MS, { signal: this.#signal, clock: this.#clock });
+      await this.#judge(node, names.filter(isOpen(node, log)), log);
+    } catch {
+      if (!this.#signal.aborted) this.#report.doubtful(node);
+    } finally {
+      node.logs.delete(log);
+    }
+  }
+
+  /**
+   * Which of the names that a listing no longer shows are hidden rather than gone. All are asked for where that is known
+   * to happen, of many a sample. @throws SourceError, AbortedError
+   */
+  async keeps(
+    node: PictureNode<T>,
+    names: readonly string[],
+    signal: AbortSignal,
+  ): Promise<ReadonlySet<string>> {
+    const kept = new Set(names.filter((name) => node.unlisted?.get(name)?.told === true));
+    const others = names.filter((name) => !kept.has(name));
+    const heard = others.filter((name) => ((node.snapshot?.get(name)?.flags ?? 0) & EntryFlag.known) === 0);
+    const doubted = this.#habits.hides ? others.slice(0, OPENED_BEFORE_REMOVAL) : suspects(heard, others);
+    if (doubted.length === 0) return kept;
+    for (const [name] of await this.#lookup.open(node.path, doubted, signal)) {
+      kept.add(name);
+      this.#keep(node, name, true, true);
+    }
+    return kept;
+  }
+
+  async #judge(node: PictureNode<T>, names: readonly string[], log: TouchLog): Promise<void> {
+    if (names.length === 0 || !this.#isThere(node)) return;
+    const path = node.path;
+    const listed = await this.#lookup.listed(path, names, this.#signal);
+    if (listed === undefined || !this.#isThere(node)) return;
+    this.#show(node, [...listed.values()], log);
+    const missing = names.filter((name) => !listed.has(name) && isOpen(node, log)(name));
+    if (missing.length === 0) return;
+    const opened = await this.#lookup.open(path, missing, this.#signal);
+    if (!this.#isThere(node)) return;
+    this.#habits.hid();
+    const gone: string[] = [];
+    for (const name of missing.filter(isOpen(node, log))) {
+      const info = opened.get(name);
+      const told = node.unlisted?.get(name)?.told !== false;
+      this.#keep(node, name, told && info !== undefined, info !== undefined);
+      if (info === undefined && told) gone.push(name);
+      if (info !== undefined && told && info.type === "directory") this.#report.isDirectory(node, name, info);
+      // It goes by another name in listings, or is to be seen soon.
+      if (info !== undefined && !told) this.#report.compare(node);
+    }
+    if (gone.length > 0) this.#report.vanished(node, gone);
+  }
+
+  #keep(node: PictureNode<T>, name: string, told: boolean, opens: boolean): void {
+    this.#habits.hid();
+    node.conceal(name, { told, opens, since: this.#clock.monotonic() });
+    const looking = this.#looking.get(node);
+    if (looking !== undefined) looking.reset();
+    else void this.#lookAgain(node);
+  }
+
+  /** Looks for what is hidden, until nothing is. */
+  async #lookAgain(node: PictureNode<T>): Promise<void> {
+    const pause = new Backoff({ initialMs: FIRST_LOOK_MS, maxMs: LAST_LOOK_MS, random: () => 1 });
+    this.#looking.set(node, pause);
+    try {
+      while (node.unlisted !== undefined && node.unlisted.size > 0) {
+        await sleep(pause.next(), { signal: this.#signal, clock: this.#clock });
+        if (!this.#isThere(node)) return;
+        await this.#look(node).catch(() => undefined);
+      }
+    } catch {
+      // We were stopped.
+    } finally {
+      this.#looking.delete(node);
+    }
+  }
+
+  async #look(node: PictureNode<T>): Promise<void> {
+    const log: TouchLog = new Map();
+    node.logs.add(log);
+    try {
+      const names = [...(node.unlisted?.keys() ?? [])];
+      const listed = await this.#lookup.listed(node.path, names, this.#signal);
+      if (listed === undefined || !this.#isThere(node)) return;
+      this.#show(node, [...listed.values()], log);
+      const hidden = names.filter((name) => node.unlisted?.get(name)?.opens === true && !log.has(name));
+      const opened = await this.#lookup.open(node.path, hidden, this.#signal);
+      if (this.#isThere(node)) this.#expire(node, hidden, opened, log);
+    } finally {
+      node.logs.delete(log);
+    }
+  }
+
+  #expire(
+    node: PictureNode<T>,
+    hidden: readonly string[],
+    opened: ReadonlyMap<string, EntryInfo>,
+    log: TouchLog,
+  ): void {
+    const now = this.#clock.monotonic();
+    const gone: string[] = [];
+    for (const [name, { told, opens, since }] of [...(node.unlisted ?? [])]) {
+      if (log.has(name)) continue;
+      if (hidden.includes(name) && !opened.has(name)) {
+        node.unlisted?.delete(name);
+        if (told) gone.push(name);
+      } else if (told && now - since >= KEPT_MS) {
+        node.conceal(name, { told: false, opens, since });
+        gone.push(name);
+      } else if (!opens && now - since >= WANTED_MS) node.unlisted?.delete(name);
+    }
+    if (gone.length > 0) this.#report.vanished(node, gone);
+  }
+
+  /** What is listed now. */
+  #show(node: PictureNode<T>, entries: readonly DirectoryEntry[], log: TouchLog): void {
+    const fresh: DirectoryEntry[] = [];
+    for (const entry of entries) {
+      if (log.has(entry.name)) continue;
+      if (node.reveal(entry.name)) fresh.push(entry);
+    }
+    if (fresh.length > 0) this.#report.emerged(node, fresh);
+  }
+
+  #isThere(node: PictureNode<T>): boolean {
+    return this.#picture.find(node.path) === node;
+  }
+}
+
+/** Whether a name has not been spoken of since, and consumers have it, or it is known that they do not. */
+function isOpen<T>(node: PictureNode<T>, log: TouchLog): (name: string) => boolean {
+  return (name) =>
+    !log.has(name) && (node.blind || node.snapshot?.has(name) || node.unlisted?.has(name)) === true;
+}
+
+/** Those only heard of have never been on a listing; of what has been, a few stand for all. */
+function suspects(heard: readonly string[], all: readonly string[]): string[] {
+  return [...new Set([...heard.slice(0, SAMPLE * 4), ...all.slice(0, SAMPLE)])];
+}
