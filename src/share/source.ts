@@ -16,6 +16,7 @@ import {
   type ReachOptions,
   SourceError,
   type SourceTraits,
+  type StatOptions,
   type WatchedDirectory,
 } from "../watch/source.ts";
 import { sourceError } from "./failure.ts";
@@ -130,8 +131,10 @@ export class SmbDirectorySource implements DirectorySource {
     }
   }
 
-  stat(path: CanonicalPath, options: Cancellable): Promise<EntryInfo> {
-    return this.#find(path, (stored) => this.#pool.stat(stored, options));
+  async stat(path: CanonicalPath, options: StatOptions): Promise<EntryInfo> {
+    const info = await this.#find(path, (stored) => this.#pool.stat(stored, options));
+    const { spelling } = info;
+    return spelling === undefined || !this.#mapped ? info : { ...info, spelling: shownName(spelling) };
   }
 
   async roundTrip({ signal }: Cancellable): Promise<void> {

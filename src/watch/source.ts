@@ -14,7 +14,7 @@ export interface DirectorySource {
   /** Lists the entries of one directory, page by page, without `.` and `..`. @throws SourceError */
   list(path: CanonicalPath, options: ListOptions): AsyncIterable<readonly DirectoryEntry[]>;
   /** Looks at one entry by path without following it. @throws SourceError */
-  stat(path: CanonicalPath, options: { readonly signal?: AbortSignal | undefined }): Promise<EntryInfo>;
+  stat(path: CanonicalPath, options: StatOptions): Promise<EntryInfo>;
   /**
    * Waits until the server may be asked again after `unreachable`; the source owns reconnecting and
    * its backoff, so a thousand watches do not each dial. Resolves when connected; until then tells `onRefused`
@@ -28,6 +28,12 @@ export interface DirectorySource {
   serverTime?(): bigint | undefined;
   /** What the server is like, known once connected. */
   readonly traits: SourceTraits;
+}
+
+export interface StatOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** `EntryInfo.spelling` is wanted. */
+  readonly spelling?: boolean;
 }
 
 export interface ListOptions {
@@ -77,6 +83,8 @@ export interface EntryInfo {
   readonly size: number;
   /** FILE_ATTRIBUTE_* bits (MS-FSCC 2.6). */
   readonly attributes: number;
+  /** The name that notifications have for it, where that was asked for and the server tells. */
+  readonly spelling?: string | undefined;
 }
 
 export interface DirectoryEntry extends EntryInfo {
@@ -110,9 +118,9 @@ export interface ArmedNotify {
 }
 
 export type NotifyOutcome =
-  /** `doubtful`: something else has changed as well, or goes by another name in listings: list again. */
+  /** `doubtful`: something else has changed as well: list again. No records: only the directory itself has. */
   | { readonly type: "records"; readonly records: readonly NotifyRecord[]; readonly doubtful?: boolean }
-  /** The server lost track (STATUS_NOTIFY_ENUM_DIR, or success with no records): list again. */
+  /** The server lost track (STATUS_NOTIFY_ENUM_DIR, or success with nothing in it): list again. */
   | { readonly type: "overflow" }
   /** The server dropped handle, tree or session (STATUS_NOTIFY_CLEANUP and its kin). */
   | { readonly type: "cleanup" }
@@ -127,6 +135,8 @@ export interface NotifyRecord {
   readonly name: string;
   /** A directory in the making has this name, which no listing shows; RENAMED_NEW_NAME follows, or nothing. */
   readonly temporary?: true;
+  /** Listings may show it, or a directory on the way to it, by another name. */
+  readonly odd?: true;
 }
 
 /**

@@ -20,6 +20,7 @@ import {
   SourceError,
   type SourceFailure,
   type SourceTraits,
+  type StatOptions,
   type WatchedDirectory,
 } from "../../src/watch/source.ts";
 
@@ -68,6 +69,8 @@ export interface FakeOptions {
   readonly deafMs?: number;
   /** Samba's `hide new files timeout`, ms: what changed less long ago is not listed, but opens. Default 0. */
   readonly hideNewMs?: number;
+  /** Samba's `mangled names`: what has a colon in its name is listed, and opened, by a stand-in only. */
+  readonly mangles?: boolean;
   /** All entries have one file id. */
   readonly oneId?: boolean;
   /** `false`: a creation time is the last write, as Samba makes it up where the file system knows none. Default true. */
@@ -220,10 +223,13 @@ export class FakeShare implements DirectorySource {
     recursive = true,
   ): Map<CanonicalPath, { type: string; changedAt: number }> {
     const found = new Map<CanonicalPath, { type: string; changedAt: number }>();
-    for (const [name, node] of this.#find(path)?.children ?? []) {
+    const directory = this.#find(path);
+    if (directory === undefined) return found;
+    for (const [name, node] of directory.children) {
       const full = joinPath(path, name);
       if (!this.#isListed(node)) continue;
-      found.set(full, { type: node.type, changedAt: node.changedAt });
+      const listed = joinPath(path, this.#listedName(directory, name));
+      found.set(listed, { type: node.type, changedAt: node.changedAt });
       if (recursive) for (const [below, what] of this.paths(full)) found.set(below, what);
     }
     return found;
@@ -316,21 +322,26 @@ export class FakeShare implements DirectorySource {
     const node = this.#look(path);
     if (node.type !== "directory") throw failure("not-a-directory", path);
     onOpened?.(this.infoOf(node));
-    const names = [...node.children.keys()].filter((name) => only?.includes(name) ?? true);
+    const names = [...node.children.keys()].filter(
+      (name) => only?.includes(this.#listedName(node, name)) ?? true,
+    );
     const pageSize = this.options.pageSize ?? 50;
     for (let at = 0; at < names.length; at += pageSize) {
       if (at > 0) await this.#answer(path, signal);
       yield names.slice(at, at + pageSize).flatMap((name) => {
         const child = node.children.get(name);
-        return child === undefined || !this.#isListed(child) ? [] : [{ name, ...this.infoOf(child) }];
+        return child === undefined || !this.#isListed(child)
+          ? []
+          : [{ name: this.#listedName(node, name), ...this.infoOf(child) }];
       });
     }
   }
 
-  async stat(path: CanonicalPath, { signal }: { signal?: AbortSignal | undefined }): Promise<EntryInfo> {
+  async stat(path: CanonicalPath, { signal, spelling }: StatOptions): Promise<EntryInfo> {
     this.calls.stat++;
     await this.#answer(path, signal);
-    return this.infoOf(this.#look(path));
+    const node = this.#look(path);
+    return spelling === true ? { ...this.infoOf(node), spelling: node.name } : this.infoOf(node);
   }
 
   serverTime(): bigint {
@@ -401,11 +412,20 @@ export class FakeShare implements DirectorySource {
   }
 
   #child(node: FakeNode, name: string): FakeNode | undefined {
+    if (this.options.mangles === true) {
+      for (const [own, child] of node.children) if (this.#listedName(node, own) === name) return child;
+      return undefined;
+    }
     const exact = node.children.get(name);
     if (exact !== undefined || this.options.caseSensitive !== false) return exact?.target ?? exact;
     for (const [other, child] of node.children)
       if (foldCase(other) === foldCase(name)) return child.target ?? child;
     return undefined;
+  }
+
+  #listedName(parent: FakeNode, name: string): string {
+    const mangled = this.options.mangles === true && name.includes(":");
+    return mangled ? `M~${parent.children.get(name)?.id}` : name;
   }
 
   #isListed(node: FakeNode): boolean {
@@ -477,7 +497,9 @@ export class FakeShare implements DirectorySource {
         // Samba: plain writes below the top of a tree watch are not reported.
         if (!this.traits.fullRecursion && action === MODIFIED) continue;
       }
-      handle.queue({ action, name: relative });
+      handle.queue(
+        relative.includes(":") ? { action, name: relative, odd: true } : { action, name: relative },
+      );
     }
   }
 }

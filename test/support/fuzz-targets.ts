@@ -22,10 +22,12 @@ import {
 } from "../../src/codec/msg/directory-information.ts";
 import { decodeEmptyBody } from "../../src/codec/msg/empty-body.ts";
 import {
+  decodeFileAllInformation,
   decodeFileBasicInformation,
   decodeFileInternalInformation,
   decodeFileNetworkOpenInformation,
   decodeFileStandardInformation,
+  encodeFileAllInformation,
   encodeFileBasicInformation,
   encodeFileInternalInformation,
   encodeFileNetworkOpenInformation,
@@ -210,6 +212,9 @@ const buffers: readonly FuzzTarget[] = [
   ),
   codec("decodeFileStandardInformation", [fileAll.slice(40)], (input) =>
     reread(decodeFileStandardInformation, encodeFileStandardInformation, input),
+  ),
+  codec("decodeFileAllInformation", [fileAll], (input) =>
+    reread(decodeFileAllInformation, encodeFileAllInformation, input),
   ),
   codec("decodeFileInternalInformation", [fileAll.slice(64)], (input) =>
     reread(decodeFileInternalInformation, encodeFileInternalInformation, input),

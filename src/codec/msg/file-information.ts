@@ -1,5 +1,5 @@
 import { Reader } from "../reader.ts";
-import { Writer } from "../writer.ts";
+import { encodeUtf16, Writer } from "../writer.ts";
 
 /** MS-FSCC 2.4: answers to QUERY_INFO. */
 
@@ -7,6 +7,7 @@ export const FileInformationClass = {
   BASIC: 4,
   STANDARD: 5,
   INTERNAL: 6,
+  ALL: 18,
   NETWORK_OPEN: 34,
 } as const;
 
@@ -94,6 +95,40 @@ export function encodeFileInternalInformation(indexNumber: bigint): Uint8Array {
 
 export function decodeFileInternalInformation(buffer: Uint8Array): bigint {
   return new Reader(buffer).u64("IndexNumber");
+}
+
+/** 2.4.2: of FileAllInformation what tells which file it is. */
+export interface FileIdentity {
+  /** 64, u64: FileInternalInformation. */
+  readonly indexNumber: bigint;
+  /** FileNameLength (96, u32), FileName: from the root of the share, `\\`-separated. */
+  readonly fileName: string;
+}
+
+/** Basic, standard, internal, EA, access, position, mode and alignment information stand before the name. */
+const NAME_AT = 96;
+
+export function encodeFileAllInformation({ indexNumber, fileName }: FileIdentity): Uint8Array {
+  const name = encodeUtf16(fileName);
+  return new Writer(NAME_AT + 4 + name.length)
+    .bytes(new Uint8Array(BASIC_BYTES + STANDARD_BYTES))
+    .u64(indexNumber)
+    .bytes(new Uint8Array(NAME_AT - BASIC_BYTES - STANDARD_BYTES - INTERNAL_BYTES))
+    .u32(name.length)
+    .bytes(name)
+    .finish();
+}
+
+export function decodeFileAllInformation(buffer: Uint8Array): FileIdentity {
+  const reader = new Reader(buffer);
+  reader.skip(BASIC_BYTES + STANDARD_BYTES, "BasicInformation, StandardInformation");
+  const indexNumber = reader.u64("IndexNumber");
+  reader.skip(
+    NAME_AT - BASIC_BYTES - STANDARD_BYTES - INTERNAL_BYTES,
+    "EaInformation to AlignmentInformation",
+  );
+  const length = reader.u32("FileNameLength");
+  return { indexNumber, fileName: reader.utf16(length, "FileName") };
 }
 
 /** 2.4.29: FileNetworkOpenInformation. */

@@ -23,15 +23,19 @@ export interface FileNotifyRecord {
   readonly fileName: string;
   /** The name is that of a directory in the making: it is never listed. */
   readonly temporary?: true;
+  /** Listings may show it, or a directory on the way to it, by another name. */
+  readonly odd?: true;
 }
 
 export interface FileNotifyInformation {
   readonly records: readonly FileNotifyRecord[];
-  /**
-   * Names cannot be trusted alone, the directory must be listed: records were left out because their name cannot
-   * be part of a path (empty, `..`, a NUL, a leading separator), or have a name that listings show otherwise.
-   */
+  /** Records were left out, because their name cannot be part of a path (`..`, a NUL, a leading separator). */
   readonly doubtful: boolean;
+  /**
+   * Records were left out that have no name: they are of the watched directory itself. Samba tells so of its mode, owner
+   * and times (seen with 4.17); none of its entries has changed.
+   */
+  readonly itself?: true;
 }
 
 const FIXED = 12;
@@ -43,7 +47,10 @@ const FIXED = 12;
 export function decodeFileNotifyInformation(buffer: Uint8Array): FileNotifyInformation {
   const records: FileNotifyRecord[] = [];
   let doubtful = false;
-  if (buffer.length === 0) return { records, doubtful };
+  let itself = false;
+  const result = (): FileNotifyInformation =>
+    itself ? { records, doubtful, itself } : { records, doubtful };
+  if (buffer.length === 0) return result();
   for (let at = 0; ; ) {
     const reader = new Reader(buffer, at);
     const next = reader.u32("NextEntryOffset");
@@ -53,14 +60,22 @@ export function decodeFileNotifyInformation(buffer: Uint8Array): FileNotifyInfor
     const name = isStreamAction(action) ? fileName.replace(/:.*$/s, "") : fileName;
     const usable = isUsableRelativeName(name) && !/[\0\\/]/.test(fileName.slice(name.length));
     const temporary = usable && isTemporaryRelativeName(name);
-    if (usable) records.push(temporary ? { action, fileName, temporary } : { action, fileName });
-    doubtful ||= !usable || !(temporary || isListedRelativeName(name));
-    if (next === 0) return { records, doubtful };
+    if (temporary) records.push({ action, fileName, temporary });
+    else if (usable)
+      records.push(isListedRelativeName(name) ? { action, fileName } : { action, fileName, odd: true });
+    else if (name === "" && isOfItself(action)) itself = true;
+    else doubtful = true;
+    if (next === 0) return result();
     if (next % 4 !== 0 || next < FIXED + nameLength || at + next >= buffer.length) {
       throw new DecodeError("NextEntryOffset", at, `${next} with ${buffer.length - at} bytes left`);
     }
     at += next;
   }
+}
+
+/** What can happen to a directory without taking it from its place. */
+function isOfItself(action: number): boolean {
+  return action === FileAction.MODIFIED || isStreamAction(action);
 }
 
 /** Only these have names of the form `file:stream`. */

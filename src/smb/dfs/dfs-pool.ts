@@ -4,7 +4,7 @@ import { ClosedError } from "../../base/errors.ts";
 import { type CanonicalPath, segmentsOf } from "../../base/path.ts";
 import { type DfsLocation, formatLocation } from "../dfs-location.ts";
 import type { DirectoryHandle } from "../files/handle.ts";
-import type { DirEntry, FileInfo, ListOptions } from "../files/listing.ts";
+import type { DirEntry, FileInfo, ListOptions, StatOptions } from "../files/listing.ts";
 import type { PoolInfo } from "../pool/pool.ts";
 import type { ReadyOptions } from "../pool/pool-options.ts";
 import type { ServerInfo } from "../server-info.ts";
@@ -70,8 +70,8 @@ export class DfsPool {
     }
   }
 
-  stat(path: CanonicalPath, { signal }: Cancellable = {}): Promise<FileInfo> {
-    return this.#through(path, signal, (leg) => leg.pool.stat(leg.path, { signal }));
+  stat(path: CanonicalPath, options: StatOptions = {}): Promise<FileInfo> {
+    return this.#through(path, options.signal, (leg) => leg.pool.stat(leg.path, options));
   }
 
   /** Of all pools together; `server` is the one that serves `/`. */

@@ -13,6 +13,8 @@ export interface FileInfo {
   readonly size: number;
   /** FILE_ATTRIBUTE_* (MS-FSCC 2.6). */
   readonly attributes: number;
+  /** Its name as it is stored, where that was asked for and the server tells: not the stand-in that was opened. */
+  readonly spelling?: string | undefined;
 }
 
 /** One entry of a directory listing. */

@@ -24,6 +24,8 @@ import {
   orphanCloser,
   PREVIOUS_HANDLE,
   queryFileId,
+  querySpelling,
+  spellingOf,
   type TreeRequest,
 } from "./open.ts";
 
@@ -37,6 +39,11 @@ const MOST_EMPTY_PAGES = 16;
 
 interface Cancellable {
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface StatOptions extends Cancellable {
+  /** `FileInfo.spelling` is wanted. */
+  readonly spelling?: boolean;
 }
 
 export interface ListOptions extends Cancellable {
@@ -118,7 +125,12 @@ function* foundIn(tree: Tree, page: Response): Generator<readonly DirEntry[], vo
 }
 
 /** Looks at one entry, in one round trip where credits allow. @throws SmbStatusError and what `Tree.exchange` throws */
-export async function statPath(tree: Tree, name: string, { signal }: Cancellable = {}): Promise<FileInfo> {
+export async function statPath(
+  tree: Tree,
+  name: string,
+  { signal, spelling = false }: StatOptions = {},
+): Promise<FileInfo> {
+  if (spelling) return statSpelling(tree, name, signal);
   if (!tree.session.canCompound(3)) {
     const { fileId, info } = await open(tree, createForStat(tree, name), signal);
     await closeQuietly(tree, fileId);
@@ -129,6 +141,17 @@ export async function statPath(tree: Tree, name: string, { signal }: Cancellable
     { signal },
   );
   return infoOfCreate(createdOf(tree, created), fileIdOf(tree, queried));
+}
+
+/** The same, and how the server itself calls what may go by a stand-in. */
+async function statSpelling(tree: Tree, name: string, signal: AbortSignal | undefined): Promise<FileInfo> {
+  const { fileId, info } = await open(tree, createForStat(tree, name), signal);
+  try {
+    const [answer] = await tree.exchange([querySpelling(fileId)], { signal });
+    return { ...info, spelling: spellingOf(tree, answer) };
+  } finally {
+    await closeQuietly(tree, fileId);
+  }
 }
 
 /**

@@ -20,10 +20,12 @@ export interface NotifyRecord {
   readonly name: string;
   /** Of a directory in the making: never listed. */
   readonly temporary?: true;
+  /** Listings may show it, or a directory on the way to it, by another name. */
+  readonly odd?: true;
 }
 
 export type NotifyOutcome =
-  /** `doubtful`: something else has changed as well, or goes by another name in listings: list again. */
+  /** `doubtful`: something else has changed as well: list again. No records: only the directory itself has. */
   | { readonly type: "records"; readonly records: readonly NotifyRecord[]; readonly doubtful: boolean }
   /** The server lost track, or told of nothing that has a usable name: list again. */
   | { readonly type: "overflow" }
@@ -146,8 +148,8 @@ export class ArmedNotify extends PendingRequest {
       if (buffer.length > this.payload) {
         throw new SmbProtocolError(`CHANGE_NOTIFY: ${buffer.length} bytes for a buffer of ${this.payload}`);
       }
-      const { records, doubtful } = decodeFileNotifyInformation(buffer);
-      if (records.length === 0) return { type: "overflow" };
+      const { records, doubtful, itself } = decodeFileNotifyInformation(buffer);
+      if (records.length === 0 && (doubtful || itself !== true)) return { type: "overflow" };
       return {
         type: "records",
         doubtful,

@@ -10,6 +10,7 @@ import {
   ShareAccess,
 } from "../../codec/msg/create.ts";
 import {
+  decodeFileAllInformation,
   decodeFileInternalInformation,
   FileInformationClass,
   INTERNAL_BYTES,
@@ -76,6 +77,22 @@ export function queryFileId(fileId: Uint8Array, related: boolean): TreeRequest {
   };
 }
 
+/** A name may have 255 characters, a path many names: longer ones stay unknown. */
+const SPELLING_BYTES = 8_192;
+
+/** Asks how the server itself calls a file (FileAllInformation): Samba tells the name on its disk (seen with 4.17). */
+export function querySpelling(fileId: Uint8Array): TreeRequest {
+  return {
+    command: Command.QUERY_INFO,
+    payload: SPELLING_BYTES,
+    body: encodeQueryInfoRequest({
+      fileInfoClass: FileInformationClass.ALL,
+      outputBufferLength: SPELLING_BYTES,
+      fileId,
+    }),
+  };
+}
+
 export function closeFile(fileId: Uint8Array, related = false): TreeRequest {
   return { command: Command.CLOSE, related, body: encodeCloseRequest({ fileId }) };
 }
@@ -130,6 +147,15 @@ export function fileIdOf(tree: Tree, response: Response | undefined): bigint | u
     decodeFileInternalInformation(decodeQueryInfoResponse(message)),
   );
   return usableFileId(id);
+}
+
+/** The last name of the path that the server tells; `undefined` where it tells none. */
+export function spellingOf(tree: Tree, response: Response | undefined): string | undefined {
+  if (response === undefined || response.header.status !== NtStatus.SUCCESS) return undefined;
+  const { fileName } = tree.decode(response, (message) =>
+    decodeFileAllInformation(decodeQueryInfoResponse(message)),
+  );
+  return fileName.split("\\").at(-1);
 }
 
 /** Closes, and does not care whether it worked: the handle dies with its connection anyway. */

@@ -5,7 +5,7 @@ import { type CanonicalPath, segmentsOf } from "../../base/path.ts";
 import { SmbNotSentError, SmbStatusError } from "../errors.ts";
 import { poolFacts } from "../facts.ts";
 import { type DirectoryHandle, openDirectory } from "../files/handle.ts";
-import { type DirEntry, type FileInfo, type ListOptions, listDirectory, statPath } from "../files/listing.ts";
+import { type ListOptions, listDirectory, type StatOptions, statPath } from "../files/listing.ts";
 import { askReferral, type Referral } from "../files/referral.ts";
 import type { Tree } from "../login/tree.ts";
 import type { ServerInfo } from "../server-info.ts";
@@ -111,13 +111,13 @@ export class SmbPool {
   }
 
   /** Lists a directory page by page, without `.` and `..`. Throws like `openDirectory`. */
-  async *list(path: CanonicalPath, options: ListOptions = {}): AsyncGenerator<readonly DirEntry[], void> {
+  async *list(path: CanonicalPath, options: ListOptions = {}): ReturnType<typeof listDirectory> {
     yield* listDirectory(await this.#tree(options.signal), wirePath(this.#root, path), options);
   }
 
   /** Looks at one entry without following it. Throws like `openDirectory`. */
-  async stat(path: CanonicalPath, { signal }: Cancellable = {}): Promise<FileInfo> {
-    return statPath(await this.#tree(signal), wirePath(this.#root, path), { signal });
+  async stat(path: CanonicalPath, options: StatOptions = {}): ReturnType<typeof statPath> {
+    return statPath(await this.#tree(options.signal), wirePath(this.#root, path), options);
   }
 
   /** Asks where a path is kept; `asked` are its names below the share. Throws like `openDirectory`. */

@@ -39,6 +39,8 @@ export interface DescentContext {
 /** How recursive interests follow directories: by a handle for each, or by a listing inside a recursive one. */
 export class Descent {
   readonly #context: DescentContext;
+  /** Directories that are compared now, and whether that has to be done again. */
+  readonly #comparing = new Map<Node, boolean>();
 
   constructor(context: DescentContext) {
     this.#context = context;
@@ -107,13 +109,23 @@ export class Descent {
       placement.handleOf(path)?.doubt("timer");
       return;
     }
-    rescanner.rescan({ path, recursive: false }, AFRESH, signal).catch(() => {
-      if (!signal.aborted) doubtful(path);
-    });
+    // One at a time: what comes up meanwhile is for the next.
+    const again = this.#comparing.has(node);
+    this.#comparing.set(node, again);
+    if (again) return;
+    rescanner
+      .rescan({ path, recursive: false }, AFRESH, signal)
+      .catch(() => signal.aborted || doubtful(path))
+      .finally(() => {
+        const more = this.#comparing.get(node);
+        this.#comparing.delete(node);
+        if (more === true && !signal.aborted) this.compare(node);
+      });
   }
 
   /** Mode, owner or times of a directory have changed: whoever was refused may come in now. */
-  touched(node: Node): void {
+  touched(node: Node | undefined): void {
+    if (node === undefined) return;
     const { directory } = node.attachment ?? {};
     if (directory?.state === "denied") directory.retry();
     else if (directory === undefined && this.#context.registry.isSkipped(node.path)) this.entered(node);

@@ -3,7 +3,7 @@ import { type ActiveInterest, InterestIndex, type InterestStatus } from "../deli
 import { Announcer } from "../deliver/announcer.ts";
 import type { Doubt } from "../doubt.ts";
 import type { Via } from "../events.ts";
-import { byDirectory, type LocatedChange } from "../handle/coalesce.ts";
+import { byDirectory, type LocatedChange, type Run } from "../handle/coalesce.ts";
 import type { HandleHost, HandleView } from "../handle/handle-port.ts";
 import { takesSecondLook } from "../handle/second-look.ts";
 import type { ResolvedOptions, Surroundings } from "../options.ts";
@@ -17,6 +17,7 @@ import { ModifiedNames } from "../rescan/modified-names.ts";
 import type { NameLookup } from "../rescan/name-lookup.ts";
 import { RecentDirectories } from "../rescan/recent-directories.ts";
 import { Rescanner } from "../rescan/rescanner.ts";
+import { Spellings } from "../rescan/spellings.ts";
 import { UnlistedNames } from "../rescan/unlisted-names.ts";
 import type { DirectorySource, EntryInfo, SourceError } from "../source.ts";
 import { CoverPlan } from "./cover-plan.ts";
@@ -50,6 +51,7 @@ export class HandleSet implements HandleHost {
   readonly #plan: CoverPlan;
   readonly #lookups: LookupQueue<Node>;
   readonly #loops: LinkLoops;
+  readonly #spellings: Spellings<NodeHandles>;
   readonly #descent: Descent;
 
   constructor(
@@ -96,6 +98,7 @@ export class HandleSet implements HandleHost {
         for (const active of this.#interests.covering(path)) this.#refresh(active);
       },
     });
+    this.#spellings = new Spellings(source, clock, signal);
     const habits = new Habits();
     const names: Findings<NodeHandles> = {
       listed: ({ modified }) => habits.listed(ageMs(source.serverTime?.(), modified)),
@@ -127,10 +130,12 @@ export class HandleSet implements HandleHost {
         for (const active of this.#interests.at(node.path)) this.#roots.again(active);
       },
       poke: (node) => this.#poke(node),
-      touched: (node) => this.#descent.touched(node),
       entered: (node) => this.#descent.entered(node),
       enquire: (node, asked, urgent) => this.#lookups.add(node, asked, urgent),
-      modified: (node, name) => samples.add(node, name),
+      modified: (node, name) => {
+        this.#descent.touched(node.child(name));
+        samples.add(node, name);
+      },
     });
     const looks = new Pacer(clock, LOOKS_PER_SECOND);
     const recent = new RecentDirectories<NodeHandles>(source, services, looks, names);
@@ -140,7 +145,10 @@ export class HandleSet implements HandleHost {
       { picture: this.picture, gate, clock, loops: this.#loops },
       {
         differences: (node, via, changes) => this.#announcer.differences(node, via, changes),
-        pictured: (node, modified, first) => recent.listed(node, modified, first),
+        pictured: (node, { modified, begunAt, first }) => {
+          recent.listed(node, modified, first);
+          void this.#spellings.listed(node, begunAt);
+        },
         keeps: (node, missing, asking) => unlisted.keeps(node, missing, asking),
         expands: (node) => this.#descent.expander(node) !== undefined,
         listed: (node, silent, directories) => {
@@ -221,8 +229,26 @@ export class HandleSet implements HandleHost {
 
   notified(handle: HandleView, located: readonly LocatedChange[]): void {
     const base = this.picture.find(handle.spec.path)?.path ?? handle.spec.path;
-    for (const { directory, changes } of byDirectory(located))
-      this.#announcer.records(joinPath(base, directory), changes);
+    for (const run of byDirectory(located)) {
+      const path = joinPath(base, run.directory);
+      if (run.odd.size > 0) this.#oddly(path, run);
+      else this.#announcer.records(path, run.changes);
+    }
+  }
+
+  /** What the server said of names that listings may show otherwise. */
+  #oddly(path: CanonicalPath, { changes, odd }: Run): void {
+    const node = this.picture.find(path);
+    if (node === undefined) {
+      this.#doubtful(path);
+      return;
+    }
+    for (const told of changes) {
+      const { change, due } = this.#spellings.translate(node, told, odd);
+      if (change !== undefined) this.#announcer.records(path, [change]);
+      if (due && told.action === "modified") this.#descent.compare(node);
+      else if (due) this.#doubtful(path);
+    }
   }
 
   /** Whether all that happened so far has been told, or will be told by a handle that listens from now on. */

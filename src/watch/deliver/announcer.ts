@@ -20,8 +20,6 @@ export interface Followers<T> {
   vacated(node: PictureNode<T>): void;
   /** Somebody waits for what lies here: look again. */
   poke(node: PictureNode<T>): void;
-  /** Something about a directory itself has changed: what was refused may be allowed. */
-  touched(node: PictureNode<T>): void;
   /** A directory has been told as new, or may have been replaced: watch it, then list it. */
   entered(node: PictureNode<T>): void;
   /**
@@ -29,7 +27,7 @@ export interface Followers<T> {
    * they are decides what is watched, or what is told.
    */
   enquire(node: PictureNode<T>, names: readonly string[], urgent: boolean): void;
-  /** What consumers have was modified: it may have been hidden by that. */
+  /** What consumers have was modified: it may have been hidden by that, or allowed to us. */
   modified(node: PictureNode<T>, name: string): void;
 }
 
@@ -78,25 +76,22 @@ export class Announcer<T> {
       doubted.push(...ask);
       for (const change of tell) {
         told.push(change);
-        node.apply(change);
-        this.#structure(node, change);
-        if (change.action === "modified") this.#modified(node, change.name);
+        this.#follow(node, change);
+        if (change.action === "modified") this.#followers.modified(node, change.name);
       }
     }
     if (told.length > 0) this.#tell(node, "notify", told);
     if (doubted.length > 0) this.#followers.enquire(node, doubted, true);
   }
 
-  #modified(node: PictureNode<T>, name: string): void {
-    const child = node.child(name);
-    if (child !== undefined) this.#followers.touched(child);
-    this.#followers.modified(node, name);
-  }
-
   /** Listings show names that consumers do not have: they were hidden until now. */
   emerged(node: PictureNode<T>, entries: readonly DirectoryEntry[]): void {
     const changes = entries.map(({ name }): Change => ({ action: "added", name }));
-    for (const change of changes) node.apply(change);
+    for (const change of changes) {
+      // Whoever has listed meanwhile has dropped it with all that lay below.
+      this.#structure(node, { action: "removed", name: change.name });
+      node.apply(change);
+    }
     for (const entry of entries) node.snapshot?.put(entry);
     this.#tell(node, "rescan", changes);
   }
@@ -104,11 +99,13 @@ export class Announcer<T> {
   /** Consumers have names that no listing shows. */
   vanished(node: PictureNode<T>, names: readonly string[]): void {
     const changes = names.map((name): Change => ({ action: "removed", name }));
-    for (const change of changes) {
-      node.apply(change);
-      this.#structure(node, change);
-    }
+    for (const change of changes) this.#follow(node, change);
     this.#tell(node, "rescan", changes);
+  }
+
+  #follow(node: PictureNode<T>, change: Change): void {
+    node.apply(change);
+    this.#structure(node, change);
   }
 
   /** Below a directory that is too large, nothing was listed: what a recursive handle tells is passed on as it comes. */

@@ -3,6 +3,9 @@ import { parentOf } from "../../base/path.ts";
 import type { Change } from "../events.ts";
 import type { NotifyRecord } from "../source.ts";
 
+/** Odd names that are remembered; few directories have any. */
+const MOST_ODD = 1_000;
+
 /** How long half a rename waits for the other half. Samba and Windows send both in one reply; some NAS do not. */
 export const RENAME_HALF_MS = 250;
 
@@ -22,17 +25,31 @@ const Action = {
 export interface LocatedChange {
   readonly directory: string;
   readonly change: Change;
+  /** Those of its names that listings may show otherwise, or that stand below a directory of which that is so. */
+  readonly odd?: readonly string[];
 }
 
-/** Changes of one directory in a row, together. */
-export function* byDirectory(
-  located: readonly LocatedChange[],
-): Generator<{ readonly directory: string; readonly changes: readonly Change[] }> {
+/** Changes in a row of one directory. */
+export interface Run {
+  readonly directory: string;
+  readonly changes: readonly Change[];
+  /** As `LocatedChange.odd`, of all. */
+  readonly odd: ReadonlySet<string>;
+}
+
+/** Changes of one directory in a row, together; odd ones apart. */
+export function* byDirectory(located: readonly LocatedChange[]): Generator<Run> {
   for (let at = 0; at < located.length; ) {
-    const { directory } = located[at] as LocatedChange;
+    const { directory, odd } = located[at] as LocatedChange;
     let to = at + 1;
-    while (located[to]?.directory === directory) to++;
-    yield { directory, changes: located.slice(at, to).map(({ change }) => change) };
+    const isOdd = odd !== undefined;
+    while (located[to]?.directory === directory && (located[to]?.odd !== undefined) === isOdd) to++;
+    const run = located.slice(at, to);
+    yield {
+      directory,
+      changes: run.map(({ change }) => change),
+      odd: new Set(isOdd ? run.flatMap((each) => each.odd ?? []) : []),
+    };
     at = to;
   }
 }
@@ -62,6 +79,9 @@ export class Coalescer {
   readonly #recursive: boolean;
   #half: Half | undefined;
 
+  /** Names, from the watched directory, that listings may show otherwise. */
+  readonly #odd = new Set<string>();
+
   constructor(clock: Clock, recursive: boolean, late: (change: LocatedChange) => void) {
     this.#clock = clock;
     this.#recursive = recursive;
@@ -72,19 +92,36 @@ export class Coalescer {
     const out = new Batch();
     let doubtful = false;
     for (const record of records) {
+      if (record.odd === true) this.#remember(record.name);
       const place = this.#locate(record.name);
       if (place === undefined) doubtful = true;
       else if (record.temporary === true) this.#takeTemporary(record.action, place, out);
       else if (!this.#take(record.action, place, out)) doubtful = true;
     }
-    return { changes: out.changes, doubtful };
+    return { changes: this.#marked(out.changes), doubtful };
   }
 
   /** Gives up waiting for the second half of a rename. */
-  flush(): LocatedChange[] {
+  flush(): readonly LocatedChange[] {
     const out = new Batch();
     this.#endHalf(out);
-    return out.changes;
+    return this.#marked(out.changes);
+  }
+
+  #remember(name: string): void {
+    if (this.#odd.size >= MOST_ODD) this.#odd.clear();
+    this.#odd.add(name);
+  }
+
+  /** An odd name may have come with an earlier reply: the first half of a rename. */
+  #marked(changes: readonly LocatedChange[]): readonly LocatedChange[] {
+    if (this.#odd.size === 0) return changes;
+    return changes.map((located) => {
+      const { directory, change } = located;
+      const at = directory === "" ? "" : `${directory}/`;
+      const odd = [change.name, change.oldName ?? ""].filter((name) => this.#odd.has(at + name));
+      return odd.length > 0 ? { ...located, odd } : located;
+    });
   }
 
   #take(action: number, place: { directory: string; name: string }, out: Batch): boolean {
@@ -150,7 +187,9 @@ export class Coalescer {
       if (this.#clock.monotonic() - begunAt >= 2 * RENAME_HALF_MS)
         return this.#beginHalf(directory, name, temporary);
       this.#half = undefined;
-      if (!temporary) this.#late({ directory, change: { action: "removed", name } });
+      if (temporary) return;
+      const [late] = this.#marked([{ directory, change: { action: "removed", name } }]);
+      if (late !== undefined) this.#late(late);
     });
     this.#half = { directory, name, temporary, cancel };
   }

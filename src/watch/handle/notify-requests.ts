@@ -78,9 +78,7 @@ export class NotifyRequests {
       case "records":
       case "overflow":
         this.#fill();
-        this.#onOutcome(
-          outcome.type === "records" && outcome.records.length === 0 ? { type: "overflow" } : outcome,
-        );
+        this.#onOutcome(outcome);
         return;
       case "cancelled":
         this.#onOutcome(givenUp ? outcome : { type: "cleanup" });

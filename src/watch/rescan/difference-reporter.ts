@@ -22,8 +22,8 @@ const NONE: ReadonlySet<string> = new Set();
 export interface RescanReport<T> {
   /** `node.snapshot` has been replaced; these are the differences. */
   differences(node: PictureNode<T>, via: Via, changes: readonly Change[]): void;
-  /** The picture is that of the listing; `first`: until now there was none that we had taken. */
-  pictured(node: PictureNode<T>, modified: bigint, first: boolean): void;
+  /** The picture is that of a listing; `first`: until now there was none that we had taken. */
+  pictured(node: PictureNode<T>, listed: { modified: bigint; begunAt: number; first: boolean }): void;
   /** Names that are missing from a listing, and are hidden rather than gone. @throws SourceError, AbortedError */
   keeps(node: PictureNode<T>, names: readonly string[], signal: AbortSignal): Promise<ReadonlySet<string>>;
   /** Somebody asked for this directory by its path. */
@@ -143,7 +143,7 @@ export class DifferenceReporter<T> {
           this.#tellGap(listed, doubt);
         }
         const first = node.inherited || node.dirModified === undefined;
-        this.#report.pictured(node, listing.modified, first);
+        this.#report.pictured(node, { modified: listing.modified, begunAt: listed.begunAt, first });
         node.inherited = false;
         node.dirModified = listing.modified;
         node.rescannedAt = listed.begunAt;

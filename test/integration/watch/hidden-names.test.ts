@@ -1,4 +1,13 @@
-import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -7,6 +16,7 @@ import { createNtlmProvider } from "../../../src/auth/ntlm.ts";
 import { Share } from "../../../src/share/share.ts";
 import type { WatchHandle } from "../../../src/watch/api.ts";
 import type { WatchEvent } from "../../../src/watch/events.ts";
+import { type DoubtFact, doubts, type ScanFact, scans } from "../../../src/watch/facts.ts";
 import { until } from "../../support/until.ts";
 
 const root = userInfo().uid === 0;
@@ -175,5 +185,65 @@ describe("what a server hides", () => {
       () => told.includes("added /d") && told.includes("added /d/x"),
       SOON,
     );
+  });
+
+  it("a name that listings spell otherwise is told as they do, and costs a listing once", async () => {
+    const dir = join(samba.path("plain"), "logs");
+    mkdirSync(dir);
+    writeFileSync(join(dir, "app:2026.log"), "x");
+    for (let i = 0; i < 300; i++) writeFileSync(join(dir, `${i}`), "x");
+    let listings = 0;
+    const count = ({ path, phase }: ScanFact): void => {
+      if (path === "/logs" && phase === "finished") listings++;
+    };
+    await using watched = await watch("plain");
+    const { told } = watched;
+    await until("certainty", () => watched.handle.sure);
+    const unsubscribe = scans.subscribe(count);
+    try {
+      for (let i = 0; i < 20; i++) {
+        const from = told.length;
+        appendFileSync(join(dir, "app:2026.log"), "x");
+        await until("the change", () =>
+          told.slice(from).some((line) => /^modified \/logs\/A.+~.\.LOG$/.test(line)),
+        );
+      }
+      expect(listings).toBe(1);
+      rmSync(join(dir, "app:2026.log"));
+      await until("the removal", () => told.some((line) => /^removed \/logs\/A.+~.\.LOG$/.test(line)));
+      expect(listings).toBe(1);
+      expect(told.join()).not.toMatch(/app:2026|resync/);
+    } finally {
+      unsubscribe();
+    }
+  });
+
+  it("what happens to the watched directory itself is no change in it", async () => {
+    const dir = join(samba.path("plain"), "itself");
+    mkdirSync(dir);
+    await using watched = await watch("plain");
+    const { told } = watched;
+    await until("certainty", () => watched.handle.sure);
+    let doubted = 0;
+    const count = ({ path }: DoubtFact): void => {
+      if (path === "/itself") doubted++;
+    };
+    const unsubscribe = doubts.subscribe(count);
+    try {
+      const before = told.length;
+      chmodSync(dir, 0o775);
+      utimesSync(dir, 1_700_000_000, 1_700_000_000);
+      await until("what the directory above says of it", () => told.includes("modified /itself"));
+      writeFileSync(join(dir, "end"), "x");
+      await until("the end", () => told.includes("added /itself/end"));
+      expect([...new Set(told.slice(before))].sort()).toEqual(
+        ["added /itself/end", "modified /itself", "modified /itself/end"].filter((line) =>
+          told.includes(line),
+        ),
+      );
+      expect(doubted).toBe(0);
+    } finally {
+      unsubscribe();
+    }
   });
 });

@@ -9,10 +9,12 @@ import {
 } from "../../../src/codec/msg/directory-information.ts";
 import {
   BASIC_BYTES,
+  decodeFileAllInformation,
   decodeFileBasicInformation,
   decodeFileInternalInformation,
   decodeFileNetworkOpenInformation,
   decodeFileStandardInformation,
+  encodeFileAllInformation,
   encodeFileBasicInformation,
   encodeFileInternalInformation,
   encodeFileNetworkOpenInformation,
@@ -202,6 +204,22 @@ describe("directory entries", () => {
     expect(() => decodeDirectoryInformation(buffer, DirectoryClass.ID_BOTH)).toThrow(/ShortNameLength/);
     buffer[68] = 3;
     expect(() => decodeDirectoryInformation(buffer, DirectoryClass.ID_BOTH)).toThrow(/whole UTF-16 units/);
+  });
+});
+
+describe("FileAllInformation", () => {
+  const buffer = bytes(capture.messages.queryInfoResponse).slice(72);
+  const identity = { indexNumber: 0x57b0n, fileName: "\\photos\\née.txt" };
+
+  it("tells which file it is, and its name from the root of the share", () => {
+    expect(decodeFileAllInformation(buffer)).toEqual(identity);
+    expect(decodeFileAllInformation(encodeFileAllInformation(identity))).toEqual(identity);
+  });
+
+  it("cut short is no answer", () => {
+    for (let length = 0; length < 100 + 2 * identity.fileName.length; length++) {
+      expect(() => decodeFileAllInformation(buffer.slice(0, length))).toThrow(DecodeError);
+    }
   });
 });
 

@@ -133,7 +133,7 @@ describe("FILE_NOTIFY_INFORMATION, the chain", () => {
 });
 
 describe("FILE_NOTIFY_INFORMATION, the names", () => {
-  it.each(["", ".", "..", "\\a", "a\\", "a\\..\\b", "/a", "a/b", "a\0b"])(
+  it.each([".", "..", "\\a", "a\\", "a\\..\\b", "/a", "a/b", "a\0b"])(
     "%j is left out, what stands around it is kept, and a listing is due",
     (name) => {
       const buffer = encodeFileNotifyInformation([
@@ -156,8 +156,8 @@ describe("FILE_NOTIFY_INFORMATION, the names", () => {
     (fileName) => {
       const records = [{ action: 1, fileName }];
       expect(decodeFileNotifyInformation(encodeFileNotifyInformation(records))).toEqual({
-        records,
-        doubtful: true,
+        records: [{ action: 1, fileName, odd: true }],
+        doubtful: false,
       });
     },
   );
@@ -178,7 +178,27 @@ describe("FILE_NOTIFY_INFORMATION, the names", () => {
     const fileName = making.replace("%", "/");
     expect(decode(fileName)).toEqual({ records: [], doubtful: true });
     const lookalike = making.replace(":D:", ":F:");
-    expect(decode(lookalike)).toEqual({ records: [{ action: 1, fileName: lookalike }], doubtful: true });
+    expect(decode(lookalike)).toEqual({
+      records: [{ action: 1, fileName: lookalike, odd: true }],
+      doubtful: false,
+    });
+  });
+
+  it("without one are of the directory itself, whose entries have not changed", () => {
+    const buffer = encodeFileNotifyInformation([
+      { action: 3, fileName: "" },
+      { action: 1, fileName: "after" },
+    ]);
+    expect(decodeFileNotifyInformation(buffer)).toEqual({
+      records: [{ action: 1, fileName: "after" }],
+      doubtful: false,
+      itself: true,
+    });
+    // It cannot come to be, or go, in itself.
+    expect(decodeFileNotifyInformation(encodeFileNotifyInformation([{ action: 1, fileName: "" }]))).toEqual({
+      records: [],
+      doubtful: true,
+    });
   });
 
   it("may be paths, and may hold what is no Unicode", () => {
@@ -195,7 +215,12 @@ describe("FILE_NOTIFY_INFORMATION, the names", () => {
   it("may be of streams, with stream actions only", () => {
     for (const action of [FileAction.ADDED_STREAM, FileAction.REMOVED_STREAM, FileAction.MODIFIED_STREAM]) {
       expect(names(record(0, action, "dir\\file.txt:stream:$DATA"))).toEqual(["dir\\file.txt:stream:$DATA"]);
-      for (const bad of [":stream", "..:stream", "file:a\\b", "file:a/b", "file:\0"]) {
+      expect(decodeFileNotifyInformation(bytes(record(0, action, ":stream")))).toEqual({
+        records: [],
+        doubtful: false,
+        itself: true,
+      });
+      for (const bad of ["..:stream", "file:a\\b", "file:a/b", "file:\0"]) {
         expect(decodeFileNotifyInformation(bytes(record(0, action, bad))), bad).toEqual({
           records: [],
           doubtful: true,

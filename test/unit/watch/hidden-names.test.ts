@@ -387,3 +387,67 @@ describe("what is hidden for being unreadable", () => {
     expect(take()).toEqual(expect.arrayContaining(["added /d", "added /d/x"]));
   });
 });
+
+describe("names that listings spell otherwise", () => {
+  it("are told as they are listed, and cost a listing once", async () => {
+    const { clock, share, watch, take } = bench({}, { mangles: true });
+    share.write("/app:2026.log");
+    for (let i = 0; i < 30; i++) share.write(`/${i}`);
+    await clock.advance(120_000);
+    await watch();
+    const before = { ...share.calls };
+    for (let i = 0; i < 60; i++) {
+      share.write("/app:2026.log");
+      await clock.advance(500);
+    }
+    const stand = [...share.paths("/").keys()].find((path) => path.startsWith("/M~"));
+    const told = take().filter((line) => line !== "live");
+    expect(new Set(told)).toEqual(new Set([`modified ${stand}`]));
+    expect(told.length).toBeGreaterThan(55);
+    expect(share.calls.list - before.list).toBe(1);
+    share.rename("/app:2026.log", "/plain");
+    await clock.advance(1_000);
+    expect(take()).toEqual([`renamed ${stand} > plain`]);
+    expect(share.calls.list - before.list).toBe(1);
+  });
+
+  it("are found when they come, and lost when they go", async () => {
+    const { clock, share, watch, take } = bench({}, { mangles: true });
+    await watch();
+    take();
+    share.write("/a:b");
+    await clock.advance(3_000);
+    const stand = [...share.paths("/").keys()][0];
+    expect(take()).toContain(`added ${stand}`);
+    const lists = share.calls.list;
+    share.write("/a:b");
+    await clock.advance(1_000);
+    expect(take()).toEqual([`modified ${stand}`]);
+    share.remove("/a:b");
+    await clock.advance(1_000);
+    expect(take()).toEqual([`removed ${stand}`]);
+    expect(share.calls.list).toBe(lists);
+    // What is on no listing is not listed for again and again.
+    for (let i = 0; i < 5; i++) {
+      share.mention("/no:where", 3);
+      await clock.advance(3_000);
+    }
+    expect(take().filter((line) => !line.startsWith("resync"))).toEqual([]);
+    expect(share.calls.list - lists).toBeLessThanOrEqual(2);
+  });
+
+  it("are told as they come where listings show them so", async () => {
+    const { clock, share, watch, take } = bench();
+    await watch();
+    take();
+    share.write("/a:b");
+    await clock.advance(3_000);
+    expect(take()).toContain("added /a:b");
+    const lists = share.calls.list;
+    share.write("/a:b");
+    share.remove("/a:b");
+    await clock.advance(1_000);
+    expect(take()).toEqual(["modified /a:b", "removed /a:b"]);
+    expect(share.calls.list).toBe(lists);
+  });
+});

@@ -19,6 +19,8 @@ async function watching(
   const clock = new ManualClock();
   const share = new FakeShare({ clock, ...DEAF, ...options });
   share.write("/old");
+  // What has just changed is listed once more for another reason.
+  await clock.advance(120_000);
   const watcher = new ShareWatcher(
     share,
     { cover: "directory", healthSeconds: 0 },
