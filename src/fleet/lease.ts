@@ -85,13 +85,14 @@ export class LeaseHolder {
    * machine sleeps, the wall clock may be set back.
    */
   mayPublish(): boolean {
+    return this.silentMs < (this.ttlMs * 2) / 3;
+  }
+
+  /** Since the last successful renewal was sent, ms; infinite while no lease is held. */
+  get silentMs(): number {
     const held = this.#held;
-    if (held === undefined) return false;
-    const elapsed = Math.max(
-      this.#clock.monotonic() - held.sent.monotonic,
-      this.#clock.now() - held.sent.wall,
-    );
-    return elapsed < (this.ttlMs * 2) / 3;
+    if (held === undefined) return Number.POSITIVE_INFINITY;
+    return Math.max(this.#clock.monotonic() - held.sent.monotonic, this.#clock.now() - held.sent.wall);
   }
 
   /** Renews now: `details` changed. Failures are left to the regular renewal. */

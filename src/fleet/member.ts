@@ -24,9 +24,17 @@ import type {
 } from "./port.ts";
 import { RefBook } from "./refs.ts";
 import { servingClaim, stateOfClaim } from "./serving.ts";
+import { Sight } from "./sight.ts";
 import type { FleetView, ViewChange } from "./view.ts";
 import { collectWorkers } from "./workers.ts";
 
+/** Whoever holds it may have been somebody else for as long as we have heard nothing. */
+const OUT_OF_SIGHT: RefState = {
+  state: "unclaimed",
+  mode: "notify",
+  code: "unreachable",
+  error: "JetStream cannot be reached: nobody knows whether a worker serves this directory",
+};
 /** One look at the workers serves all who ask within it. */
 const WORKERS_MS = 1_000;
 
@@ -55,6 +63,7 @@ export class FleetMember implements FleetClient {
   readonly #membership: Membership;
   readonly #book: RefBook;
   readonly #looks: FreshLooks;
+  readonly #sight: Sight;
   readonly #refs = new Set<MemberRef>();
   readonly #subscriptions = new Set<FeedSubscription>();
   #lastLease = "";
@@ -71,6 +80,7 @@ export class FleetMember implements FleetClient {
     const member = new FleetMember(options);
     try {
       await member.#membership.start(wait);
+      member.#sight.start();
     } catch (error) {
       await member.close().catch(() => undefined);
       throw error;
@@ -90,6 +100,7 @@ export class FleetMember implements FleetClient {
       onLease: () => {
         this.#lastLease = this.#membership.lease.leaseId ?? this.#lastLease;
         this.#book.sync();
+        this.#sight.look();
         this.#lookSoon();
       },
       ...(ttlMs === undefined ? {} : { ttlMs }),
@@ -107,6 +118,13 @@ export class FleetMember implements FleetClient {
       ...(lingerMs === undefined ? {} : { lingerMs }),
     });
     this.#looks = new FreshLooks((target, signal) => this.#lookAt(target, signal), this.#clock);
+    this.#sight = new Sight({
+      clock: this.#clock,
+      ttlMs: lease.ttlMs,
+      leaseSilentMs: () => lease.silentMs,
+      mirrored: () => view.current,
+      onChange: () => this.#lookSoon(),
+    });
     view.onChange((change) => this.#follow(change));
   }
 
@@ -129,9 +147,9 @@ export class FleetMember implements FleetClient {
     return this.#membership.view;
   }
 
-  /** Whether our lease is held, with a margin. */
+  /** Whether our lease is held, with a margin, and what we know of the fleet can be true. */
   get ready(): boolean {
-    return this.#membership.lease.mayPublish();
+    return this.#membership.lease.mayPublish() && !this.#sight.lost;
   }
 
   /** @throws FleetError `bad_path`, `unknown_connection` for what cannot be a target, ClosedError */
@@ -144,7 +162,7 @@ export class FleetMember implements FleetClient {
       clock: this.#clock,
     });
     this.#refs.add(ref);
-    const state = this.#remembered(clean);
+    const state = this.#sight.lost ? OUT_OF_SIGHT : this.#remembered(clean);
     if (isLost(state)) ref.verify();
     ref.update(state);
     return ref;
@@ -217,7 +235,7 @@ export class FleetMember implements FleetClient {
     if (this.#workers === undefined || now - this.#workers.at >= WORKERS_MS) {
       const { view } = this.#membership;
       const workers = collectWorkers(view, (lease) => this.#membership.silentMs(lease));
-      this.#workers = { at: now, current: view.current, workers };
+      this.#workers = { at: now, current: view.current && !this.#sight.lost, workers };
     }
     return this.#workers;
   }
@@ -235,6 +253,7 @@ export class FleetMember implements FleetClient {
   async #close(): Promise<void> {
     this.#cancelLook?.();
     this.#looks.close();
+    this.#sight.close();
     for (const subscription of [...this.#subscriptions]) subscription.close();
     for (const ref of [...this.#refs]) ref.release();
     await this.#book.close();
@@ -280,6 +299,7 @@ export class FleetMember implements FleetClient {
 
   #stateOf(target: WatchTarget): RefState {
     const { view } = this.#membership;
+    if (this.#sight.lost) return OUT_OF_SIGHT;
     if (!this.#book.isStored(target)) return { state: "unclaimed", mode: "notify" };
     const claim = servingClaim(target, (key) => view.liveClaim(key)?.record, view.caseSensitive);
     if (claim === undefined && view.knows(target.connection) === false) {

@@ -54,6 +54,11 @@ export async function startGateway(
       gateway.ready ? { ready: true } : { ready: false, reason: "tokens cannot be checked yet" },
     ),
   );
+  scope.defer(
+    ops.addCheck("fleet", () =>
+      fleet.ready ? { ready: true } : { ready: false, reason: "no lease: JetStream does not answer" },
+    ),
+  );
   service.onReload(async ({ config: next }, changed) => {
     await gateway.updateConnections(served(next));
     const { auth: wanted } = next.gateway;

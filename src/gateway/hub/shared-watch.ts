@@ -1,4 +1,4 @@
-import { deferred, waitFor } from "../../base/async.ts";
+import { deferred, ignoreRejection, waitFor } from "../../base/async.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { CanonicalPath } from "../../base/path.ts";
 import type { ChangesMessage } from "../../broker/message.ts";
@@ -133,7 +133,10 @@ export class SharedWatch {
         clock: this.#clock,
         what: "watch",
       });
-    await wait(this.#feed.ready);
+    const heard = this.#feed.ready.then(() => true);
+    ignoreRejection(heard);
+    do this.#mustBeInSight();
+    while (!(await wait(Promise.race([heard, this.#moved.promise.then(() => false)]))));
     // What others were told a while ago is no answer to whoever asks now.
     let remembered = this.lost ? this.#ref.state : undefined;
     if (remembered !== undefined) await wait(this.#ref.look().catch(refused));
@@ -151,6 +154,12 @@ export class SharedWatch {
       }
       await wait(this.#moved.promise);
     }
+  }
+
+  /** Where nobody can tell who holds it, waiting tells nothing either. @throws RequestError */
+  #mustBeInSight(): void {
+    const { state, code } = this.#ref.state;
+    if (state === "unclaimed" && code === "unreachable") throw new RequestError(code);
   }
 
   close(): void {
@@ -180,9 +189,13 @@ function refused(error: unknown): never {
 }
 
 /** Browsers know no claims: a watch that nobody holds is degraded until somebody does. */
-function publicState({ state, mode, error }: RefState): StateBody {
+function publicState({ state, mode, error, code }: RefState): StateBody {
   if (state === "starting" || state === "unclaimed") {
-    return { state: "degraded", mode, error: "no worker serves this directory at the moment" };
+    const why =
+      code === "unreachable"
+        ? "the gateway is cut off from the workers at the moment"
+        : "no worker serves this directory at the moment";
+    return { state: "degraded", mode, error: why };
   }
   return { state, mode, ...(error === undefined ? {} : { error }) };
 }
