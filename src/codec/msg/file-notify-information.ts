@@ -31,10 +31,7 @@ export interface FileNotifyInformation {
   readonly records: readonly FileNotifyRecord[];
   /** Records were left out, because their name cannot be part of a path (`..`, a NUL, a leading separator). */
   readonly doubtful: boolean;
-  /**
-   * Records were left out that have no name: they are of the watched directory itself. Samba tells so of its mode, owner
-   * and times (seen with 4.17); none of its entries has changed.
-   */
+  /** Records were left out that are of the watched directory itself: none of its entries has changed. */
   readonly itself?: true;
 }
 
@@ -60,10 +57,10 @@ export function decodeFileNotifyInformation(buffer: Uint8Array): FileNotifyInfor
     const name = isStreamAction(action) ? fileName.replace(/:.*$/s, "") : fileName;
     const usable = isUsableRelativeName(name) && !/[\0\\/]/.test(fileName.slice(name.length));
     const temporary = usable && isTemporaryRelativeName(name);
-    if (temporary) records.push({ action, fileName, temporary });
+    if (isOfItself(action, name)) itself = true;
+    else if (temporary) records.push({ action, fileName, temporary });
     else if (usable)
       records.push(isListedRelativeName(name) ? { action, fileName } : { action, fileName, odd: true });
-    else if (name === "" && isOfItself(action)) itself = true;
     else doubtful = true;
     if (next === 0) return result();
     if (next % 4 !== 0 || next < FIXED + nameLength || at + next >= buffer.length) {
@@ -73,9 +70,16 @@ export function decodeFileNotifyInformation(buffer: Uint8Array): FileNotifyInfor
   }
 }
 
-/** What can happen to a directory without taking it from its place. */
-function isOfItself(action: number): boolean {
-  return action === FileAction.MODIFIED || isStreamAction(action);
+/**
+ * What can happen to a directory without taking it from its place. Samba tells of a local change of its mode, owner or times
+ * without a name; or, where the directory above is watched too, with one character instead, of which the code is the
+ * number of watched directories and one (seen with 4.17.12). As a control character it is no name of anything.
+ */
+function isOfItself(action: number, name: string): boolean {
+  if (isStreamAction(action)) return name === "";
+  return (
+    action === FileAction.MODIFIED && (name === "" || (name.length === 1 && name < " " && name !== "\0"))
+  );
 }
 
 /** Only these have names of the form `file:stream`. */

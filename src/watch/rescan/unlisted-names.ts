@@ -96,6 +96,7 @@ export class UnlistedNames<T> {
     if (doubted.length === 0) return kept;
     for (const [name] of await this.#lookup.open(node.path, doubted, signal)) {
       kept.add(name);
+      this.#habits.hid();
       this.#keep(node, name, true, true);
     }
     return kept;
@@ -111,11 +112,12 @@ export class UnlistedNames<T> {
     if (missing.length === 0) return;
     const opened = await this.#lookup.open(path, missing, this.#signal);
     if (!this.#isThere(node)) return;
-    this.#habits.hid();
     const gone: string[] = [];
     for (const name of missing.filter(isOpen(node, log))) {
       const info = opened.get(name);
       const told = node.unlisted?.get(name)?.told !== false;
+      // What was never told, and is nowhere, says nothing: it may be no name at all.
+      if (told || info !== undefined) this.#habits.hid();
       this.#keep(node, name, told && info !== undefined, info !== undefined);
       if (info === undefined && told) gone.push(name);
       if (info !== undefined && told && info.type === "directory") this.#report.isDirectory(node, name, info);
@@ -126,7 +128,6 @@ export class UnlistedNames<T> {
   }
 
   #keep(node: PictureNode<T>, name: string, told: boolean, opens: boolean): void {
-    this.#habits.hid();
     node.conceal(name, { told, opens, since: this.#clock.monotonic() });
     const looking = this.#looking.get(node);
     if (looking !== undefined) looking.reset();

@@ -187,6 +187,7 @@ describe("FILE_NOTIFY_INFORMATION, the names", () => {
   it("without one are of the directory itself, whose entries have not changed", () => {
     const buffer = encodeFileNotifyInformation([
       { action: 3, fileName: "" },
+      { action: 3, fileName: "\u0003" },
       { action: 1, fileName: "after" },
     ]);
     expect(decodeFileNotifyInformation(buffer)).toEqual({
