@@ -2,24 +2,14 @@ import type { Clock } from "../../base/clock.ts";
 import { parentOf } from "../../base/path.ts";
 import type { Change } from "../events.ts";
 import type { NotifyRecord } from "../source.ts";
+import { Action } from "./file-action.ts";
+import { TwinRecords } from "./twin-records.ts";
 
 /** Odd names that are remembered; few directories have any. */
 const MOST_ODD = 1_000;
 
 /** How long half a rename waits for the other half. Samba and Windows send both in one reply; some NAS do not. */
 export const RENAME_HALF_MS = 250;
-
-/** FILE_ACTION_* (MS-FSCC 2.7.1). */
-const Action = {
-  added: 1,
-  removed: 2,
-  modified: 3,
-  renamedOldName: 4,
-  renamedNewName: 5,
-  addedStream: 6,
-  removedStream: 7,
-  modifiedStream: 8,
-} as const;
 
 /** A change and the directory it happened in, relative to the watched one (`""` is itself). */
 export interface LocatedChange {
@@ -79,11 +69,13 @@ export class Coalescer {
   readonly #recursive: boolean;
   #half: Half | undefined;
 
+  readonly #twins: TwinRecords;
   /** Names, from the watched directory, that listings may show otherwise. */
   readonly #odd = new Set<string>();
 
   constructor(clock: Clock, recursive: boolean, late: (change: LocatedChange) => void) {
     this.#clock = clock;
+    this.#twins = new TwinRecords(clock);
     this.#recursive = recursive;
     this.#late = late;
   }
@@ -91,7 +83,7 @@ export class Coalescer {
   push(records: readonly NotifyRecord[]): Coalesced {
     const out = new Batch();
     let doubtful = false;
-    for (const record of records) {
+    for (const record of this.#twins.filter(records)) {
       if (record.odd === true) this.#remember(record.name);
       const place = this.#locate(record.name);
       if (place === undefined) doubtful = true;

@@ -262,6 +262,17 @@ describe("names that no listing shows", () => {
     });
   }
 
+  it("are not told to be modified: whatever such a record means, it is no name", async () => {
+    const { clock, share, watch, take } = bench();
+    await watch();
+    take();
+    for (let i = 0; i < 3; i++) {
+      share.mention("/G", 3);
+      await clock.advance(3_000);
+    }
+    expect(take()).toEqual([]);
+  });
+
   it("cost nothing where names come and go", async () => {
     const { clock, share, watch, take } = bench();
     await watch(false);
