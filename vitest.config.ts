@@ -37,6 +37,7 @@ const config: ViteUserConfig = defineConfig({
           name: "nats-newest",
           include: [
             "test/integration/broker/!(storage).test.ts",
+            "test/integration/docs/mqtt.test.ts",
             "test/integration/fleet/{client,control,single,small-payload,two-workers}.test.ts",
           ],
           globalSetup: ["test/support/newest-nats/global-setup.ts"],

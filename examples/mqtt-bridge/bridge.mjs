@@ -1,5 +1,6 @@
 // node bridge.mjs [nats://host:4222]: tells MQTT clients of nats-server's own MQTT listener what the stream tells.
-// The server keeps from them whatever a stream republishes, so each message is published once more, as a client's.
+// nats-server 2.9 keeps from them whatever a stream republishes, so each message is published once more, as a client's.
+// From 2.10 on they hear smb/# directly, and need no bridge.
 import { connect } from "@nats-io/transport-node";
 
 const connection = await connect({
