@@ -83,9 +83,9 @@ function installs(tarball) {
   );
   const version = call(join(work, "node_modules", ".bin", "smb2nats"), ["--version"], options).trim();
   const source =
-    'const { SmbClient } = await import("smb2nats"); const { connect } = await import("smb2nats/client"); console.log(typeof SmbClient.connect, typeof connect)';
+    'const { SmbClient } = await import("smb2nats"); const { connect } = await import("smb2nats/client"); const { connectWatchClient } = await import("smb2nats/nats"); console.log(typeof SmbClient.connect, typeof connect, typeof connectWatchClient)';
   const types = call(process.execPath, ["--input-type=module", "-e", source], options).trim();
-  if (types !== "function function") throw new Error(types);
+  if (types !== "function function function") throw new Error(types);
   return version;
 }
 

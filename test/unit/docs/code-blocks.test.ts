@@ -1,0 +1,105 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import { parseInvocation } from "../../../src/cli/command.ts";
+import { COMMANDS } from "../../../src/cli/commands.ts";
+import { readTokensFile } from "../../../src/cli/compose/tokens-file.ts";
+import { loadConfig } from "../../../src/ops/config/config.ts";
+import { codeBlocks } from "../../support/code-blocks.ts";
+import { read } from "../deploy/files.ts";
+
+/** Who looks at a block of each language. A new one needs an answer here. */
+const JUDGES: Readonly<Record<string, string>> = {
+  ts: "test/integration/docs/packed-package.test.ts",
+  js: "test/integration/docs/packed-package.test.ts",
+  jsx: "test/integration/docs/packed-package.test.ts",
+  go: "test/integration/docs/go-consumer.test.ts",
+  conf: "test/integration/docs/nats-conf.test.ts",
+  json: "here",
+  yaml: "here",
+  sh: "here",
+  "": "drawings, and settings of other programs",
+  console: "what a terminal showed",
+  ini: "settings of other programs",
+  nginx: "settings of other programs",
+  caddy: "settings of other programs",
+  haproxy: "settings of other programs",
+  powershell: "commands for Windows",
+};
+
+const blocks = codeBlocks();
+const of = (language: string): [string, string][] =>
+  blocks.filter((block) => block.language === language).map(({ where, text }) => [where, text]);
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "smb2nats-docs-"));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const file = (name: string, text: string): string => {
+  const path = join(folder, name);
+  writeFileSync(path, text, { mode: 0o600 });
+  return path;
+};
+
+describe("code in the documentation", () => {
+  it("is of languages that somebody looks at", () => {
+    const unknown = blocks.filter(({ language }) => JUDGES[language] === undefined);
+    expect(unknown.map(({ where, language }) => `${where} ${language}`)).toEqual([]);
+    expect(blocks.length).toBeGreaterThan(40);
+  });
+
+  it.each(of("json"))("%s is JSON", (_, text) => {
+    expect(() => JSON.parse(text)).not.toThrow();
+  });
+
+  it.each(of("yaml"))("%s is a configuration, values of the chart, or a tokens file", async (_, text) => {
+    const parsed: unknown = parse(text);
+    if (Array.isArray(parsed)) {
+      await expect(readTokensFile(file("tokens.yaml", text))).resolves.not.toEqual([]);
+      return;
+    }
+    const values = parsed as Record<string, unknown>;
+    const known = Object.keys(JSON.parse(read("helm/smb2nats/values.schema.json")).properties);
+    const isChart = "config" in values || "image" in values;
+    if (isChart) expect(Object.keys(values).filter((key) => !known.includes(key))).toEqual([]);
+    const config = file("smb2nats.json", JSON.stringify(isChart ? (values["config"] ?? {}) : values));
+    expect(() => loadConfig({ file: config, env: {} })).not.toThrow();
+  });
+
+  it.each(of("sh"))("%s is shell, and its commands of ours are understood", async (_, text) => {
+    const { status, stderr } = spawnSync("bash", ["-n"], { input: text, encoding: "utf8" });
+    expect(stderr).toBe("");
+    expect(status).toBe(0);
+    for (const words of commandsIn(text, "smb2nats")) {
+      const [name = "", ...args] = words;
+      const entry = COMMANDS.find((one) => one.name === name);
+      expect(entry, words.join(" ")).toBeDefined();
+      const { spec } = await entry!.load();
+      expect(() => parseInvocation(spec, args), words.join(" ")).not.toThrow();
+    }
+    const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+    for (const [first = "", second = ""] of commandsIn(text, "npm")) {
+      if (first === "run") expect(Object.keys(scripts)).toContain(second);
+    }
+  });
+});
+
+/** The words behind each call of a program, up to what ends a simple command; quotes hold words together. */
+function commandsIn(text: string, program: string): string[][] {
+  const lines = text.replaceAll("\\\n", " ").split("\n");
+  return lines.flatMap((line) => {
+    const words = [...line.matchAll(/"[^"]*"|'[^']*'|\$\{[^}]*\}|[^\s"']+/g)].map(([word]) => word);
+    return words.flatMap((word, index) => {
+      const first = index === 0 || ["|", "&&", "||", ";", "then", "do"].includes(words[index - 1] ?? "");
+      if (word !== program || !first) return [];
+      const rest = words.slice(index + 1);
+      const end = rest.findIndex((one) => /^([|&;<>#].*|\d>.*)$/.test(one));
+      const own = end === -1 ? rest : rest.slice(0, end);
+      return [own.filter((one) => !one.startsWith("${")).map((one) => one.replace(/^(["'])(.*)\1$/, "$2"))];
+    });
+  });
+}
