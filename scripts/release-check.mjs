@@ -23,9 +23,11 @@ try {
     return `sha256 ${first.slice(0, 16)}`;
   });
   const tarball = check("npm pack", () => {
-    const [{ filename, files, unpackedSize }] = JSON.parse(
+    // Up to npm 11 a list, from 12 on a map from names.
+    const packed = JSON.parse(
       call("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", work]),
     );
+    const [{ filename, files, unpackedSize }] = Object.values(packed);
     return {
       path: join(work, filename),
       note: `${files.length} files, ${(unpackedSize / 2 ** 20).toFixed(1)} MiB`,

@@ -38,10 +38,12 @@ export function program(name: string, variable: string): string | undefined {
 
 export interface Ran {
   readonly code: number;
+  readonly stdout: string;
+  /** Standard output and error in one. */
   readonly out: string;
 }
 
-/** Standard output and error in one; never rejects because of the exit status. */
+/** Never rejects because of the exit status. */
 export function execute(file: string, args: readonly string[], stdin = ""): Promise<Ran> {
   return new Promise((resolve, reject) => {
     const child = execFile(
@@ -49,8 +51,9 @@ export function execute(file: string, args: readonly string[], stdin = ""): Prom
       [...args],
       { cwd: ROOT, timeout: 120_000, maxBuffer: 64 << 20 },
       (error, stdout, stderr) => {
+        const code = typeof error?.code === "number" ? error.code : 0;
         if (error !== null && typeof error.code !== "number") reject(error);
-        else resolve({ code: typeof error?.code === "number" ? error.code : 0, out: `${stdout}${stderr}` });
+        else resolve({ code, stdout, out: `${stdout}${stderr}` });
       },
     );
     // A program that ends without reading its input is no failure of ours.

@@ -10,6 +10,10 @@ interface Locked {
   readonly optional?: boolean;
 }
 
+interface Packed {
+  readonly files: readonly { readonly path: string; readonly mode: number }[];
+}
+
 /** Licences under which something may be shipped beside Apache-2.0. */
 const ALLOWED = ["Apache-2.0", "MIT", "ISC", "BSD-2-Clause", "BSD-3-Clause", "0BSD", "Unlicense"];
 
@@ -50,7 +54,7 @@ describe.skipIf(!existsSync(join(ROOT, "dist")))("the npm package (npm run build
   it("holds the compiled code, its types, the page and the docs, and nothing else", {
     timeout: 120_000,
   }, async () => {
-    const { code, out } = await execute("npm", [
+    const { code, stdout, out } = await execute("npm", [
       "pack",
       "--dry-run",
       "--json",
@@ -58,7 +62,10 @@ describe.skipIf(!existsSync(join(ROOT, "dist")))("the npm package (npm run build
       "--loglevel=error",
     ]);
     expect(code, out).toBe(0);
-    const [{ files }] = JSON.parse(out) as [{ files: { path: string; mode: number }[] }];
+    // npm's notices of newer versions go to the other stream, whatever the level of its log. Up to npm 11 this is a
+    // list, from 12 on a map from names.
+    const [packed] = Object.values(JSON.parse(stdout) as Record<string, Packed>);
+    const { files } = packed as Packed;
     const paths = files.map(({ path }) => path);
     const known = /^(dist\/.*\.(js|d\.ts|html|css|svg)|dist\/build-info\.json|docs\/.*\.(md|yaml|png|svg))$/;
     const top = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
