@@ -181,6 +181,8 @@ export class NatsLink implements BrokerLink {
           this.#tell({ type: "disconnected", server: this.nc.getServer() });
           break;
         case "reconnect":
+          // The client may say it twice: once for each way in which it noticed the loss.
+          if (this.#connected) break;
           this.#connected = true;
           this.#tell({ type: "connected", ...this.server, server: status.server, again: true });
           break;

@@ -1,5 +1,6 @@
-import { connectionFacts, feedFacts, mirrorFacts, outboxFacts, publishFacts } from "../../broker/facts.ts";
+import { feedFacts, mirrorFacts, outboxFacts, publishFacts } from "../../broker/facts.ts";
 import { BoundedLabel } from "../../ops/metrics/metric-set.ts";
+import { observeLink } from "./observe-link.ts";
 import type { Observer } from "./observer.ts";
 
 /** Listens to the NATS floor; returns what ends it. */
@@ -11,49 +12,6 @@ export function observeBroker(observer: Observer): (() => void)[] {
     observeFeed(observer),
     observeMirror(observer),
   ];
-}
-
-function observeLink({ metrics: { broker }, log, summary }: Observer): () => void {
-  const codes = new BoundedLabel();
-  let lostAt: number | undefined;
-  return connectionFacts.subscribe((fact) => {
-    switch (fact.type) {
-      case "connected":
-        broker.connected.set(1);
-        if (fact.again) broker.reconnects.inc();
-        summary.clear("nats");
-        log.info("nats.connected", fact.again ? "connected to NATS again" : "connected to NATS", {
-          server: fact.server,
-          version: fact.version,
-          ...(lostAt === undefined
-            ? {}
-            : { awaySeconds: Math.round((performance.now() - lostAt) / 100) / 10 }),
-        });
-        lostAt = undefined;
-        return;
-      case "disconnected":
-        broker.connected.set(0);
-        lostAt = performance.now();
-        log.warn("nats.disconnected", "NATS is away: events wait", { server: fact.server });
-        return;
-      case "error":
-        broker.errors.inc({ code: codes.of(fact.code) });
-        summary.warn("nats", "nats.error", fact.message, { code: fact.code });
-        return;
-      case "clash":
-        broker.errors.inc({ code: codes.of("BROKER_STREAM_CLASH") });
-        summary.warn(
-          "clash",
-          "nats.streams-clash",
-          "more than one stream stores what this fleet publishes, and events arrive more than once: give each fleet of the account a nats.subjectPrefix of its own",
-          { streams: fact.streams },
-        );
-        return;
-      case "closed":
-        broker.connected.set(0);
-        log.info("nats.closed", "the connection to NATS is closed", { reason: fact.message });
-    }
-  });
 }
 
 function observePublisher({ metrics: { broker }, summary }: Observer): () => void {
