@@ -8,6 +8,7 @@ import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { type Stack, startStack } from "../../scripts/lab/stack.ts";
+import { axeViolations } from "../support/axe.ts";
 import { launchBrowser } from "../support/browser.ts";
 import { LOW_CONTRAST } from "../support/contrast.ts";
 import { TestClient } from "../support/gateway.ts";
@@ -251,7 +252,7 @@ describe("a gateway and real browsers", () => {
   });
 
   it("can be used with the keyboard alone", async () => {
-    mkdirSync(share("Keys"));
+    mkdirSync(share("Keys", "Below"), { recursive: true });
     const page = await browser.context.newPage();
     await page.goto(gateway().url);
     const { keyboard } = page;
@@ -276,9 +277,22 @@ describe("a gateway and real browsers", () => {
     await tabTo("#browse");
     await keyboard.press("Enter");
     await page.locator("#entries button").first().waitFor();
-    await tabTo('.panel button[aria-label^="Stop watching"]');
+    // A path that was pasted with blanks around it.
+    await page.locator("#path").focus();
+    await keyboard.press("Control+A");
+    await keyboard.insertText(" /Keys/Below ");
+    await keyboard.press("Enter");
+    await page.locator('.panel[data-path="/Keys/Below"] .state[data-state="live"]').waitFor();
+    // Whoever closes one goes on at the next, and after the last where another can be opened.
+    const focused = (): Promise<unknown> =>
+      page.evaluate(`document.activeElement.getAttribute("aria-label") ?? document.activeElement.id`);
+    await tabTo('.panel button[aria-label="Close /Keys"]');
+    await keyboard.press("Enter");
+    await page.locator('.panel[data-path="/Keys"]').waitFor({ state: "detached" });
+    expect(await focused()).toBe("Close /Keys/Below");
     await keyboard.press("Enter");
     await page.locator(".panel").waitFor({ state: "detached" });
+    expect(await focused()).toBe("path");
   });
 
   it("is pleasant to look at by day and by night", async () => {
@@ -319,8 +333,14 @@ describe("a gateway and real browsers", () => {
       const { looked, found } = (await page.evaluate(LOW_CONTRAST)) as { looked: number; found: string[] };
       expect(looked).toBeGreaterThan(40);
       expect(found).toEqual([]);
+      expect(await axeViolations(page)).toEqual([]);
       await page.screenshot({ path: join(ARTIFACTS, `live-page-${colorScheme}.png`) });
       await page.setViewportSize({ width: 420, height: 800 });
+      expect(await axeViolations(page)).toEqual([]);
+      // Smaller ones make Safari on a phone zoom in, and stay there.
+      const small = `[...document.querySelectorAll("input:not([type=checkbox]), select")]
+        .filter((field) => parseFloat(getComputedStyle(field).fontSize) < 16).map((field) => field.id)`;
+      expect(await page.evaluate(small)).toEqual([]);
       await page.screenshot({ path: join(ARTIFACTS, `live-page-${colorScheme}-narrow.png`), fullPage: true });
       expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true);
       expect(problems).toEqual([]);

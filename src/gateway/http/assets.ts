@@ -31,6 +31,7 @@ const PAGE: readonly (readonly [route: string, file: string, type: string])[] = 
   ["/fleet.js", "../page/fleet.js", "text/javascript; charset=utf-8"],
   ["/ago.js", "../page/ago.js", "text/javascript; charset=utf-8"],
   ["/style.css", "../page/style.css", "text/css; charset=utf-8"],
+  ["/fleet.css", "../page/fleet.css", "text/css; charset=utf-8"],
   ["/panel.css", "../page/panel.css", "text/css; charset=utf-8"],
 ];
 

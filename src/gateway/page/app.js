@@ -167,9 +167,15 @@ function subscribe(watched) {
 function unwatch(key) {
   const watched = open.get(key);
   if (watched === undefined) return;
+  const { root } = watched.panel;
+  const panels = [...open.values()].map(({ panel }) => panel);
+  const at = panels.indexOf(watched.panel);
+  const hadFocus = root.contains(document.activeElement);
   open.delete(key);
   watched.subscription?.close();
-  watched.panel.root.remove();
+  root.remove();
+  // Whoever closes by keyboard goes on from here, not from the top of the page.
+  if (hadFocus) (panels[at + 1] ?? panels[at - 1] ?? $("path")).focus();
   remember();
 }
 
@@ -247,6 +253,10 @@ $("picker").addEventListener("submit", (event) => {
     watch($("connection").value, canonical($("path").value), $("recursive").checked);
     remember();
   }
+});
+// Typed or pasted, blanks around a path are none of it; a name that ends in one is there to be browsed to.
+$("path").addEventListener("change", () => {
+  $("path").value = $("path").value.trim();
 });
 $("browse").addEventListener("click", () => void browse(canonical($("path").value)));
 $("connection").addEventListener("change", () => {

@@ -43,10 +43,11 @@ function countText(count, last) {
 
 /** One directory: its state, its rate, its latest changes. */
 export class Panel {
-  #rows = element("ol", { class: "rows", role: "log", "aria-live": "off", tabindex: "0" });
+  #rows = element("ol");
   #state = element("span", { class: "state", "data-state": "connecting" });
   #total = element("span", { class: "total" });
   #rate = element("span", { class: "now" });
+  #close;
   #retry = element("button", { type: "button", class: "retry", hidden: "" }, "Try again");
   /** What `setState` was told last, and whether the gateway is away to tell better. */
   #known = { state: "arming", text: "arming" };
@@ -60,8 +61,9 @@ export class Panel {
   #drawing = false;
 
   constructor({ connection, path, recursive, onClose, onRetry }) {
-    const close = element("button", { type: "button", "aria-label": `Stop watching ${path}` }, "Close");
-    close.addEventListener("click", onClose);
+    // A name that begins with what is to be seen: people say it to their machine (WCAG 2.5.3).
+    this.#close = element("button", { type: "button", "aria-label": `Close ${path}` }, "Close");
+    this.#close.addEventListener("click", onClose);
     this.#retry.addEventListener("click", onRetry);
     const clear = element("button", { type: "button" }, "Clear");
     clear.addEventListener("click", () => {
@@ -83,7 +85,7 @@ export class Panel {
       nameElement(path),
       ...(recursive ? [element("span", { class: "faint" }, " and below")] : []),
     );
-    const buttons = element("div", { class: "tools" }, clear, close);
+    const buttons = element("div", { class: "tools" }, clear, this.#close);
     const head = element("header", {}, title, this.#state, this.#retry, buttons);
     const legend = element("p", { class: "legend faint" }, this.#total, this.#rate);
     this.root = element(
@@ -96,10 +98,19 @@ export class Panel {
       },
       head,
       element("div", { class: "rate" }, legend, plot),
-      this.#rows,
+      // A list stays one inside what scrolls and is announced as a log; told aloud only by those who ask for it.
+      element(
+        "div",
+        { class: "rows", role: "log", "aria-live": "off", "aria-label": `Changes in ${path}`, tabindex: "0" },
+        this.#rows,
+      ),
     );
     this.setState("arming", "arming");
     this.tick();
+  }
+
+  focus() {
+    this.#close.focus();
   }
 
   setState(state, text) {

@@ -18,6 +18,7 @@ describe("plain HTTP", () => {
     ["/fleet.js", "text/javascript"],
     ["/ago.js", "text/javascript"],
     ["/style.css", "text/css"],
+    ["/fleet.css", "text/css"],
     ["/panel.css", "text/css"],
   ])("%s is served, and sealed", async (path, type) => {
     const response = await get(path);
