@@ -56,6 +56,16 @@ export const ACCOUNT_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   domain: { type: "string", value: "NAME", doc: "its domain (or SMB2NATS_DOMAIN)" },
 };
 
+/** For commands that look at NATS. */
+export const NATS_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  config: CONFIG_OPTION,
+  server: {
+    type: "string",
+    value: "URL",
+    doc: "NATS server, or several with commas, instead of the configured ones",
+  },
+  timeout: { type: "string", value: "SECONDS", doc: "longest wait for it; default 10" },
+};
 /** How a share named on the command line is spoken to and watched: options of a connection of the configuration. */
 export const SHARE_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   signing: { type: "string", value: "POLICY", doc: "`required` (default), or `if-offered`" },

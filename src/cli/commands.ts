@@ -45,6 +45,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/status.ts")).status,
   },
   {
+    name: "streams",
+    summary: "Show the streams and buckets in NATS, their sizes, and what they should be",
+    load: async () => (await import("./commands/streams.ts")).streams,
+  },
+  {
     name: "subject",
     summary: "Print the NATS subject of a directory, or the directory of a subject",
     load: async () => (await import("./commands/subject.ts")).subject,

@@ -23,6 +23,11 @@ export interface MicroServiceOptions {
   readonly version: string;
   readonly description: string;
   readonly endpoints: readonly Endpoint[];
+  /**
+   * Whether any instance may answer, and all are found by discovery. `false` for what is asked of one process: it is
+   * found by other means. Default true.
+   */
+  readonly shared?: boolean;
   /** Requests handled at once; more are refused with `limit`. Default 256. */
   readonly maxPending?: number;
   readonly clock?: Clock;
@@ -68,22 +73,13 @@ export class MicroService {
 
   /** Resolves when the server knows all subscriptions. */
   async start(): Promise<void> {
-    const { link, name, endpoints } = this.#options;
-    for (const [verb, answer] of [
-      ["PING", () => this.#identity("ping")],
-      ["INFO", () => this.#info()],
-      ["STATS", () => this.#statistics()],
-    ] as const) {
-      for (const subject of [`$SRV.${verb}`, `$SRV.${verb}.${name}`, `$SRV.${verb}.${name}.${this.id}`]) {
-        this.#subscriptions.push(link.subscribe(subject, (message) => respond(message, answer())));
-      }
-    }
+    const { link, endpoints, shared = true } = this.#options;
+    if (shared) this.#answerDiscovery();
     for (const endpoint of endpoints) {
       this.#stats.set(endpoint.name, { requests: 0, errors: 0, lastError: "", nanoseconds: 0 });
+      const accept = (message: CoreMessage): void => this.#accept(endpoint, message);
       this.#subscriptions.push(
-        link.subscribe(endpoint.subject, (message) => this.#accept(endpoint, message), {
-          queue: QUEUE_GROUP,
-        }),
+        link.subscribe(endpoint.subject, accept, shared ? { queue: QUEUE_GROUP } : {}),
       );
     }
     for (const { ready } of this.#subscriptions) ignoreRejection(ready);
@@ -95,6 +91,19 @@ export class MicroService {
     for (const subscription of this.#subscriptions.splice(0)) subscription.close();
     this.#stop.abort();
     await Promise.allSettled(this.#pending);
+  }
+
+  #answerDiscovery(): void {
+    const { link, name } = this.#options;
+    for (const [verb, answer] of [
+      ["PING", () => this.#identity("ping")],
+      ["INFO", () => this.#info()],
+      ["STATS", () => this.#statistics()],
+    ] as const) {
+      for (const subject of [`$SRV.${verb}`, `$SRV.${verb}.${name}`, `$SRV.${verb}.${name}.${this.id}`]) {
+        this.#subscriptions.push(link.subscribe(subject, (message) => respond(message, answer())));
+      }
+    }
   }
 
   #accept(endpoint: Endpoint, message: CoreMessage): void {

@@ -8,6 +8,7 @@ import type { ClaimState } from "../fleet/records.ts";
 import type { WatchHandle } from "../watch/api.ts";
 import type { ResyncEvent, ResyncReason, StateEvent, WatchEvent, WatchMode } from "../watch/events.ts";
 import type { CheckpointDirectory } from "../watch/picture/checkpoint.ts";
+import { Activity } from "./activity.ts";
 import type { Checkpoint } from "./checkpoint-record.ts";
 import { watchFacts } from "./facts.ts";
 import { shareOf } from "./inheritance.ts";
@@ -69,6 +70,7 @@ export class LocalWatch {
   readonly key: WatchKey;
   readonly target: WatchTarget;
   readonly runtime: ConnectionRuntime;
+  readonly activity: Activity;
   readonly #options: LocalWatchOptions;
   readonly #handle: WatchHandle;
   #state: LocalState = { state: "starting", mode: "notify" };
@@ -84,6 +86,7 @@ export class LocalWatch {
 
   constructor(options: LocalWatchOptions) {
     this.#options = options;
+    this.activity = new Activity(options.clock);
     this.key = options.key;
     this.target = options.target;
     this.runtime = options.runtime;
@@ -311,7 +314,10 @@ export class LocalWatch {
   }
 
   #tell(event: WatchEvent): void {
-    if (this.#outlet !== undefined) this.#options.onTold?.();
+    if (this.#outlet !== undefined) {
+      this.#options.onTold?.();
+      this.activity.told(event);
+    }
     if (event.type === "changes") this.#outlet?.changes(event);
     else if (event.type === "resync") this.#outlet?.resync(event);
     else this.#outlet?.state(event);

@@ -3,10 +3,12 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { ClosedError } from "../base/errors.ts";
 import { Scope } from "../base/scope.ts";
 import type { Broker, EventPublisher, PublisherOptions } from "../broker/port.ts";
+import { activityEndpoint, type WatchActivity } from "../fleet/activity.ts";
 import { ControlService } from "../fleet/control.ts";
 import type { LeaseChange, LeaseDetails } from "../fleet/lease.ts";
 import { Membership } from "../fleet/membership.ts";
 import type { WatchTarget } from "../fleet/port.ts";
+import { ProcessService } from "../fleet/process-service.ts";
 import { RefBook } from "../fleet/refs.ts";
 import { Sweeper } from "../fleet/sweeper.ts";
 import type { FleetView } from "../fleet/view.ts";
@@ -62,6 +64,7 @@ export class Worker {
   #controller: WorkerController | undefined;
   #book: RefBook | undefined;
   #reach: Reach | undefined;
+  #service: ProcessService | undefined;
   #draining = false;
   #started = false;
 
@@ -172,6 +175,14 @@ export class Worker {
     });
     this.#scope.use(control);
     await control.start();
+    this.#service = this.#scope.use(
+      new ProcessService({
+        link: broker.link,
+        version: this.#options.version ?? "0.0.0",
+        endpoints: (lease) => [activityEndpoint(broker.link, lease, () => this.#activity())],
+      }),
+    );
+    this.#service.follow(leaseId());
   }
 
   /**
@@ -243,6 +254,13 @@ export class Worker {
     }
   }
 
+  #activity(): WatchActivity[] {
+    return [...(this.#controller?.local.values() ?? [])].flatMap(({ activity, target }) => {
+      const summary = activity.summary();
+      return summary === undefined ? [] : { ...target, ...summary };
+    });
+  }
+
   #details(): LeaseDetails {
     const { capacity, version } = this.#options;
     const deny = this.#reach?.denied ?? [];
@@ -261,6 +279,7 @@ export class Worker {
   }
 
   #leaseChanged(change: LeaseChange): void {
+    this.#service?.follow(this.leaseId);
     if (change.type === "lost") this.#controller?.leaseLost();
     else {
       this.#book?.sync();

@@ -67,7 +67,8 @@ export async function prepareStreams(link: NatsLink, options: StreamOptions): Pr
   }
 }
 
-const PURPOSES: readonly StreamPurpose[] = ["events", "watches", "checkpoints"];
+/** In the order in which they are made. */
+export const PURPOSES: readonly StreamPurpose[] = ["events", "watches", "checkpoints"];
 
 /** One round of finding or making what is needed. */
 class Preparation {
@@ -132,14 +133,8 @@ class Preparation {
     }
   }
 
-  async #find(purpose: StreamPurpose): Promise<StreamInfo | undefined> {
-    try {
-      return await this.#link.jsm.streams.info(STREAM_OF[purpose](this.#settings.names));
-    } catch (error) {
-      const missing = error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound;
-      if (missing) return undefined;
-      throw error;
-    }
+  #find(purpose: StreamPurpose): Promise<StreamInfo | undefined> {
+    return findStream(this.#link, STREAM_OF[purpose](this.#settings.names));
   }
 
   async #create(purpose: StreamPurpose): Promise<void> {
@@ -179,11 +174,22 @@ class Preparation {
   }
 }
 
-const STREAM_OF: Readonly<Record<StreamPurpose, (names: StreamNamesInUse) => string>> = {
+export const STREAM_OF: Readonly<Record<StreamPurpose, (names: StreamNamesInUse) => string>> = {
   events: (names) => names.events,
   watches: (names) => `KV_${names.watches}`,
   checkpoints: (names) => `OBJ_${names.checkpoints}`,
 };
+
+/** `undefined` where there is none of this name. @throws what the client throws */
+export async function findStream(link: NatsLink, name: string): Promise<StreamInfo | undefined> {
+  try {
+    return await link.jsm.streams.info(name);
+  } catch (error) {
+    const missing = error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound;
+    if (missing) return undefined;
+    throw error;
+  }
+}
 
 /** Two streams of one account may not take the same subjects. */
 function isOverlap(error: unknown): boolean {

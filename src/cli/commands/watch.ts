@@ -1,4 +1,4 @@
-import { CONFIG_OPTION, CONSUMER_OPTIONS, type Command, JSON_OPTION } from "../command.ts";
+import { CONSUMER_OPTIONS, type Command, JSON_OPTION, NATS_OPTIONS } from "../command.ts";
 
 export const watch: Command = {
   spec: {
@@ -18,7 +18,7 @@ export const watch: Command = {
       recursive: { type: "boolean", short: "r", doc: "all directories below, too" },
       since: { type: "string", value: "CURSOR", doc: "cursor of the last event dealt with" },
       json: JSON_OPTION,
-      config: CONFIG_OPTION,
+      ...NATS_OPTIONS,
       ...CONSUMER_OPTIONS,
     },
     operands: { min: 2, max: 2 },

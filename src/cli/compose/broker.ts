@@ -56,9 +56,10 @@ export async function openExistingBroker(
   nats: NatsConfig,
   name: string,
   signal: AbortSignal,
+  firstConnectMs: number = LOOK_MS,
 ): Promise<Broker> {
   try {
-    return await openBroker({ nats: { ...nats, existingOnly: true }, name, signal, firstConnectMs: LOOK_MS });
+    return await openBroker({ nats: { ...nats, existingOnly: true }, name, signal, firstConnectMs });
   } catch (error) {
     if (!(error instanceof BrokerError) || error.code !== "BROKER_NO_STREAM") throw error;
     throw new UnavailableError(

@@ -2,6 +2,7 @@ import { systemClock } from "../../base/clock.ts";
 import type { Context, Invocation } from "../command.ts";
 import { Executor, findProgram } from "../exec.ts";
 import { EXIT, type ExitCode, UnavailableError, UsageError } from "../exit-codes.ts";
+import { numberOption } from "../number-option.ts";
 import { type PrintableEvent, printEvent } from "./print-event.ts";
 
 /** How `tail` and `watch` deal with events, and when they have had enough. */
@@ -29,9 +30,9 @@ const GRACE_MS = 3_000;
 
 /** @throws UsageError */
 export function consumerOptions(invocation: Invocation, { env }: Pick<Context, "env">): ConsumerOptions {
-  const wait = number(invocation, "wait", { min: 0, max: LONGEST_S, whole: false });
-  const jobs = number(invocation, "exec-jobs", { min: 1, max: MOST_JOBS, whole: true });
-  const seconds = number(invocation, "exec-timeout", { min: 0.1, max: LONGEST_S, whole: false });
+  const wait = numberOption(invocation, "wait", { min: 0, max: LONGEST_S });
+  const jobs = numberOption(invocation, "exec-jobs", { min: 1, max: MOST_JOBS, whole: true });
+  const seconds = numberOption(invocation, "exec-timeout", { min: 0.1, max: LONGEST_S });
   const program = invocation.text("exec");
   if (program === undefined) {
     const [orphan] = ["exec-jobs", "exec-timeout"].filter((name) => invocation.flag(name));
@@ -39,7 +40,7 @@ export function consumerOptions(invocation: Invocation, { env }: Pick<Context, "
     if (invocation.rest.length > 0) throw new UsageError("what follows -- is for the program of --exec");
   }
   return {
-    count: number(invocation, "count", { min: 1, max: 1e9, whole: true }),
+    count: numberOption(invocation, "count", { min: 1, max: 1e9, whole: true }),
     waitMs: wait === undefined ? undefined : wait * 1_000,
     exec:
       program === undefined
@@ -52,20 +53,6 @@ export function consumerOptions(invocation: Invocation, { env }: Pick<Context, "
           },
     json: invocation.flag("json"),
   };
-}
-
-function number(
-  { text }: Pick<Invocation, "text">,
-  name: string,
-  { min, max, whole }: { readonly min: number; readonly max: number; readonly whole: boolean },
-): number | undefined {
-  const given = text(name);
-  if (given === undefined) return undefined;
-  const value = /^\d{1,10}(\.\d{1,6})?$/.test(given) ? Number(given) : Number.NaN;
-  if (value >= min && value <= max && (!whole || Number.isInteger(value))) return value;
-  throw new UsageError(
-    `--${name}: ${JSON.stringify(given)} is not a ${whole ? "whole " : ""}number from ${min} to ${max}`,
-  );
 }
 
 export interface ConsumeOptions<E> {
@@ -85,7 +72,7 @@ export interface ConsumeOptions<E> {
  * Deals with events until there were enough of them, time is up, or somebody says stop.
  * @throws UnavailableError when time was up before the watch was live
  */
-export async function consume<E extends { readonly type: string }>({
+export async function consume<E extends { readonly type: string; readonly reason?: string }>({
   options,
   context,
   signal,
@@ -104,7 +91,8 @@ export async function consume<E extends { readonly type: string }>({
   try {
     for await (const event of await open(AbortSignal.any([signal, timeUp.signal]))) {
       live ||= event.type === "live";
-      const isNews = event.type === "changes" || event.type === "resync";
+      const isNews =
+        event.type === "changes" || (event.type === "resync" && !(told === 0 && isBeginning(event)));
       if (executor !== undefined) {
         if (isNews) await executor.run(`${JSON.stringify(written(event))}\n`);
         else printEvent(out, shown(event), { talk: true });
@@ -124,4 +112,9 @@ export async function consume<E extends { readonly type: string }>({
   }
   if ((executor?.failures ?? 0) > 0) return EXIT.failure;
   return Number.isFinite(count) && told < count ? EXIT.timeout : EXIT.ok;
+}
+
+/** How a worker begins a watch that nobody held: whoever lists after `live` has seen all of it. */
+function isBeginning({ reason }: { readonly reason?: string }): boolean {
+  return reason === "takeover";
 }

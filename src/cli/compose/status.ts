@@ -1,34 +1,84 @@
+import { sleep } from "../../base/async.ts";
+import { systemClock } from "../../base/clock.ts";
 import { printable } from "../../base/printable.ts";
-import { collectStatus, type FleetStatus, type HolderStatus } from "../../fleet/status.ts";
+import type { BrokerLink } from "../../broker/port.ts";
+import { requestActivity, type WatchActivity } from "../../fleet/activity.ts";
+import { watchKey } from "../../fleet/identity.ts";
+import { collectStatus, type FleetStatus, type HolderStatus, type WatchStatus } from "../../fleet/status.ts";
 import { syncedWithin } from "../../fleet/synced.ts";
 import { FleetView } from "../../fleet/view.ts";
 import type { Context, Invocation } from "../command.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
-import { loadFor } from "../load-config.ts";
 import type { Output } from "../output.ts";
 import { openExistingBroker } from "./broker.ts";
+import { formatSpan } from "./format.ts";
 import { interruptible } from "./interruptible.ts";
+import { natsOptions } from "./nats-options.ts";
 
-const SYNC_MS = 10_000;
+const AGAIN_MS = 2_000;
+/** A worker that is there answers at once; one that may not be asked never does. */
+const ACTIVITY_MS = 2_000;
+
+/** A watch, and what its owner told of late, where it said so. */
+type ShownWatch = WatchStatus & Partial<Pick<WatchActivity, "lastChange" | "resyncs" | "found">>;
+type ShownStatus = Omit<FleetStatus, "watches"> & { readonly watches: readonly ShownWatch[] };
 
 /** `smb2nats status` */
 export async function runStatus(invocation: Invocation, context: Context): Promise<ExitCode> {
-  const { config } = loadFor(invocation, context);
+  const { config, timeoutMs } = natsOptions(invocation, context);
+  const { out } = context;
   return interruptible(context, async ({ scope, signal }) => {
-    const broker = scope.use(await openExistingBroker(config.nats, "smb2nats status", signal));
+    const broker = scope.use(await openExistingBroker(config.nats, "smb2nats status", signal, timeoutMs));
     const mirror = scope.use(broker.mirror());
     const view = new FleetView(mirror, {
       caseSensitive: (name) => config.connections[name]?.caseSensitive,
     });
-    await syncedWithin(mirror, { signal, deadlineMs: SYNC_MS, what: "the bucket of watches" });
-    const status = collectStatus(view);
-    if (invocation.flag("json")) context.out.json(status);
-    else print(context.out, status);
-    return EXIT.ok;
+    await syncedWithin(mirror, { signal, deadlineMs: timeoutMs, what: "the bucket of watches" });
+    for (let again = false; ; again = true) {
+      const wait = { signal, timeoutMs: Math.min(ACTIVITY_MS, timeoutMs) };
+      const status = await withActivity(collectStatus(view), broker.link, view.caseSensitive, wait);
+      if (invocation.flag("json")) out.json(status);
+      else {
+        if (out.interactive && invocation.flag("watch")) context.stdout.write(HOME);
+        else if (again) out.data();
+        print(out, status);
+        if (!view.current) out.say("NATS is away: this is how it was.");
+      }
+      if (!invocation.flag("watch")) return EXIT.ok;
+      await sleep(AGAIN_MS, { signal });
+    }
   });
 }
 
-function print(out: Output, { holders, watches, void: gone }: FleetStatus): void {
+/** Cursor home, and nothing left of what stood there. */
+const HOME = "\u001b[H\u001b[2J";
+
+/** Each owner is asked; one that does not answer (older, hung, or not to be asked by us) leaves its watches as they are. */
+async function withActivity(
+  status: FleetStatus,
+  link: BrokerLink,
+  caseSensitive: (connection: string) => boolean,
+  wait: { readonly signal: AbortSignal; readonly timeoutMs: number },
+): Promise<ShownStatus> {
+  const answers = new Map<string, ReadonlyMap<string, WatchActivity>>();
+  await Promise.all(
+    status.holders.map(async ({ kind, lease }) => {
+      if (kind !== "worker") return;
+      const watches = await requestActivity(link, lease, wait).catch(() => undefined);
+      if (watches === undefined) return;
+      answers.set(lease, new Map(watches.map((watch) => [watchKey(watch, caseSensitive), watch])));
+    }),
+  );
+  const watches = status.watches.map((watch): ShownWatch => {
+    const answer = watch.owner === undefined ? undefined : answers.get(watch.owner);
+    if (answer === undefined) return watch;
+    const { lastChange, resyncs = {}, found = 0 } = answer.get(watchKey(watch, caseSensitive)) ?? {};
+    return { ...watch, ...(lastChange === undefined ? {} : { lastChange }), resyncs, found };
+  });
+  return { ...status, watches };
+}
+
+function print(out: Output, { holders, watches, void: gone }: ShownStatus): void {
   out.table([
     ["KIND", "HOST", "LEASE", "VERSION", "REFS", "CLAIMS", "CAPACITY", "LAG", "CONNECTIONS"].map((head) =>
       out.style("bold", head),
@@ -49,12 +99,19 @@ function print(out: Output, { holders, watches, void: gone }: FleetStatus): void
   ]);
   out.data();
   out.table([
-    ["CONNECTION", "PATH", "STATE", "MODE", "REFS", "OWNER"].map((head) => out.style("bold", head)),
+    ["CONNECTION", "PATH", "STATE", "MODE", "CHANGED", "RESYNCS/H", "FOUND/H", "REFS", "OWNER"].map((head) =>
+      out.style("bold", head),
+    ),
     ...watches.map((watch) => [
       printable(watch.connection),
       printable(watch.recursive ? `${watch.path === "/" ? "" : watch.path}/**` : watch.path),
       `${watch.state}${watch.error === undefined ? "" : ` (${printable(watch.error)})`}`,
       watch.mode,
+      watch.lastChange === undefined
+        ? "-"
+        : `${formatSpan(systemClock.now() - Date.parse(watch.lastChange))} ago`,
+      describeResyncs(watch),
+      watch.found === undefined ? "?" : String(watch.found),
       `${watch.refs}${watch.unwanted === true ? " (ending)" : ""}`,
       watch.owner === undefined ? "" : `${printable(watch.host ?? "")} ${watch.owner}`,
     ]),
@@ -62,6 +119,12 @@ function print(out: Output, { holders, watches, void: gone }: FleetStatus): void
   if (gone.refs + gone.claims > 0) {
     out.say(`Left by processes that are gone, about to be swept: ${gone.refs} refs, ${gone.claims} claims.`);
   }
+}
+
+function describeResyncs({ resyncs }: ShownWatch): string {
+  if (resyncs === undefined) return "?";
+  const each = Object.entries(resyncs).map(([reason, count]) => `${count} ${printable(reason)}`);
+  return each.length === 0 ? "0" : each.join(", ");
 }
 
 function describeLag({ lag }: HolderStatus): string {

@@ -4,24 +4,24 @@ import type { ClientEvent } from "../../client/events.ts";
 import { connectWatchClient } from "../../client/watch-client.ts";
 import type { Context, Invocation } from "../command.ts";
 import type { ExitCode } from "../exit-codes.ts";
-import { loadFor } from "../load-config.ts";
 import { openExistingBroker } from "./broker.ts";
 import { consume, consumerOptions } from "./consume.ts";
 import { interruptible } from "./interruptible.ts";
+import { natsOptions } from "./nats-options.ts";
 
 /** `smb2nats watch` */
 export async function runWatch(invocation: Invocation, context: Context): Promise<ExitCode> {
   const [connection = "", operand = ""] = invocation.operands;
   const path = canonicalPath(operand);
   const options = consumerOptions(invocation, context);
-  const { config } = loadFor(invocation, context);
+  const { config, timeoutMs } = natsOptions(invocation, context);
   return interruptible(context, async ({ scope, signal }) =>
     consume<ClientEvent>({
       options,
       context,
       signal,
       open: async (signal) => {
-        const broker = scope.use(await openExistingBroker(config.nats, "smb2nats watch", signal));
+        const broker = scope.use(await openExistingBroker(config.nats, "smb2nats watch", signal, timeoutMs));
         // Nobody comes back for it: the watch may end with us.
         const client = scope.use(await connectWatchClient({ broker, host: hostname(), lingerMs: 0, signal }));
         const since = invocation.text("since");

@@ -6,6 +6,7 @@ import { connectionFacts } from "../../../src/broker/facts.ts";
 import { NatsLink } from "../../../src/broker/link/link.ts";
 import type { Broker, BrokerLink } from "../../../src/broker/port.ts";
 import { connectWatchClient } from "../../../src/client/watch-client.ts";
+import { requestActivity } from "../../../src/fleet/activity.ts";
 import { requestService } from "../../../src/fleet/list-client.ts";
 import { FleetMember } from "../../../src/fleet/member.ts";
 import { Worker } from "../../../src/worker/worker.ts";
@@ -98,6 +99,11 @@ describe("the recommended permissions", () => {
     await until("the client's change", () => told.includes("changes"));
     await reading;
     await client.list({ connection: "nas1", path: "/papers" });
+    const asking = await link("client", scope);
+    const activity = await requestActivity(asking, worker.leaseId ?? "", { timeoutMs: 3_000 });
+    expect(activity).toContainEqual(
+      expect.objectContaining({ connection: "nas1", path: "/media", lastChange: expect.any(String) }),
+    );
 
     const service = await link("service", scope);
     const subjects: string[] = [];

@@ -51,6 +51,12 @@ describe("enough", () => {
     });
   });
 
+  it("does not begin with the takeover of a watch that was made for us", async () => {
+    const takeover: StreamEvent = { type: "resync", path, scope: "self", reason: "takeover" };
+    const { lines } = await run(["--count", "2"], [LIVE, takeover, CHANGES, takeover, CHANGES]);
+    expect(lines).toEqual(["live", "resync", "changes", "resync"]);
+  });
+
   it("is after --wait, with 124 where --count asked for more", async () => {
     expect((await run(["--wait", "0.05"], [LIVE, CHANGES])).code).toBe(0);
     expect((await run(["--wait", "0.05", "--count", "2"], [LIVE, CHANGES])).code).toBe(124);
