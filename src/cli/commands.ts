@@ -45,6 +45,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/status.ts")).status,
   },
   {
+    name: "clients",
+    summary: "Show the WebSocket clients of all gateways, or end one",
+    load: async () => (await import("./commands/clients.ts")).clients,
+  },
+  {
     name: "streams",
     summary: "Show the streams and buckets in NATS, their sizes, and what they should be",
     load: async () => (await import("./commands/streams.ts")).streams,

@@ -22,7 +22,9 @@ import type {
   WatchTarget,
   Workers,
 } from "./port.ts";
+import { ProcessService } from "./process-service.ts";
 import { RefBook } from "./refs.ts";
+import type { Endpoint } from "./service.ts";
 import { servingClaim, stateOfClaim } from "./serving.ts";
 import { Sight } from "./sight.ts";
 import type { FleetView, ViewChange } from "./view.ts";
@@ -53,6 +55,8 @@ export interface FleetMemberOptions {
   readonly caseSensitive?: (connection: string) => boolean | undefined;
   /** Wait for a listing, ms. Default 30,000. */
   readonly listTimeoutMs?: number;
+  /** What this process alone answers, on subjects of its lease. Default nothing. */
+  readonly endpoints?: (lease: string) => readonly Endpoint[];
   readonly clock?: Clock;
 }
 
@@ -64,6 +68,7 @@ export class FleetMember implements FleetClient {
   readonly #book: RefBook;
   readonly #looks: FreshLooks;
   readonly #sight: Sight;
+  readonly #service: ProcessService | undefined;
   readonly #refs = new Set<MemberRef>();
   readonly #subscriptions = new Set<FeedSubscription>();
   #lastLease = "";
@@ -99,6 +104,7 @@ export class FleetMember implements FleetClient {
       details: () => (version === undefined ? {} : { version }),
       onLease: () => {
         this.#lastLease = this.#membership.lease.leaseId ?? this.#lastLease;
+        this.#service?.follow(this.#membership.lease.leaseId);
         this.#book.sync();
         this.#sight.look();
         this.#lookSoon();
@@ -108,6 +114,9 @@ export class FleetMember implements FleetClient {
       ...(host === undefined ? {} : { host }),
       ...(caseSensitive === undefined ? {} : { caseSensitive }),
     });
+    const { endpoints } = options;
+    this.#service =
+      endpoints && new ProcessService({ link: broker.link, version: version ?? "0.0.0", endpoints });
     const { view, lease } = this.#membership;
     this.#book = new RefBook({
       bucket: broker.watches,
@@ -254,6 +263,7 @@ export class FleetMember implements FleetClient {
     this.#cancelLook?.();
     this.#looks.close();
     this.#sight.close();
+    await this.#service?.close();
     for (const subscription of [...this.#subscriptions]) subscription.close();
     for (const ref of [...this.#refs]) ref.release();
     await this.#book.close();

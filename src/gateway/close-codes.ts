@@ -9,10 +9,14 @@ export const CLOSE = {
   refused: 1008,
   /** We cannot decide now (the issuer's keys are out of reach), or the reader is too slow. */
   tryLater: 1013,
+  /** An operator ended it; the client may come back. */
+  ended: 4400,
   /** The token ran out; come back with a fresh one. */
   expired: 4401,
   /** More messages than allowed, for longer than forgiven. */
   flood: 4429,
+  /** An operator ended it, and does not want it back. */
+  unwanted: 4500,
 } as const;
 
 export type CloseCode = (typeof CLOSE)[keyof typeof CLOSE];

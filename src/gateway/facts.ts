@@ -76,6 +76,7 @@ export interface RequestFact {
     | "list"
     | "connections"
     | "workers"
+    | "whoami"
     | "unknown";
   /** `ok`, or the code of the error answered. */
   readonly outcome: string;

@@ -28,12 +28,15 @@ interface Pattern {
 export class Rights {
   /** Why nothing at all is granted, in words for whoever that is about; `undefined` where something is. */
   readonly nothing: string | undefined;
+  /** As they were given. */
+  readonly grants: readonly Grant[];
   readonly #patterns: readonly Pattern[];
 
   /** @throws BadPathError, RangeError for grants that cannot be meant. */
   constructor(grants: readonly Grant[], nothing?: string) {
     this.nothing = grants.length === 0 ? (nothing ?? "you have no grants") : undefined;
     if (grants.length > MAX_GRANTS) throw new RangeError(`more than ${MAX_GRANTS} grants`);
+    this.grants = grants;
     this.#patterns = grants.map(({ connection, path }) => {
       const exact = segmentsOf(canonicalPath(path));
       if (exact.length > MAX_SEGMENTS) throw new RangeError(`a grant of more than ${MAX_SEGMENTS} segments`);

@@ -9,6 +9,7 @@ import { AddressBook, isLoopback } from "./auth/address.ts";
 import { Admissions, SUBPROTOCOL, withoutQuery } from "./auth/admission.ts";
 import { type Admitted, identify, type TokenVerifier } from "./auth/identity.ts";
 import { createVerifier } from "./auth/tokens.ts";
+import type { ClientDesk, ClientInfo } from "./clients.ts";
 import { CLOSE } from "./close-codes.ts";
 import { GatewayOptionsError, TokenError } from "./errors.ts";
 import { authFailureFacts, refusalFacts, unreadableHopFacts } from "./facts.ts";
@@ -25,6 +26,7 @@ import {
   resolveTimes,
   type ServedConnection,
 } from "./options.ts";
+import { type Caller, callerOf } from "./peer/caller.ts";
 import { Peer, type PeerHost, type PeerSocket } from "./peer/peer.ts";
 import { peerSocket } from "./peer/ws-socket.ts";
 
@@ -38,7 +40,7 @@ export interface GatewayStats {
   readonly watches: number;
 }
 
-export interface Gateway {
+export interface Gateway extends ClientDesk {
   /** Resolves once connections are accepted. */
   listen(): Promise<{ readonly host: string; readonly port: number; readonly url: string }>;
   /** Lets nobody in any more, sends clients away spread over `drainMs`, then stops. Idempotent. */
@@ -158,6 +160,19 @@ class GatewayServer implements Gateway {
     };
   }
 
+  clients(): readonly ClientInfo[] {
+    return [...this.#peers.keys()].map((peer) => peer.info());
+  }
+
+  closeClient(client: string, { reason, comesBack }: { reason: string; comesBack: boolean }): boolean {
+    for (const peer of this.#peers.keys()) {
+      if (peer.caller.id !== client) continue;
+      peer.close(comesBack ? CLOSE.ended : CLOSE.unwanted, reason);
+      return true;
+    }
+    return false;
+  }
+
   async listen(): Promise<{ readonly host: string; readonly port: number; readonly url: string }> {
     this.#assets = await Assets.load();
     await new Promise<void>((resolve, reject) => {
@@ -243,8 +258,9 @@ class GatewayServer implements Gateway {
     }
     if (socket.destroyed) return;
     if (this.#closing !== undefined) return reject(socket, 503);
+    const caller = callerOf(admission.client, request.headers, this.#clock.now());
     this.#ws.handleUpgrade(request, socket, head, (webSocket) =>
-      this.#onSocket(peerSocket(webSocket, socket), webSocket, { admitted, seat }),
+      this.#onSocket(peerSocket(webSocket, socket), webSocket, { admitted, seat, caller }),
     );
   }
 
@@ -253,13 +269,15 @@ class GatewayServer implements Gateway {
     webSocket: WebSocket,
     {
       admitted,
+      caller,
       seat,
     }: {
       readonly admitted: Admitted | undefined;
+      readonly caller: Caller;
       readonly seat: { authenticated(): void; leave(): void };
     },
   ): void {
-    const peer = new Peer(this.#peerHost, socket, admitted);
+    const peer = new Peer(this.#peerHost, socket, admitted, caller);
     this.#peers.set(peer, seat);
     if (peer.state === "open") seat.authenticated();
     webSocket.on("message", (data, isBinary) => peer.onMessage(isBinary ? undefined : String(data)));

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import WebSocket from "ws";
 import { type Nats, startNats } from "../../scripts/lab/nats.ts";
 import { type Samba, startSamba } from "../../scripts/lab/samba.ts";
 import { freePort } from "../../scripts/lab/workspace.ts";
@@ -14,11 +15,12 @@ let samba: Samba;
 let nats: Nats;
 let cli: CommandLine;
 let up: Running;
+let gateway: number;
 
 beforeAll(async () => {
   [samba, nats] = await Promise.all([startSamba(), startNats()]);
-  await samba.smbclient("mkdir docs");
-  const gateway = await freePort();
+  await samba.smbclient("mkdir docs; mkdir quiet");
+  gateway = await freePort();
   cli = new CommandLine({
     SMB2NATS_PASSWORD_FILE: samba.passwordFile,
     SMB2NATS_USERNAME: samba.user,
@@ -55,7 +57,7 @@ describe("watch", () => {
   });
 
   it("--wait ends it: 124 where --count asked for more", async () => {
-    const quiet = cli.run(["watch", "share", "/docs", "--wait", "2", "--count", "1", "--json"]);
+    const quiet = cli.run(["watch", "share", "/quiet", "--wait", "4", "--count", "1", "--json"]);
     expect(await quiet.code).toBe(124);
     expect(quiet.lines()).toEqual([expect.objectContaining({ type: "live" })]);
   });
@@ -77,18 +79,22 @@ describe("watch", () => {
 
 describe("status", () => {
   it("says of each watch when it last changed, and what its owner had to find by itself", async () => {
+    const held = cli.run(["watch", "share", "/docs", "--json"]);
+    await vi.waitFor(() => expect(held.lines()[0]).toMatchObject({ type: "live" }), soon);
+    await samba.smbclient(`mkdir docs/for-status-${Date.now()}`);
+    await vi.waitFor(() => expect(held.out()).toContain("for-status"), soon);
     const status = cli.run(["status", "--json"]);
     expect(await status.code).toBe(0);
     expect(status.lines()[0]).toMatchObject({
-      watches: [
-        {
+      watches: expect.arrayContaining([
+        expect.objectContaining({
           path: "/docs",
           state: "live",
           lastChange: expect.stringMatching(/Z$/),
-          resyncs: {},
+          resyncs: expect.any(Object),
           found: expect.any(Number),
-        },
-      ],
+        }),
+      ]),
     });
     const people = cli.run(["status"]);
     expect(await people.code).toBe(0);
@@ -138,6 +144,58 @@ describe("streams", () => {
     } finally {
       await empty.stop();
     }
+  });
+});
+
+describe("clients", () => {
+  it("shows who is connected, and ends one: with 4400 it comes back, with 4500 not", async () => {
+    const open = async (): Promise<{ socket: WebSocket; closed: Promise<[number, string]> }> => {
+      const socket = new WebSocket(`ws://127.0.0.1:${gateway}/ws`, { origin: `http://127.0.0.1:${gateway}` });
+      const closed = new Promise<[number, string]>((resolve) =>
+        socket.once("close", (code, reason) => resolve([code, String(reason)])),
+      );
+      await new Promise((resolve) => socket.once("open", resolve));
+      socket.send(JSON.stringify({ action: "subscribe", connection_id: "share", path: "/docs" }));
+      await new Promise((resolve) => socket.once("message", resolve));
+      return { socket, closed };
+    };
+    const { closed } = await open();
+    const clients = cli.run(["clients", "--connection", "share", "--json"]);
+    expect(await clients.code).toBe(0);
+    const [answer] = clients.lines() as unknown as [{ gateways: { clients: Record<string, unknown>[] }[] }];
+    const [client] = answer.gateways[0]?.clients ?? [];
+    expect(client).toMatchObject({
+      address: "127.0.0.1",
+      origin: `http://127.0.0.1:${gateway}`,
+      connections: ["share"],
+      subscriptions: 1,
+    });
+    const people = cli.run(["clients", "--connection", "other"]);
+    expect(await people.code).toBe(0);
+    expect(people.out()).not.toContain(String(client?.["client"]));
+
+    const end = cli.run(["clients", "close", String(client?.["client"]), "--reason", "moving"]);
+    expect(await end.code).toBe(0);
+    expect(await closed).toEqual([4400, "moving"]);
+    const again = cli.run(["clients", "close", String(client?.["client"])]);
+    expect(await again.code).toBe(77);
+    expect(again.err()).toContain("no gateway has a client");
+
+    const second = await open();
+    const [now] = (await (async () => {
+      const list = cli.run(["clients", "--json"]);
+      await list.code;
+      return list.lines();
+    })()) as unknown as [{ gateways: { clients: { client: string }[] }[] }];
+    const id = now.gateways[0]?.clients[0]?.client ?? "";
+    expect(await cli.run(["clients", "close", id, "--for-good"]).code).toBe(0);
+    expect(await second.closed).toEqual([4500, "ended by an operator"]);
+  });
+
+  it("says what is wrong with the question", async () => {
+    expect(await cli.run(["clients", "close"]).code).toBe(2);
+    expect(await cli.run(["clients", "end", "x"]).code).toBe(2);
+    expect(await cli.run(["clients", "close", "x", "--reason", "ü".repeat(61)]).code).toBe(2);
   });
 });
 

@@ -111,7 +111,7 @@ const ROOMS: Record<string, string[][]> = {
     ["broker.ts"],
   ],
   gateway: [
-    ["close-codes.ts", "errors.ts", "facts.ts", "grants.ts", "options.ts"],
+    ["clients.ts", "close-codes.ts", "errors.ts", "facts.ts", "grants.ts", "options.ts"],
     ["auth"],
     ["hub"],
     ["peer"],

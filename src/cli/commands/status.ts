@@ -17,7 +17,7 @@ export const status: Command = {
     },
     operands: { min: 0, max: 0 },
     notes:
-      "CHANGED, RESYNCS/H and FOUND/H are what the owner of a watch remembers: its last change, the resyncs of the last\nhour, and the changes of that hour that the file server had not told. `?`: it was not to be asked. It looks, and\ntakes no part: no lease, nothing written.",
+      "CHANGED, RESYNCS/H and FOUND/H are what the owner of a watch remembers: its last change, the resyncs of\nthe last hour, and the changes of that hour that the file server had not told. `?`: it was not to be asked.\nIt looks, and takes no part: no lease, nothing written.",
   },
   run: async (invocation, context) => (await import("../compose/status.ts")).runStatus(invocation, context),
 };

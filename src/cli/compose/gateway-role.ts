@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import type { Broker } from "../../broker/port.ts";
 import { FleetMember } from "../../fleet/member.ts";
+import { type ClientDesk, clientEndpoints } from "../../gateway/clients.ts";
 import type { AuthOptions, JwtKeys, ServedConnection } from "../../gateway/options.ts";
 import { createGateway, type Gateway } from "../../gateway/server.ts";
 import type { Config, GatewayAuthConfig } from "../../ops/config/config.ts";
@@ -19,6 +20,7 @@ export async function startGateway(
   const caseSensitive = (name: string): boolean | undefined =>
     service.loaded.config.connections[name]?.caseSensitive;
   const auth = await gatewayAuth(config.gateway.auth);
+  let desk: ClientDesk | undefined;
   const fleet = scope.use(
     await FleetMember.start(
       {
@@ -29,6 +31,7 @@ export async function startGateway(
         host: hostname(),
         version: version.version,
         caseSensitive,
+        endpoints: (lease) => clientEndpoints(broker.link, lease, () => desk),
       },
       { signal: stopping },
     ),
@@ -49,6 +52,7 @@ export async function startGateway(
       { fleet },
     ),
   );
+  desk = gateway;
   scope.defer(
     ops.addCheck("keys", () =>
       gateway.ready ? { ready: true } : { ready: false, reason: "tokens cannot be checked yet" },

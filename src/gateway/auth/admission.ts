@@ -21,6 +21,8 @@ export type Admission =
   | {
       readonly ok: true;
       readonly token: string | undefined;
+      /** Where it comes from, and what that counts as. */
+      readonly client: string;
       readonly address: string;
       /** What a trusted proxy wrote in place of the client's address. */
       readonly unreadable?: string;
@@ -82,7 +84,7 @@ export class Admissions {
     const address = addressGroup(client);
     if ((this.#perAddress.get(address) ?? 0) >= limits.connectionsPerAddress) return refuse(429, "address");
     const token = tokenOf(headers, url.searchParams);
-    return { ok: true, token, address, ...(unreadable === undefined ? {} : { unreadable }) };
+    return { ok: true, token, client, address, ...(unreadable === undefined ? {} : { unreadable }) };
   }
 
   /** Takes a seat. `authenticated` ends the waiting, `leave` gives the seat back; both may be called twice. */

@@ -1,12 +1,14 @@
 import { setMaxListeners } from "node:events";
 import type { Clock } from "../../base/clock.ts";
 import type { FleetClient } from "../../fleet/port.ts";
-import { type Admitted, type CurrentKeys, verifyNow } from "../auth/identity.ts";
+import { type Admitted, type CurrentKeys, type Identity, verifyNow } from "../auth/identity.ts";
+import type { ClientInfo } from "../clients.ts";
 import { CLOSE } from "../close-codes.ts";
 import { RequestError, TokenError, type TokenFault, toRequestError } from "../errors.ts";
 import { authFailureFacts, requestFacts, socketFacts } from "../facts.ts";
 import type { Hub } from "../hub/hub.ts";
 import type { GatewayLimits, GatewayTimes, ServedConnection } from "../options.ts";
+import { type Caller, clientInfo, whoamiFrame } from "./caller.ts";
 import { Listings } from "./listings.ts";
 import { type FrameSink, Outbox } from "./outbox.ts";
 import {
@@ -16,6 +18,7 @@ import {
   parseRequest,
   type Request,
   type RequestContext,
+  type ServerFrame,
 } from "./protocol.ts";
 import { RateLimit } from "./rate.ts";
 import { Session } from "./session.ts";
@@ -63,6 +66,7 @@ const PING_JITTER = 0.1;
 
 /** One WebSocket: reads requests, answers them, tells changes. Never throws. */
 export class Peer {
+  readonly caller: Caller;
   readonly #host: PeerHost;
   readonly #socket: PeerSocket;
   readonly #outbox: Outbox;
@@ -82,10 +86,11 @@ export class Peer {
   #cancelCut: (() => void) | undefined;
 
   /** `admitted` by the handshake, where it had a token or none is needed. */
-  constructor(host: PeerHost, socket: PeerSocket, admitted: Admitted | undefined) {
+  constructor(host: PeerHost, socket: PeerSocket, admitted: Admitted | undefined, caller: Caller) {
     const { clock, limits, times } = host;
     this.#host = host;
     this.#socket = socket;
+    this.caller = caller;
     this.#openedAt = clock.monotonic();
     // Each subscription being armed listens; their number has its own limit.
     setMaxListeners(0, this.#gone.signal);
@@ -129,6 +134,15 @@ export class Peer {
 
   get subscriptions(): number {
     return this.#subscriptions.size;
+  }
+
+  /** As operators see it. */
+  info(): ClientInfo {
+    return clientInfo(this.caller, this.#session.identity, {
+      connections: this.#subscriptions.connections,
+      subscriptions: this.subscriptions,
+      unsentBytes: this.#socket.bufferedAmount,
+    });
   }
 
   /** A whole message. */
@@ -217,18 +231,21 @@ export class Peer {
     else if (request.action === "list") this.#listings.start(request);
     else if (request.action === "ping") this.#outbox.send({ type: "pong", ...echoId(request.id) });
     else if (this.#session.identity !== undefined) {
-      const { rights } = this.#session.identity;
-      const names = this.#host.connectionNames().filter((name) => rights.knows(name));
-      const frame =
-        request.action === "workers"
-          ? workersFrame(this.#host.fleet.workers(), names, rights)
-          : { type: "connections" as const, connections: names };
-      this.#outbox.send({ ...frame, ...echoId(request.id) });
+      this.#outbox.send({ ...this.#about(request.action, this.#session.identity), ...echoId(request.id) });
     }
     // A subscribe and a listing are not done yet, and say so themselves.
     if (request.action !== "subscribe" && request.action !== "list") {
       requestFacts.publish({ action: request.action, outcome: "ok" });
     }
+  }
+
+  /** What a client may know of the service, and of how it is seen. */
+  #about(action: "connections" | "workers" | "whoami", identity: Identity): ServerFrame {
+    if (action === "whoami") return whoamiFrame(this.caller, identity);
+    const { rights } = identity;
+    const connections = this.#host.connectionNames().filter((name) => rights.knows(name));
+    if (action === "connections") return { type: "connections", connections };
+    return workersFrame(this.#host.fleet.workers(), connections, rights);
   }
 
   async #auth({ token, id }: AuthRequest): Promise<void> {

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { ListedEntry } from "../../fleet/port.ts";
 import type { Change, PublicState, ResyncReason, ResyncScope, Via, WatchMode } from "../../watch/events.ts";
 import type { ErrorCode, RequestError } from "../errors.ts";
+import type { Grant } from "../grants.ts";
 
 /**
  * The frames of `/ws` (contract section 5). `connection_id` and `path` of an answer are those of the
@@ -53,6 +54,10 @@ export interface WorkersRequest extends WithId {
   readonly action: "workers";
 }
 
+export interface WhoamiRequest extends WithId {
+  readonly action: "whoami";
+}
+
 export type Request =
   | SubscribeRequest
   | UnsubscribeRequest
@@ -60,7 +65,8 @@ export type Request =
   | AuthRequest
   | ListRequestFrame
   | ConnectionsRequest
-  | WorkersRequest;
+  | WorkersRequest
+  | WhoamiRequest;
 
 const id: z.ZodType<RequestId | undefined> = z.union([z.string().max(256), z.number()]).optional();
 const connectionId: z.ZodType<string> = z.string().max(256);
@@ -93,6 +99,7 @@ export const requestSchema: z.ZodType<Request> = z.discriminatedUnion("action", 
   }),
   z.object({ action: z.literal("connections"), id }),
   z.object({ action: z.literal("workers"), id }),
+  z.object({ action: z.literal("whoami"), id }),
 ]);
 
 const SAMBEE_MEMBERS: ReadonlySet<string> = new Set(["action", "connection_id", "path"]);
@@ -137,7 +144,7 @@ export function parseRequest(text: string): Parsed {
     context: contextOf(value as Readonly<Record<string, unknown>>),
     message:
       where === "action"
-        ? "unknown action: subscribe, unsubscribe, ping, auth, list, connections and workers are known"
+        ? "unknown action: subscribe, unsubscribe, ping, auth, list, connections, workers and whoami are known"
         : `${where === "" ? "message" : where}: ${issue?.message ?? "not understood"}`,
   };
 }
@@ -243,6 +250,24 @@ export interface WorkersFrame {
   readonly id?: RequestId;
 }
 
+/** How the gateway sees the client. */
+export interface WhoamiFrame {
+  readonly type: "whoami";
+  /** Of this socket; what operators see. */
+  readonly client: string;
+  /** Where it comes from, behind the proxies that are believed. */
+  readonly address: string;
+  /** As the handshake had them. */
+  readonly origin?: string;
+  readonly host?: string;
+  /** Whose token it is. */
+  readonly subject?: string;
+  /** RFC 3339; absent where the token does not run out. */
+  readonly expires?: string;
+  readonly grants: readonly Grant[];
+  readonly id?: RequestId;
+}
+
 /** Answers an `auth` frame that has an `id`. */
 export interface AuthenticatedFrame {
   readonly type: "authenticated";
@@ -261,6 +286,7 @@ export type ServerFrame =
   | ListingFrame
   | ConnectionsFrame
   | WorkersFrame
+  | WhoamiFrame
   | AuthenticatedFrame;
 
 /** `{id}` or nothing: `undefined` members are not part of a frame. */

@@ -74,6 +74,11 @@ export class Subscriptions {
     return this.#byName.size;
   }
 
+  /** Of which something is watched, by name. */
+  get connections(): string[] {
+    return [...new Set([...this.#byName.values()].map(({ connectionId }) => connectionId))].sort();
+  }
+
   /** @throws RequestError, BadPathError where it is refused at once */
   subscribe(request: SubscribeRequest): void {
     try {

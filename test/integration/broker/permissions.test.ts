@@ -5,10 +5,13 @@ import { connectBroker } from "../../../src/broker/broker.ts";
 import { connectionFacts } from "../../../src/broker/facts.ts";
 import { NatsLink } from "../../../src/broker/link/link.ts";
 import type { Broker, BrokerLink } from "../../../src/broker/port.ts";
+import { inspectStorage } from "../../../src/broker/streams/inspect.ts";
 import { connectWatchClient } from "../../../src/client/watch-client.ts";
 import { requestActivity } from "../../../src/fleet/activity.ts";
 import { requestService } from "../../../src/fleet/list-client.ts";
 import { FleetMember } from "../../../src/fleet/member.ts";
+import type { Endpoint } from "../../../src/fleet/service.ts";
+import { type ClientDesk, clientEndpoints } from "../../../src/gateway/clients.ts";
 import { Worker } from "../../../src/worker/worker.ts";
 import { until } from "../../support/until.ts";
 import { FakeShare } from "../fleet/fake-share.ts";
@@ -62,8 +65,15 @@ describe("the recommended permissions", () => {
 
   it("let each role do its work, and refuse nothing that it needs", async () => {
     await using scope = new Scope();
+    const gatewayBroker = await broker("gateway", scope);
+    const closed: string[] = [];
+    const desk: ClientDesk = {
+      clients: () => [],
+      closeClient: (client) => closed.push(client) > 0,
+    };
+    const endpoints = (lease: string): Endpoint[] => clientEndpoints(gatewayBroker.link, lease, () => desk);
     const gateway = scope.use(
-      await FleetMember.start({ broker: await broker("gateway", scope), kind: "gateway", lingerMs: 0 }),
+      await FleetMember.start({ broker: gatewayBroker, kind: "gateway", lingerMs: 0, endpoints }),
     );
     const heard: string[] = [];
     const feed = gateway.follow("nas1", {
@@ -104,6 +114,24 @@ describe("the recommended permissions", () => {
     expect(activity).toContainEqual(
       expect.objectContaining({ connection: "nas1", path: "/media", lastChange: expect.any(String) }),
     );
+
+    // Looks as `smb2nats status`, `streams` and `clients` do.
+    const operator = await broker("operator", scope);
+    await scope.use(operator.mirror()).synced;
+    const lookedAt = await requestActivity(operator.link, worker.leaseId ?? "", { timeoutMs: 3_000 });
+    expect(lookedAt.length).toBeGreaterThan(0);
+    const storage = await inspectStorage({ ...login("operator"), deadlineMs: 3_000 });
+    expect(storage.account).toBeDefined();
+    const askGateway = (asker: BrokerLink, verb: string, request: object) =>
+      requestService(asker, `smb2nats.gateway.${gateway.leaseId}.${verb}`, request, { timeoutMs: 1_500 });
+    expect(await askGateway(operator.link, "clients", {})).toEqual({ clients: [] });
+    await askGateway(operator.link, "close", { client: "c1" });
+    expect(closed).toEqual(["c1"]);
+    expect(refusals).toEqual([]);
+    // Nobody else may.
+    await expect(askGateway(asking, "close", { client: "c2" })).rejects.toThrow();
+    expect(closed).toEqual(["c1"]);
+    expect(refusals.splice(0)).toEqual([expect.stringMatching(/smb2nats\.gateway\..*\.close/)]);
 
     const service = await link("service", scope);
     const subjects: string[] = [];
@@ -172,6 +200,7 @@ describe("the recommended permissions", () => {
     const mayNot: Readonly<Record<Exclude<RoleName, "worker">, readonly string[]>> = {
       gateway: ["claim.nas1.x.=d", "other"],
       client: ["claim.nas1.x.=d", "lease.worker.x", "lease.gateway.x", "other"],
+      operator: ["claim.nas1.x.=d", "lease.client.x", "ref.x.nas1.y.=d", "other"],
       service: ["claim.nas1.x.=d", "lease.client.x", "ref.x.nas1.y.=d", "other"],
       browser: ["claim.nas1.x.=d", "lease.client.x", "ref.x.nas1.y.=d", "other"],
     };

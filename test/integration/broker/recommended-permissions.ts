@@ -8,5 +8,5 @@ export const RECOMMENDED: string =
   )?.[1] ?? "";
 
 /** Its users. */
-export const ROLES = ["worker", "gateway", "client", "service", "browser"] as const;
+export const ROLES = ["worker", "gateway", "client", "operator", "service", "browser"] as const;
 export type RoleName = (typeof ROLES)[number];

@@ -110,7 +110,16 @@ describe("docs/asyncapi.yaml", () => {
 
   it("demands of requests what the gateway demands", () => {
     const { oneOf } = z.toJSONSchema(requestSchema, { io: "input" }) as { oneOf: Schema[] };
-    const documented = ["Subscribe", "Unsubscribe", "Ping", "Auth", "List", "Connections", "Workers"];
+    const documented = [
+      "Subscribe",
+      "Unsubscribe",
+      "Ping",
+      "Auth",
+      "List",
+      "Connections",
+      "Workers",
+      "Whoami",
+    ];
     expect(documented.map((name) => bare(schemas[name]))).toEqual(oneOf.map(bare));
     for (const name of documented) {
       for (const { payload } of (messages[name]?.["examples"] ?? []) as { payload: unknown }[]) {
@@ -162,6 +171,7 @@ describe("docs/asyncapi.yaml", () => {
       listing: "ListingFrame",
       connections: "ConnectionNames",
       workers: "SeenWorkers",
+      whoami: "SeenClient",
       directory_changed: "DirectoryChanged",
       state: "StateFrame",
       error: "ErrorFrame",

@@ -11,6 +11,7 @@ import { FleetView } from "../../../src/fleet/view.ts";
 import { Rights } from "../../../src/gateway/grants.ts";
 import { Hub } from "../../../src/gateway/hub/hub.ts";
 import { resolveLimits, resolveTimes } from "../../../src/gateway/options.ts";
+import { callerOf } from "../../../src/gateway/peer/caller.ts";
 import { Peer, type PeerHost } from "../../../src/gateway/peer/peer.ts";
 import type { Change } from "../../../src/watch/events.ts";
 import { FakeFleet } from "../../support/fake-fleet.ts";
@@ -54,6 +55,7 @@ export async function gatewayFrames(): Promise<Record<string, unknown>[]> {
   const identity = {
     rights: new Rights([{ connection: "nas*", path: "/**" }]),
     expiresAt: clock.now() + 60_000,
+    subject: "anna",
   };
   const host: PeerHost = {
     hub: new Hub({ fleet, clock, caseSensitive: () => false }),
@@ -88,6 +90,7 @@ export async function gatewayFrames(): Promise<Record<string, unknown>[]> {
       terminate: nothing,
     },
     undefined,
+    callerOf("192.0.2.7", { origin: "https://files.example", host: "gw.example" }, 0),
   );
   const send = async (message: object): Promise<void> => {
     peer.onMessage(JSON.stringify(message));
@@ -101,6 +104,7 @@ export async function gatewayFrames(): Promise<Record<string, unknown>[]> {
   await send({ action: "connections", id: 2 });
   fleet.fleetWorkers = { current: true, workers: [WORKER] };
   await send({ action: "workers", id: 2 });
+  await send({ action: "whoami", id: 2 });
   fleet.listing = async () => ({ entries: [ENTRY], next: "sub" });
   await send({ action: "list", ...about, id: 3 });
   fleet.listing = () => Promise.reject(new FleetError("not_a_directory", "no"));

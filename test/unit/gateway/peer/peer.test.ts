@@ -6,6 +6,7 @@ import { TokenError } from "../../../../src/gateway/errors.ts";
 import { Rights } from "../../../../src/gateway/grants.ts";
 import { Hub } from "../../../../src/gateway/hub/hub.ts";
 import { resolveLimits, resolveTimes } from "../../../../src/gateway/options.ts";
+import { callerOf } from "../../../../src/gateway/peer/caller.ts";
 import { Peer, type PeerHost, type PeerSocket } from "../../../../src/gateway/peer/peer.ts";
 import { FakeFleet } from "../../../support/fake-fleet.ts";
 
@@ -38,6 +39,11 @@ class FakeSocket implements PeerSocket {
 }
 
 const HOUR = 3_600_000;
+const CALLER = callerOf(
+  "192.0.2.7",
+  { origin: "https://files.example", host: "gw.example", "user-agent": "UA" },
+  0,
+);
 const grants = (...paths: string[]): Rights =>
   new Rights(paths.map((path) => ({ connection: "nas1", path })));
 
@@ -99,7 +105,7 @@ describe("a peer", () => {
 
   describe("authenticating", () => {
     it("waits for an auth frame no longer than allowed", async () => {
-      const peer = new Peer(host, socket, undefined);
+      const peer = new Peer(host, socket, undefined, CALLER);
       await clock.advance(4_999);
       expect(peer.state).toBe("authenticating");
       await clock.advance(1);
@@ -108,7 +114,7 @@ describe("a peer", () => {
     });
 
     it("serves nothing before it, and everything sent behind it", async () => {
-      const peer = new Peer(host, socket, undefined);
+      const peer = new Peer(host, socket, undefined, CALLER);
       expect(await subscribe(peer, "/a", { id: 1 })).toMatchObject({
         code: "unauthenticated",
         id: 1,
@@ -124,7 +130,7 @@ describe("a peer", () => {
 
     it("answers an auth frame that asks to be answered", async () => {
       tokens.set("hour", { rights: Rights.all(), expiresAt: clock.now() + HOUR });
-      const peer = new Peer(host, socket, undefined);
+      const peer = new Peer(host, socket, undefined, CALLER);
       expect(await send(peer, { action: "auth", token: "hour", id: "a" })).toEqual({
         type: "authenticated",
         expires: "2026-01-01T01:00:00.000Z",
@@ -139,14 +145,14 @@ describe("a peer", () => {
     ])("with the %s token ends in %s and %i", async (token, code, close) => {
       tokens.set("old", new TokenError("expired", "x"));
       tokens.set("later", new TokenError("unavailable", "x"));
-      const peer = new Peer(host, socket, undefined);
+      const peer = new Peer(host, socket, undefined, CALLER);
       expect(await send(peer, { action: "auth", token })).toMatchObject({ type: "error", code });
       expect(socket.closed?.code).toBe(close);
       expect(peer.state).toBe("closing");
     });
 
     it("does not believe a token checked against keys that changed meanwhile", async () => {
-      const peer = new Peer(host, socket, undefined);
+      const peer = new Peer(host, socket, undefined, CALLER);
       peer.onMessage(JSON.stringify({ action: "auth", token: "all" }));
       generation++;
       tokens.delete("all");
@@ -156,7 +162,8 @@ describe("a peer", () => {
   });
 
   describe("rights", () => {
-    const open = (identity: Identity, token?: string): Peer => new Peer(host, socket, { identity, token });
+    const open = (identity: Identity, token?: string): Peer =>
+      new Peer(host, socket, { identity, token }, CALLER);
 
     it("refuse what is not granted, alike whether it exists or not, and start nothing", async () => {
       const peer = open({ rights: grants("/a/**") });
@@ -236,7 +243,32 @@ describe("a peer", () => {
   describe("serving", () => {
     let peer: Peer;
     beforeEach(() => {
-      peer = new Peer(host, socket, { identity: ANONYMOUS, token: "all" });
+      peer = new Peer(host, socket, { identity: ANONYMOUS, token: "all" }, CALLER);
+    });
+
+    it("says how it sees the client, to the client and to operators", async () => {
+      await send(peer, { action: "whoami", id: 5 });
+      expect(socket.last).toEqual({
+        type: "whoami",
+        client: CALLER.id,
+        address: "192.0.2.7",
+        origin: "https://files.example",
+        host: "gw.example",
+        grants: [{ connection: "*", path: "/**" }],
+        id: 5,
+      });
+      await subscribe(peer, "/a");
+      socket.bufferedAmount = 7;
+      expect(peer.info()).toEqual({
+        client: CALLER.id,
+        address: "192.0.2.7",
+        origin: "https://files.example",
+        userAgent: "UA",
+        since: "1970-01-01T00:00:00.000Z",
+        connections: ["nas1"],
+        subscriptions: 1,
+        unsentBytes: 7,
+      });
     });
 
     it.each([
@@ -373,7 +405,7 @@ describe("a peer", () => {
   describe("resuming", () => {
     let peer: Peer;
     beforeEach(async () => {
-      peer = new Peer(host, socket, { identity: ANONYMOUS, token: "all" });
+      peer = new Peer(host, socket, { identity: ANONYMOUS, token: "all" }, CALLER);
       for (const name of ["1", "2", "3"]) fleet.changes("nas1", "/a", name);
     });
     const heard = (): unknown[] =>
@@ -415,7 +447,7 @@ describe("a peer", () => {
 
     it("announces the gap when there is too much to replay", async () => {
       host = { ...host, limits: { ...host.limits, replayMessages: 2 } };
-      peer = new Peer(host, socket, { identity: ANONYMOUS, token: "all" });
+      peer = new Peer(host, socket, { identity: ANONYMOUS, token: "all" }, CALLER);
       await subscribe(peer, "/a", { since: "s:0", detail: "changes" });
       await clock.advance(1_000);
       expect(heard()).toEqual(["1", "2", "slow-consumer"]);
@@ -424,7 +456,7 @@ describe("a peer", () => {
 
   describe("keeping alive", () => {
     it("pings, and cuts a socket that does not answer", async () => {
-      const peer = new Peer(host, socket, { identity: ANONYMOUS });
+      const peer = new Peer(host, socket, { identity: ANONYMOUS }, CALLER);
       await clock.advance(30_000);
       expect(socket.calls).toEqual(["ping"]);
       peer.onPong();
@@ -435,7 +467,7 @@ describe("a peer", () => {
     });
 
     it("cuts a client that does not answer a close", async () => {
-      const peer = new Peer(host, socket, { identity: ANONYMOUS });
+      const peer = new Peer(host, socket, { identity: ANONYMOUS }, CALLER);
       peer.close(1001, "going away");
       await clock.advance(2_000);
       expect(socket.calls).toEqual(["terminate"]);
