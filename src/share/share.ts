@@ -1,14 +1,16 @@
 import type { AuthProvider } from "../auth/provider.ts";
 import { systemClock } from "../base/clock.ts";
+import { BadPathError } from "../base/errors.ts";
 import { type CanonicalPath, canonicalPath, segmentsOf } from "../base/path.ts";
 import { DfsPool } from "../smb/dfs/dfs-pool.ts";
+import type { TemporaryFile } from "../smb/files/temporary.ts";
 import { type PoolInfo, SmbPool } from "../smb/pool/pool.ts";
 import type { PoolOptions } from "../smb/pool/pool-options.ts";
 import type { ShareWatch } from "../watch/api.ts";
 import type { ShareWatcherOptions, Surroundings } from "../watch/options.ts";
 import { ShareWatcher } from "../watch/share-watcher.ts";
 import { type DirectoryEntry, type DirectorySource, type EntryInfo, SourceError } from "../watch/source.ts";
-import { failureToConnect, isNoSuchShare } from "./failure.ts";
+import { failureToConnect, isNoSuchShare, sourceError } from "./failure.ts";
 import { type ListingPage, listPage, type PageRequest } from "./page.ts";
 import { SmbDirectorySource, type SourceOptions } from "./source.ts";
 
@@ -122,6 +124,18 @@ export class Share {
   /** @throws SourceError, BadPathError, AbortedError */
   stat(path: CanonicalPath, options: Cancellable = {}): Promise<EntryInfo> {
     return this.source.stat(canonicalPath(path), options);
+  }
+
+  /**
+   * Makes an empty file that is gone when it is let go of, at the latest with the connection: a change to see told.
+   * @throws SourceError, BadPathError, AbortedError
+   */
+  async temporary(path: string, options: Cancellable = {}): Promise<TemporaryFile> {
+    try {
+      return await this.#pool.temporary(canonicalPath(path), options);
+    } catch (error) {
+      throw error instanceof BadPathError ? error : sourceError(error);
+    }
   }
 
   /** New credentials for the next login; at once where the old ones had been refused. */

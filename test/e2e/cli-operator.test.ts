@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import WebSocket from "ws";
@@ -19,7 +19,7 @@ let gateway: number;
 
 beforeAll(async () => {
   [samba, nats] = await Promise.all([startSamba(), startNats()]);
-  await samba.smbclient("mkdir docs; mkdir quiet");
+  await samba.smbclient("mkdir docs");
   gateway = await freePort();
   cli = new CommandLine({
     SMB2NATS_PASSWORD_FILE: samba.passwordFile,
@@ -54,12 +54,6 @@ describe("watch", () => {
       path: "/docs",
       changes: expect.arrayContaining([{ action: "added", name: "for-exec" }]),
     });
-  });
-
-  it("--wait ends it: 124 where --count asked for more", async () => {
-    const quiet = cli.run(["watch", "share", "/quiet", "--wait", "4", "--count", "1", "--json"]);
-    expect(await quiet.code).toBe(124);
-    expect(quiet.lines()).toEqual([expect.objectContaining({ type: "live" })]);
   });
 
   it("takes a server from the command line, and gives up in time", async () => {
@@ -144,6 +138,29 @@ describe("streams", () => {
     } finally {
       await empty.stop();
     }
+  });
+});
+
+describe("check --gateway", () => {
+  it("--write makes a change over SMB, sees it through NATS and WebSocket, and leaves nothing behind", async () => {
+    const env = {
+      SMB2NATS_CONNECTIONS: JSON.stringify({ share: { server: `127.0.0.1:${samba.port}`, share: "share" } }),
+    };
+    const url = `ws://127.0.0.1:${gateway}`;
+    const check = cli.run(["check", "share", "--gateway", url, "--write", "/docs", "--json"], { env });
+    const code = await check.code;
+    const [report] = check.lines() as { ok: boolean; steps: { step: string; ok: boolean }[] }[];
+    expect(report?.steps.filter(({ ok }) => !ok)).toEqual([]);
+    expect(code).toBe(0);
+    expect(report?.steps.map(({ step }) => step).slice(-4)).toEqual([
+      "file made",
+      "NATS",
+      "WebSocket",
+      "file gone",
+    ]);
+    expect(
+      readdirSync(join(samba.path(), "docs")).filter((name) => name.startsWith("smb2nats-check")),
+    ).toEqual([]);
   });
 });
 

@@ -14,6 +14,8 @@ import {
 import { BROKER_ERROR_CODES, BrokerError, ConflictError } from "../../src/broker/errors.ts";
 import { NoRoomError } from "../../src/broker/streams/stream-room.ts";
 import { NatsRoomError } from "../../src/cli/compose/broker.ts";
+import { StepError } from "../../src/cli/compose/check-steps.ts";
+import { HandshakeError, HungUpError } from "../../src/cli/compose/gateway-probe.ts";
 import { EmbeddedNatsError } from "../../src/cli/embedded-nats.ts";
 import { InterruptedError, RefusedError, UnavailableError, UsageError } from "../../src/cli/exit-codes.ts";
 import { DecodeError, EncodeError } from "../../src/codec/errors.ts";
@@ -110,6 +112,9 @@ const errors: readonly Smb2NatsError[] = [
   new InterruptedError(),
   new UnavailableError("no server"),
   new RefusedError("no right"),
+  new HandshakeError("answered 401", 401, "Unauthorized"),
+  new HungUpError(1013, "too slow"),
+  new StepError({ step: "ping", ok: false, detail: "no answer" }, 1),
   new EmbeddedNatsError("nats-server ended", cause),
   new NoRoomError("events", "no room for stream SMB", false, cause),
   new NatsRoomError(new NoRoomError("events", "no room for stream SMB", false, cause)),

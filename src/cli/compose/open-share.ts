@@ -2,7 +2,7 @@ import { type Config, type ConnectionConfig, loadConfig } from "../../ops/config
 import { readSecretFile, type Secret } from "../../ops/secrets.ts";
 import { Share } from "../../share/share.ts";
 import type { Context, Invocation } from "../command.ts";
-import { resolveCredentials } from "../credentials.ts";
+import { type Credentials, resolveCredentials } from "../credentials.ts";
 import { connectionNameOf, formatShare, parseShareArgument, type ShareArgument } from "../share-argument.ts";
 import { authProvider } from "./auth.ts";
 import { shareOptions } from "./share-options.ts";
@@ -56,13 +56,28 @@ export function openNamedShare(
   return openConnection(name, config.connections[name] as ConnectionConfig, password, where);
 }
 
-/** A connection of the configuration, with what the command line says otherwise. @throws SecretError, UsageError */
+/**
+ * A connection of the configuration, with what the command line says otherwise, and as who.
+ * @throws SecretError, UsageError
+ */
 export async function openConfigured(
   name: string,
   config: Config,
   settings: ShareSettings = {},
+  credentials?: Credentials,
 ): Promise<OpenedShare> {
   const connection = { ...(config.connections[name] as ConnectionConfig), ...settings };
+  if (credentials !== undefined) {
+    const { username, domain, password } = credentials;
+    const other: ConnectionConfig = {
+      ...connection,
+      username,
+      domain,
+      auth: "ntlm",
+      passwordFile: undefined,
+    };
+    return openConnection(name, other, password);
+  }
   const { passwordFile } = connection;
   const password = passwordFile === undefined ? undefined : (await readSecretFile(passwordFile)).secret;
   return openConnection(name, connection, password);

@@ -4,10 +4,11 @@ import { encodeUtf16, Writer } from "../writer.ts";
 
 /** MS-SMB2 2.2.13 and 2.2.14: SMB2 CREATE, without create contexts. */
 
-/** MS-SMB2 2.2.13.1.2: access to a directory. */
+/** MS-SMB2 2.2.13.1: access to a directory; `DELETE` is for what we have made ourselves, to try a share out. */
 export const Access = {
   LIST_DIRECTORY: 0x1,
   READ_ATTRIBUTES: 0x80,
+  DELETE: 0x1_0000,
   SYNCHRONIZE: 0x10_0000,
 } as const;
 
@@ -18,6 +19,7 @@ export const CreateDisposition = { SUPERSEDE: 0, OPEN: 1, CREATE: 2, OPEN_IF: 3 
 export const CreateOptions = {
   DIRECTORY_FILE: 0x1,
   NON_DIRECTORY_FILE: 0x40,
+  DELETE_ON_CLOSE: 0x1000,
   OPEN_REPARSE_POINT: 0x20_0000,
 } as const;
 

@@ -5,6 +5,7 @@ import { type CanonicalPath, segmentsOf } from "../../base/path.ts";
 import { type DfsLocation, formatLocation } from "../dfs-location.ts";
 import type { DirectoryHandle } from "../files/handle.ts";
 import type { DirEntry, FileInfo, ListOptions, StatOptions } from "../files/listing.ts";
+import type { TemporaryFile } from "../files/temporary.ts";
 import type { PoolInfo } from "../pool/pool.ts";
 import type { ReadyOptions } from "../pool/pool-options.ts";
 import type { ServerInfo } from "../server-info.ts";
@@ -72,6 +73,10 @@ export class DfsPool {
 
   stat(path: CanonicalPath, options: StatOptions = {}): Promise<FileInfo> {
     return this.#through(path, options.signal, (leg) => leg.pool.stat(leg.path, options));
+  }
+
+  temporary(path: CanonicalPath, { signal }: Cancellable = {}): Promise<TemporaryFile> {
+    return this.#through(path, signal, (leg) => leg.pool.temporary(leg.path, { signal }));
   }
 
   /** Of all pools together; `server` is the one that serves `/`. */

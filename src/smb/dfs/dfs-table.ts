@@ -10,7 +10,16 @@ import { SmbDfsError } from "./dfs-errors.ts";
 /** As much of a pool as routing needs. */
 export type SharePool = Pick<
   SmbPool,
-  "ready" | "openDirectory" | "list" | "stat" | "info" | "referral" | "replaceAuth" | "echo" | "close"
+  | "ready"
+  | "openDirectory"
+  | "list"
+  | "stat"
+  | "temporary"
+  | "info"
+  | "referral"
+  | "replaceAuth"
+  | "echo"
+  | "close"
 >;
 
 export interface DfsOptions {

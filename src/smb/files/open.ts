@@ -44,10 +44,27 @@ export function createForStat(tree: Tree, name: string): TreeRequest {
   });
 }
 
+/** A new, empty file that is gone when its handle is: nothing else is ever written. Fails where the name is taken. */
+export function createTemporary(tree: Tree, name: string): TreeRequest {
+  return create(tree, name, {
+    desiredAccess: Access.READ_ATTRIBUTES | Access.DELETE | Access.SYNCHRONIZE,
+    createOptions: CreateOptions.NON_DIRECTORY_FILE | CreateOptions.DELETE_ON_CLOSE,
+    createDisposition: CreateDisposition.CREATE,
+  });
+}
+
 function create(
   tree: Tree,
   name: string,
-  { desiredAccess, createOptions }: { readonly desiredAccess: number; readonly createOptions: number },
+  {
+    desiredAccess,
+    createOptions,
+    createDisposition = CreateDisposition.OPEN,
+  }: {
+    readonly desiredAccess: number;
+    readonly createOptions: number;
+    readonly createDisposition?: number;
+  },
 ): TreeRequest {
   return {
     command: Command.CREATE,
@@ -56,7 +73,7 @@ function create(
       desiredAccess,
       fileAttributes: 0,
       shareAccess: ShareAccess.ALL,
-      createDisposition: CreateDisposition.OPEN,
+      createDisposition,
       createOptions,
       name: tree.nameOf(name),
     }),

@@ -7,6 +7,7 @@ import { poolFacts } from "../facts.ts";
 import { type DirectoryHandle, openDirectory } from "../files/handle.ts";
 import { type ListOptions, listDirectory, type StatOptions, statPath } from "../files/listing.ts";
 import { askReferral, type Referral } from "../files/referral.ts";
+import { makeTemporary, type TemporaryFile } from "../files/temporary.ts";
 import type { Tree } from "../login/tree.ts";
 import type { ServerInfo } from "../server-info.ts";
 import { classifyStatus } from "../status-class.ts";
@@ -14,32 +15,14 @@ import { wirePath } from "../wire-path.ts";
 import { type DialOptions, dialTree } from "./dial.ts";
 import { Dialer } from "./dialer.ts";
 import { lowerCap, placeHandle } from "./placement.ts";
+import type { PoolInfo, PoolState } from "./pool-info.ts";
 import { dialOptions, type PoolOptions, type ReadyOptions } from "./pool-options.ts";
 import { WatchLane } from "./watch-lane.ts";
 
 /** Sessions of lost connections that the server may still hold; naming one at login makes it drop it. */
 const MOST_ORPHANS = 64;
 
-export type PoolState = "idle" | "connecting" | "connected" | "waiting" | "refused" | "closed";
-
-export interface PoolInfo {
-  /**
-   * `idle`: never asked for anything. `waiting`: between two attempts. `refused`: the credentials were,
-   * and nothing happens until `replaceAuth`.
-   */
-  readonly state: PoolState;
-  /** Why it is not connected, or why the last further connection failed. */
-  readonly error: Error | undefined;
-  /** What the server was like when last connected. */
-  readonly server: ServerInfo | undefined;
-  /** Those that DFS links lead to, as far as they are in use. */
-  readonly others?: readonly ServerInfo[];
-  readonly connections: number;
-  /** Open watch handles. */
-  readonly watches: number;
-  /** Watch handles that one connection may carry, as learnt so far. */
-  readonly watchesPerConnection: number | undefined;
-}
+export type { PoolInfo, PoolState } from "./pool-info.ts";
 
 interface Cancellable {
   readonly signal?: AbortSignal | undefined;
@@ -118,6 +101,11 @@ export class SmbPool {
   /** Looks at one entry without following it. Throws like `openDirectory`. */
   async stat(path: CanonicalPath, options: StatOptions = {}): ReturnType<typeof statPath> {
     return statPath(await this.#tree(options.signal), wirePath(this.#root, path), options);
+  }
+
+  /** Makes an empty file that is gone when it is let go of. Throws like `openDirectory`. */
+  async temporary(path: CanonicalPath, { signal }: Cancellable = {}): Promise<TemporaryFile> {
+    return makeTemporary(await this.#tree(signal), wirePath(this.#root, path), { signal });
   }
 
   /** Asks where a path is kept; `asked` are its names below the share. Throws like `openDirectory`. */
