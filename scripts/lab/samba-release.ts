@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { type Suite, unpackFromDebian, whyNot } from "./debian.ts";
@@ -11,6 +12,8 @@ export interface SambaPrograms {
   readonly release: SambaRelease;
   /** `4.22.11` */
   readonly version: string;
+  /** Names for `vfs objects`; Debian 12 has them in a package of their own. */
+  readonly vfsModules: ReadonlySet<string>;
   /** What to start in place of a program of this release: `smbd`, `smbpasswd`, `smbcontrol`, `smbstatus`, `testparm`. */
   command(program: string, args: readonly string[]): [file: string, args: string[]];
 }
@@ -51,7 +54,7 @@ export function sambaIfAny(release: SambaRelease): SambaPrograms | undefined {
 
 function installed(): SambaPrograms {
   if (findSbin("smbd") === undefined) throw new Error("smbd not found: install the package samba");
-  return known("installed", (program, args) => [findSbin(program) ?? program, [...args]]);
+  return known("installed", "/", (program, args) => [findSbin(program) ?? program, [...args]]);
 }
 
 /**
@@ -68,15 +71,25 @@ function unpacked(suite: Suite): SambaPrograms {
   });
   const script = 'mount --bind "$0" /usr && exec "$@"';
   const namespace = userInfo().uid === 0 ? [] : ["--user", "--map-current-user", "--keep-caps"];
-  return known(suite, (program, args) => {
+  return known(suite, root, (program, args) => {
     const inside = join("/usr", program === "smbd" ? "sbin" : "bin", program);
     return ["unshare", [...namespace, "--mount", "sh", "-c", script, join(root, "usr"), inside, ...args]];
   });
 }
 
-function known(release: SambaRelease, command: SambaPrograms["command"]): SambaPrograms {
+function known(release: SambaRelease, root: string, command: SambaPrograms["command"]): SambaPrograms {
   const text = execFileSync(...command("smbd", ["-V"]), { encoding: "utf8", stdio: "pipe", timeout: 30_000 });
   const version = /Version (\d+\.\d+\.\d+)/.exec(text)?.[1];
   if (version === undefined) throw new Error(`smbd -V says ${text.trim()}`);
-  return { release, version, command };
+  return { release, version, vfsModules: vfsModules(root), command };
+}
+
+function vfsModules(root: string): Set<string> {
+  const libraries = join(root, "usr/lib");
+  const folders = [libraries, ...readdirSync(libraries).map((name) => join(libraries, name))];
+  const files = folders
+    .map((folder) => join(folder, "samba/vfs"))
+    .filter(existsSync)
+    .flatMap((dir) => readdirSync(dir));
+  return new Set(files.map((file) => file.replace(/\.so$/, "")));
 }

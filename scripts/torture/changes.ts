@@ -56,6 +56,7 @@ export class Changer {
   readonly #journal: Journal;
   readonly #ground: Ground;
   readonly #names: NameOptions;
+  readonly #share: string | undefined;
   readonly #payloads: string[];
   #serial = 0;
   readonly #local: Readonly<Record<keyof typeof LOCAL, () => void>> = {
@@ -69,7 +70,16 @@ export class Changer {
     touch: () => this.#touch(),
   };
 
-  constructor(samba: Samba, chance: Chance, journal: Journal, ground: Ground, names: NameOptions) {
+  /** @param share that the other client uses; default the first */
+  constructor(
+    samba: Samba,
+    chance: Chance,
+    journal: Journal,
+    ground: Ground,
+    names: NameOptions,
+    share?: string,
+  ) {
+    this.#share = share;
     this.#samba = samba;
     this.#chance = chance;
     this.#journal = journal;
@@ -120,7 +130,7 @@ export class Changer {
     for (const command of commands) this.#journal.add("change", `smb ${command}`, pathsIn(command));
     let output = "";
     try {
-      output = await this.#samba.smbclient(commands.join("; "));
+      output = await this.#samba.smbclient(commands.join("; "), this.#share);
     } catch (error) {
       // Commands may fail, servers may die under them; smbclient then ends with an error after the rest.
       output = String((error as { stdout?: unknown }).stdout ?? "NT_STATUS_ ".repeat(commands.length));

@@ -42,6 +42,8 @@ export class Consumer {
     tally: Tally,
     journal: Journal,
     signal: AbortSignal,
+    /** Which directories it lists. Default: all that it is told of. */
+    enters: (path: string) => boolean = () => true,
   ) {
     this.interest = interest;
     this.name = `${interest.path}${interest.recursive ? "/**" : ""}`;
@@ -50,10 +52,12 @@ export class Consumer {
       new Mirror({
         ...interest,
         now: () => Date.now(),
-        list: (path) =>
-          listed(share, path, journal, signal).finally(() => {
+        list: async (path) => {
+          if (!enters(path)) return [];
+          return await listed(share, path, journal, signal).finally(() => {
             this.busyAt = performance.now();
-          }),
+          });
+        },
       });
     this.mirror = this.#mirrorAnew();
     this.handle = share.watches.watch(
@@ -128,9 +132,10 @@ async function listed(
     } catch (error) {
       if (signal.aborted) throw error;
       const failure = error instanceof SourceError ? error.failure : "unreachable";
-      if (failure === "gone" || failure === "not-a-directory") {
+      if (failure === "gone" || failure === "not-a-directory" || failure === "denied") {
         journal.add("note", `listed ${path}: ${failure}`, [path], false);
-        return undefined;
+        // What is refused is a picture, too: nothing is listed there.
+        return failure === "denied" ? [] : undefined;
       }
       await share.ready({ signal }).catch(() => undefined);
       await new Promise((resolve) => setTimeout(resolve, 50));

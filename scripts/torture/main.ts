@@ -10,6 +10,7 @@ import { type TortureMode, type TortureOptions, torture } from "./run.ts";
 const USAGE = `usage: torture [--seed N] [--minutes M] [--mode directory|tree|poll] [--recursive] [--encrypted]
        torture --races N          list right after live, N rounds (nightly: 10000)
        torture --detection        how long things go unnoticed, with the defaults
+       torture --matrix ...       one kind of share after the other; \`--matrix --help\` for its options
        torture --fleet ...        workers, gateways and NATS as well; \`--fleet --help\` for its options
 examples:
        torture --seed 7 --minutes 2 --mode directory --recursive
@@ -161,11 +162,15 @@ function faultsOf(text: string | undefined, kerberos: boolean): FaultName[] | un
 }
 
 const FLEET = "--fleet";
+const MATRIX = "--matrix";
 
 try {
   if (process.argv.includes(FLEET)) {
     process.argv = process.argv.filter((argument) => argument !== FLEET);
     await import("./fleet.ts");
+  } else if (process.argv.includes(MATRIX)) {
+    const matrix = await import("./matrix/main.ts");
+    process.exitCode = await matrix.main(process.argv.slice(2).filter((argument) => argument !== MATRIX));
   } else process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   const usage =

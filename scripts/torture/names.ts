@@ -39,10 +39,14 @@ const RESERVED = [
 export interface NameOptions {
   /** Names with characters that SMB reserves, which only local changes can make. */
   readonly reserved: boolean;
+  /** Names that end in a blank are left out, where what shows them cannot tell. Default false. */
+  readonly visible?: boolean;
 }
 
 export function anyName(chance: Chance, options: NameOptions): string {
-  if (options.reserved && chance.happens(0.1)) return chance.pick(RESERVED);
+  if (options.reserved && chance.happens(0.1)) {
+    return chance.pick(options.visible === true ? RESERVED.filter((name) => !name.endsWith(" ")) : RESERVED);
+  }
   return chance.pick(chance.happens(0.7) ? PLAIN : ODD);
 }
 

@@ -1,0 +1,20 @@
+import type { MatrixReport } from "./run.ts";
+
+/** One line where all is well; on a loss, what was last done and told of it. */
+export function describeMatrix(report: MatrixReport): string {
+  const { configuration, version, seed, rounds, changes, delivered, resyncs, slowest, lost } = report;
+  const made = changes.local + changes.smb + changes.special;
+  const told = Object.entries(delivered).map(([via, count]) => `${via} ${count}`);
+  const asked = Object.values(resyncs).reduce((sum, count) => sum + count, 0);
+  const head = `${configuration.padEnd(18)} Samba ${version}, seed ${seed}: ${rounds} rounds, ${made} changes, told ${told.join(", ")}, resyncs ${asked}, slowest ${slowest.toFixed(2)} s, lost ${lost.length}`;
+  return [
+    head,
+    ...lost
+      .slice(0, 8)
+      .flatMap(({ consumer, what, history }) => [
+        "",
+        `LOST ${consumer}: ${what}`,
+        ...history.map((line) => `  ${line}`),
+      ]),
+  ].join("\n");
+}
