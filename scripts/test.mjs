@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
 import { find, root, run, setup } from "./setup.mjs";
 
-const PROJECTS = ["unit", "integration", "nats-newest", "e2e"];
+const PROJECTS = ["unit", "integration", "nats-newest", "later-samba", "e2e"];
 const args = process.argv.slice(2);
 const projects = args.filter((arg) => PROJECTS.includes(arg));
 const rest = args.filter((arg) => !PROJECTS.includes(arg));

@@ -118,17 +118,55 @@ export async function runCombination(
   };
 }
 
-/** The rendered table, the part of docs/interop.md that the run decides. */
-export function interopTable(rows: readonly (readonly [Combination, Partial<InteropResult>])[]): string {
-  const head = ["dialect", "signing", "encryption", ...STEPS];
-  const lines = rows.map(([{ dialect, signing, cipher }, result]) =>
-    [dialectName(dialect), signing, cipher ?? "none", ...STEPS.map((step) => result[step] ?? "NO")].join(
-      " | ",
-    ),
-  );
+/** What one Samba did, by `combinationName`; what failed is missing. */
+export interface InteropColumn {
+  /** `4.22.11` */
+  readonly version: string;
+  readonly results: ReadonlyMap<string, InteropResult>;
+}
+
+/** The rendered table, the part of docs/interop.md that the runs decide: a column for each release. */
+export function interopTable(columns: readonly InteropColumn[]): string {
+  const head = [
+    "dialect",
+    "signing",
+    "encryption",
+    "wire",
+    ...columns.map(({ version }) => release(version)),
+  ];
+  const lines = combinations().map((combination) => {
+    const { dialect, signing, cipher } = combination;
+    const cells = columns.map((column) => interopCell(combination, column));
+    return [dialectName(dialect), signing, cipher ?? "none", wireOf(combination), ...cells].join(" | ");
+  });
   return [head.join(" | "), head.map(() => "---").join(" | "), ...lines]
     .map((line) => `| ${line} |`)
     .join("\n");
+}
+
+/** What a table says of one release, top to bottom; `undefined` where it has no such column. */
+export function readColumn(table: string, version: string): string[] | undefined {
+  const rows = table.split("\n").filter((line) => line.startsWith("| "));
+  const [head = [], , ...lines] = rows.map((line) => line.slice(2, -2).split(" | "));
+  const at = head.indexOf(release(version));
+  return at < 0 ? undefined : lines.map((cells) => cells[at] ?? "");
+}
+
+/** `all`: every step as it must be, and the wire as the row says. */
+export function interopCell(combination: Combination, { results }: InteropColumn): string {
+  const result = results.get(combinationName(combination));
+  if (result === undefined) return "NO";
+  const wrong = STEPS.filter((step) => result[step] !== (step === "wire" ? wireOf(combination) : "yes"));
+  return wrong.length === 0 ? "all" : `NO ${wrong.join(", ")}`;
+}
+
+/** Those that come as patches make no difference here. */
+function release(version: string): string {
+  return `Samba ${version.split(".").slice(0, 2).join(".")}`;
+}
+
+function wireOf({ cipher }: Combination): string {
+  return cipher === undefined ? "signed" : "encrypted";
 }
 
 /** Every request after the login carries a signature; and the search for names finds what is in the clear. */

@@ -36,11 +36,15 @@ export function createDirectory(tree: Tree, name: string): TreeRequest {
   });
 }
 
-/** Any entry, itself and not what it points to, only to be looked at. */
+/**
+ * Any entry as listings show it, only to be looked at: itself, not what it points to. Samba lists what a symbolic
+ * link leads to, and nothing where that is not there; asked for the link itself it has ignored that up to 4.17, and
+ * answers since (seen with 4.22 and 4.25) with another file id than the listing has, dangling or not.
+ */
 export function createForStat(tree: Tree, name: string): TreeRequest {
   return create(tree, name, {
     desiredAccess: Access.READ_ATTRIBUTES | Access.SYNCHRONIZE,
-    createOptions: CreateOptions.OPEN_REPARSE_POINT,
+    createOptions: tree.info.kind === "samba" ? 0 : CreateOptions.OPEN_REPARSE_POINT,
   });
 }
 

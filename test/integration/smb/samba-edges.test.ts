@@ -1,9 +1,10 @@
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type Samba, startSamba } from "../../../scripts/lab/samba.ts";
 import { createNtlmProvider } from "../../../src/auth/ntlm.ts";
 import { waitFor } from "../../../src/base/async.ts";
+import { canonicalPath } from "../../../src/base/path.ts";
 import { NtStatus } from "../../../src/codec/status.ts";
 import { SmbPool } from "../../../src/smb/pool/pool.ts";
 import type { PoolOptions } from "../../../src/smb/pool/pool-options.ts";
@@ -57,6 +58,30 @@ describe("Samba at its edges", () => {
       expect(await names(smb, `/list-${count}`)).toEqual(expected);
       rmSync(dir, { recursive: true });
     }
+  });
+
+  it("looks at links as listings show them, whatever release it is", async () => {
+    const dir = join(samba.path(), "links");
+    mkdirSync(join(dir, "real"), { recursive: true });
+    for (const [name, target] of Object.entries({
+      inside: "real",
+      back: ".",
+      dangling: "nowhere",
+      out: "/etc",
+    }))
+      symlinkSync(target, join(dir, name));
+    const smb = pool();
+    const listed = new Map<string, unknown>();
+    for await (const page of smb.list("/links"))
+      for (const { name, fileId, type, attributes } of page) listed.set(name, { fileId, type, attributes });
+    expect([...listed.keys()].sort()).toEqual(["back", "inside", "real"]);
+    expect(listed.get("inside")).toEqual(listed.get("real"));
+    for (const [name, entry] of listed)
+      expect(await smb.stat(canonicalPath(`/links/${name}`))).toMatchObject(entry as object);
+    for (const name of ["dangling", "out"])
+      await expect(smb.stat(canonicalPath(`/links/${name}`))).rejects.toMatchObject({
+        status: NtStatus.OBJECT_NAME_NOT_FOUND,
+      });
   });
 
   it("lists below a configured root, and tells what is not there", async () => {
