@@ -29,6 +29,7 @@ export async function gateway(wanted: number): Promise<Section> {
   const sockets = Math.min(wanted, openFilesLimit() - OTHER_FILES);
   const room = { connections: sockets + 10, connectionsPerAddress: sockets + 10 };
   const stack = await startStack({
+    connection: { cover: "directory" },
     config: {
       gateway: { host: "127.0.0.1", auth: { mode: "none" }, limits: room },
       log: { level: "info", format: "json" },

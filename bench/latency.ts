@@ -19,7 +19,7 @@ const EVERY_MS = 600;
  * subscriber, and a WebSocket client. Worker and gateway are processes of their own.
  */
 export async function latency(rounds: number): Promise<Section> {
-  const stack = await startStack();
+  const stack = await startStack({ connection: { cover: "directory" } });
   const seen = {
     bare: new Map<string, number>(),
     nats: new Map<string, number>(),

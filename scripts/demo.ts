@@ -64,7 +64,7 @@ async function main(): Promise<void> {
   if (passwordFile !== undefined) await tryPassword(passwordFile);
   const stack = await startStack({
     onStep: say,
-    ...(passwordFile === undefined ? {} : { connection: { passwordFile } }),
+    connection: { cover: "directory", ...(passwordFile === undefined ? {} : { passwordFile }) },
   });
   try {
     await stack.samba.smbclient("mkdir Photos; mkdir Documents; mkdir Inbox");

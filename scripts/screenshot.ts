@@ -8,7 +8,7 @@ import { launchBrowser } from "../test/support/browser.ts";
 import { startStack } from "./lab/stack.ts";
 
 const IMAGES = join(import.meta.dirname, "../docs/images");
-const stack = await startStack({ workers: 2 });
+const stack = await startStack({ workers: 2, connection: { cover: "directory" } });
 try {
   for (const [colorScheme, first] of [
     ["light", 4200],

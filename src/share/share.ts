@@ -61,7 +61,11 @@ export class Share {
           referred: true,
         }),
     });
-    this.source = new SmbDirectorySource(this.#pool, { ...options, clock: smb.clock ?? systemClock });
+    this.source = new SmbDirectorySource(this.#pool, {
+      ...options,
+      clock: smb.clock ?? systemClock,
+      root: canonicalPath(smb.root ?? "/"),
+    });
     this.#watcher = new ShareWatcher(this.source, options.watch, options.surroundings);
     this.watches = this.#watcher;
   }

@@ -13,6 +13,7 @@ import {
   type EntryInfo,
   type ListOptions,
   type NotifyOutcome,
+  type OpenOptions,
   type ReachOptions,
   SourceError,
   type SourceTraits,
@@ -20,6 +21,7 @@ import {
   type WatchedDirectory,
 } from "../watch/source.ts";
 import { sourceError } from "./failure.ts";
+import { DirectoryFromAbove } from "./from-above.ts";
 import { shownName, storedPaths } from "./reserved-names.ts";
 
 interface Cancellable {
@@ -33,6 +35,8 @@ export interface SourceOptions {
    */
   readonly mapReserved?: boolean;
   readonly clock?: Clock;
+  /** Where in the share its root lies. Default: it is the share's root. */
+  readonly root?: CanonicalPath;
 }
 
 /** A share, alone or with what its DFS links lead to. */
@@ -43,11 +47,13 @@ export class SmbDirectorySource implements DirectorySource {
   readonly #pool: SourcePool;
   readonly #mapped: boolean;
   readonly #clock: Clock;
+  readonly #root: CanonicalPath;
 
-  constructor(pool: SourcePool, { mapReserved = true, clock = systemClock }: SourceOptions = {}) {
+  constructor(pool: SourcePool, { mapReserved = true, clock = systemClock, root = "/" }: SourceOptions = {}) {
     this.#pool = pool;
     this.#mapped = mapReserved;
     this.#clock = clock;
+    this.#root = root;
   }
 
   serverTime(): bigint | undefined {
@@ -68,6 +74,7 @@ export class SmbDirectorySource implements DirectorySource {
       // Measured on Samba: writes below the top level and local changes there are not reported (facts of
       // Windows are from MS-SMB2; what is neither is treated like Samba, which costs handles, not changes).
       fullRecursion: windows && !dfs,
+      recursionStops: dfs || others.length > 0,
       // Two requests close the gap between an answer and the next one. Samba answers a burst of 20,000
       // creates without loss only so; on Windows each one takes one of few slots, and it buffers anyway.
       notifyDepth: samba ? 2 : 1,
@@ -82,7 +89,12 @@ export class SmbDirectorySource implements DirectorySource {
     await translated(this.#pool.ready({ signal, onRefused: tell }));
   }
 
-  async open(path: CanonicalPath, options: Cancellable): Promise<WatchedDirectory> {
+  async open(path: CanonicalPath, options: OpenOptions): Promise<WatchedDirectory> {
+    if (options.recursive === true && path === "/" && this.#root !== "/") {
+      const info = await this.stat("/", options);
+      const above = await translated(this.#pool.openDirectory("/", { ...options, above: true }));
+      return new DirectoryFromAbove(new SmbWatchedDirectory("/", above, this.#mapped), this.#root, info);
+    }
     const handle = await this.#find(path, (stored) => this.#pool.openDirectory(stored, options));
     return new SmbWatchedDirectory(path, handle, this.#mapped);
   }
@@ -178,6 +190,10 @@ class SmbWatchedDirectory implements WatchedDirectory {
 
   get info(): EntryInfo {
     return this.#handle.info;
+  }
+
+  get recalled(): Promise<void> | undefined {
+    return this.#handle.leased ? this.#handle.recalled : undefined;
   }
 
   arm(options: ArmOptions): ArmedNotify {

@@ -3,12 +3,18 @@ import type { ResyncReason } from "./events.ts";
 /**
  * - `timer`: nothing in particular. What the server would not have told is found as far as listings show it.
  * - `settling`: the server may have been deaf when the handle was new.
+ * - `recalled`: the directory's own handle was given back for a while, and only the one above was listening.
  */
-export type DoubtReason = ResyncReason | "timer" | "settling";
+export type DoubtReason = ResyncReason | "timer" | "settling" | "recalled";
+
+/** Nothing was announced to be lost; what a listing shows is all there is to go by. */
+export function isRoutine(reason: DoubtReason): reason is "timer" | "recalled" {
+  return reason === "timer" || reason === "recalled";
+}
 
 /** As consumers are told. */
 export function resyncReason(reason: DoubtReason): ResyncReason {
-  return reason === "timer" || reason === "settling" ? "silent" : reason;
+  return isRoutine(reason) || reason === "settling" ? "silent" : reason;
 }
 
 /** Something may have been missed. */

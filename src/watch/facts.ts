@@ -1,6 +1,6 @@
 import { type Channel, channel } from "../base/channels.ts";
 import type { CanonicalPath } from "../base/path.ts";
-import type { ResyncReason } from "./events.ts";
+import type { DoubtReason } from "./doubt.ts";
 import type { NotifyOutcome, SourceFailure } from "./source.ts";
 
 /** What the watch engine states about itself; the service turns it into log lines and metrics. */
@@ -41,7 +41,7 @@ export interface NotifyFact extends WatchFact {
 
 /** The picture of a watch may be stale; a rescan follows. */
 export interface DoubtFact extends WatchFact {
-  readonly reason: ResyncReason | "timer" | "settling";
+  readonly reason: DoubtReason;
 }
 
 export interface ScanFact extends WatchFact {

@@ -1,4 +1,4 @@
-import { type Doubt, type DoubtReason, resyncReason } from "./doubt.ts";
+import { type Doubt, type DoubtReason, isRoutine, resyncReason } from "./doubt.ts";
 import type { ResyncReason, ResyncScope } from "./events.ts";
 
 /*
@@ -14,7 +14,8 @@ import type { ResyncReason, ResyncScope } from "./events.ts";
  *   heir         inherited, written to             any               the listing        takeover
  *   new          new, or moved here                any, none         told, or doubt     the doubt's, or settling
  *   untouched    not written to since              any               no gap
- *   unwatched    written to                        timer, settling   the last listing   the doubt's
+ *   explained    written to, told of, names agree  timer, recalled   no gap: else a busy directory would have no end of it
+ *   unwatched    written to                        the same, settling the last listing  the doubt's
  *   doubtful     written to                        any other, none   the doubt          the doubt's; none, no gap
  *
  * B. Which audience does a gap concern (`concerns`)?
@@ -22,7 +23,7 @@ import type { ResyncReason, ResyncScope } from "./events.ts";
  *   row          audience                          gap               told
  *   ---------------------------------------------------------------------------------------------------------------
  *   heirs        goes on for an earlier owner      takeover          always: nobody knows when they listed
- *   open         lists when it pleases             not a timer's     once it may have listed: live, or inherited
+ *   open         lists when it pleases             not routine       once it may have listed: live, or inherited
  *   known        lists when live and when told     any               if it may still have been listing after `since`
  *
  * C. A directory moved (`mayMoveAlong`): may somebody hold a listing, or be about to take one, by a name that it no
@@ -42,12 +43,16 @@ export interface DirectoryFacts {
   readonly dirModified: bigint | undefined;
   /** The last listing's begin; of a directory not listed since it came, when that was told. */
   readonly rescannedAt: number | undefined;
+  /** When the server last spoke of names in it. */
+  readonly heardAt?: number | undefined;
 }
 
 /** The listing that was compared. */
 export interface ListingFacts {
   readonly modified: bigint | undefined;
   readonly begunAt: number;
+  /** It has the names that have been told, and no others. Default false. */
+  readonly namesAgree?: boolean;
 }
 
 /** Names may have come and gone unseen after `since`. */
@@ -64,7 +69,9 @@ interface ListingRow {
 
 const none = (): undefined => undefined;
 const isLook = (doubt: Doubt | undefined): boolean =>
-  doubt?.reason === "timer" || doubt?.reason === "settling";
+  doubt !== undefined && (isRoutine(doubt.reason) || doubt.reason === "settling");
+const told = ({ heardAt, rescannedAt }: DirectoryFacts): boolean =>
+  heardAt !== undefined && heardAt >= (rescannedAt ?? Number.NEGATIVE_INFINITY);
 const untouched = (directory: DirectoryFacts, listing: ListingFacts): boolean =>
   directory.dirModified === listing.modified;
 
@@ -89,6 +96,12 @@ export const LISTING_ROWS: readonly ListingRow[] = [
     }),
   },
   { name: "untouched", fits: untouched, gap: none },
+  {
+    name: "explained",
+    fits: (directory, { namesAgree = false }, doubt) =>
+      doubt !== undefined && isRoutine(doubt.reason) && namesAgree && told(directory),
+    gap: none,
+  },
   {
     name: "unwatched",
     fits: (_directory, _listing, doubt) => isLook(doubt),
@@ -137,12 +150,12 @@ interface AudienceRow {
   told(audience: Audience, gap: Gap, asked: number): boolean;
 }
 
-/** Table B. What a server does not tell anyway (`timer`) is announced to an open audience as to a known one. */
+/** Table B. What a server does not tell anyway (`timer`, `recalled`) is announced to an open audience as to a known one. */
 export const AUDIENCE_ROWS: readonly AudienceRow[] = [
   { name: "heirs", fits: ({ inherits }, { reason }) => reason === "takeover" && inherits, told: () => true },
   {
     name: "open",
-    fits: ({ open, polls }, { reason }) => open && (reason !== "timer" || polls),
+    fits: ({ open, polls }, { reason }) => open && (!isRoutine(reason) || polls),
     told: ({ inherits, pictureAt }) => pictureAt !== undefined || inherits,
   },
   {

@@ -41,7 +41,7 @@ export interface ShareWatcherOptions {
   readonly scanEntriesPerSecond?: number;
   /** Entries packed, compared or told before the event loop gets a turn: a few milliseconds. Default 1,000. */
   readonly entriesPerTurn?: number;
-  /** Rescans of an interest that had to fall back to a tree handle, where `rescanMinutes` is 0. Default 5. */
+  /** Rescans inside a recursive handle that does not hear everything, where `rescanMinutes` is 0. Default 5. */
   readonly fallbackRescanMinutes?: number;
 }
 

@@ -7,10 +7,7 @@ import type { CanonicalPath } from "../base/path.ts";
  */
 export interface DirectorySource {
   /** Opens a directory for watching. @throws SourceError */
-  open(
-    path: CanonicalPath,
-    options: { readonly signal?: AbortSignal | undefined },
-  ): Promise<WatchedDirectory>;
+  open(path: CanonicalPath, options: OpenOptions): Promise<WatchedDirectory>;
   /** Lists the entries of one directory, page by page, without `.` and `..`. @throws SourceError */
   list(path: CanonicalPath, options: ListOptions): AsyncIterable<readonly DirectoryEntry[]>;
   /** Looks at one entry by path without following it. @throws SourceError */
@@ -36,8 +33,18 @@ export interface StatOptions {
   readonly spelling?: boolean;
 }
 
+export interface OpenOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** It is going to be armed for the whole tree. Default false. */
+  readonly recursive?: boolean;
+  /** Others shall be able to make us close it before they delete or rename: see `WatchedDirectory.recalled`. Default false. */
+  readonly lease?: boolean;
+}
+
 export interface ListOptions {
   readonly signal?: AbortSignal | undefined;
+  /** It is known to hold more than some hundred entries. Default false. */
+  readonly large?: boolean | undefined;
   /**
    * Called before the first page, and also where there is none, with the directory's own last write: as it was
    * when the listing had not read anything yet.
@@ -58,6 +65,8 @@ export interface ReachOptions {
 export interface SourceTraits {
   /** Recursive notifications report everything (Windows), or miss sub-directory writes (Samba, others). */
   readonly fullRecursion: boolean;
+  /** A recursive handle at the root hears nothing of some parts of the share: what DFS links lead to. Default false. */
+  readonly recursionStops?: boolean;
   /** How many CHANGE_NOTIFY requests to keep stacked on one handle: 1 or 2. */
   readonly notifyDepth: number;
   /**
@@ -101,6 +110,11 @@ export interface WatchedDirectory {
    * call on a handle fixes `recursive` and `filter` (MS-SMB2 3.3.1.3). Never throws: failures are outcomes.
    */
   arm(options: { readonly recursive: boolean; readonly filter: number }): ArmedNotify;
+  /**
+   * With a lease: somebody wants to delete or rename what this handle is in the way of, and waits until it is closed
+   * (half a minute at most). Absent where no lease was asked for, or granted.
+   */
+  readonly recalled?: Promise<void> | undefined;
   /** Closes the handle; what is armed ends with `cancelled`. Idempotent. */
   close(): Promise<void>;
 }

@@ -14,7 +14,7 @@ describe("a change on a real share reaches a browser", () => {
   let ws: string;
 
   beforeAll(async () => {
-    stack = await startStack();
+    stack = await startStack({ connection: { cover: "directory" } });
     ws = `${stack.gateways[0]?.url.replace("http", "ws")}/ws`;
     await stack.samba.smbclient("mkdir Photos; mkdir Odd; mkdir Docs; mkdir Gone");
   });

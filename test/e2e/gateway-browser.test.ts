@@ -29,6 +29,7 @@ describe("a gateway and real browsers", () => {
     const secretFile = join(dir, "jwt-secret");
     writeFileSync(secretFile, secret, { mode: 0o600 });
     stack = await startStack({
+      connection: { cover: "directory" },
       config: {
         worker: { leaseTtlMs: 3_000 },
         gateway: { host: "127.0.0.1", lingerSeconds: 0, auth: { mode: "jwt", secretFile } },

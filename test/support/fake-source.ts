@@ -1,4 +1,4 @@
-import { deferred, sleep, waitFor } from "../../src/base/async.ts";
+import { type Deferred, deferred, sleep, waitFor } from "../../src/base/async.ts";
 import type { Clock } from "../../src/base/clock.ts";
 import {
   baseName,
@@ -16,6 +16,7 @@ import {
   type ListOptions,
   type NotifyOutcome,
   type NotifyRecord,
+  type OpenOptions,
   type ReachOptions,
   SourceError,
   type SourceFailure,
@@ -65,6 +66,8 @@ export interface FakeOptions {
   readonly caseSensitive?: boolean;
   /** The server answers CHANGE_NOTIFY with "not supported". */
   readonly mute?: boolean;
+  /** Handles get leases where they ask for them. Default false. */
+  readonly leases?: boolean;
   /** How long the server hears nothing after it has accepted the first request on a handle, ms. Default 0. */
   readonly deafMs?: number;
   /** Samba's `hide new files timeout`, ms: what changed less long ago is not listed, but opens. Default 0. */
@@ -105,6 +108,7 @@ export class FakeShare implements DirectorySource {
   mute: boolean;
   #busy = 0;
   #secret = false;
+  #local = false;
 
   constructor(options: FakeOptions) {
     this.mute = options.mute === true;
@@ -116,6 +120,25 @@ export class FakeShare implements DirectorySource {
   }
 
   // --- what happens on the server -------------------------------------------------------------
+
+  /** What is done on the server itself: only handles on the very directory hear of it. */
+  locally(change: () => void): void {
+    this.#local = true;
+    try {
+      change();
+    } finally {
+      this.#local = false;
+    }
+  }
+
+  /** Another client wants to delete or rename what handles at or below `path` are in the way of. */
+  recall(path: CanonicalPath): void {
+    const top = this.#must(path);
+    for (const handle of this.handles) {
+      for (let at: FakeNode | undefined = handle.node; at !== undefined; at = at.parent)
+        if (at === top) handle.lease?.resolve();
+    }
+  }
 
   /** What the server tells nobody. */
   secretly(change: () => void): void {
@@ -299,15 +322,13 @@ export class FakeShare implements DirectorySource {
 
   // --- DirectorySource ------------------------------------------------------------------------
 
-  async open(
-    path: CanonicalPath,
-    { signal }: { signal?: AbortSignal | undefined },
-  ): Promise<WatchedDirectory> {
+  async open(path: CanonicalPath, { signal, lease = false }: OpenOptions): Promise<WatchedDirectory> {
     this.calls.open++;
     await this.#answer(path, signal);
     const node = this.#look(path);
     if (node.type !== "directory") throw failure("not-a-directory", path);
     const handle = new FakeHandle(this, node, path, this.#clock, this.#random);
+    if (lease && this.options.leases === true) handle.lease = deferred();
     this.handles.add(handle);
     return handle;
   }
@@ -493,7 +514,7 @@ export class FakeShare implements DirectorySource {
       }
       if (node === undefined) continue;
       if (directory !== handle.node) {
-        if (!handle.recursive) continue;
+        if (!handle.recursive || this.#local) continue;
         // Samba: plain writes below the top of a tree watch are not reported.
         if (!this.traits.fullRecursion && action === MODIFIED) continue;
       }
@@ -514,6 +535,7 @@ export class FakeHandle implements WatchedDirectory {
   readonly info: EntryInfo;
   readonly node: FakeNode;
   recursive = false;
+  lease: Deferred<void> | undefined;
   readonly #share: FakeShare;
   readonly #clock: Clock;
   readonly #random: () => number;
@@ -532,6 +554,10 @@ export class FakeHandle implements WatchedDirectory {
     this.info = share.infoOf(node);
     this.#clock = clock;
     this.#random = random;
+  }
+
+  get recalled(): Promise<void> | undefined {
+    return this.lease?.promise;
   }
 
   arm({ recursive }: { readonly recursive: boolean; readonly filter: number }): ArmedNotify {

@@ -37,6 +37,7 @@ import {
   decodeFileNotifyInformation,
   encodeFileNotifyInformation,
 } from "../../src/codec/msg/file-notify-information.ts";
+import { decodeLeaseContext, encodeLeaseContext } from "../../src/codec/msg/lease.ts";
 import { decodeContexts } from "../../src/codec/msg/negotiate-contexts.ts";
 import { decodeOutputBuffer } from "../../src/codec/msg/output-buffer.ts";
 import {
@@ -238,6 +239,13 @@ const buffers: readonly FuzzTarget[] = [
   codec("decodeContexts", [bytes(vectors.smb311.negotiateResponse).slice(448)], (input) => {
     decodeContexts(input, 0, 1 + (input.length % 3), 0);
   }),
+  codec(
+    "decodeLeaseContext",
+    [encodeLeaseContext({ key: new Uint8Array(16).fill(7), state: 3 })],
+    (input) => {
+      insist(decodeLeaseContext(input)?.key.length !== 0, "a lease without a key");
+    },
+  ),
   codec("decodeOutputBuffer", messages, (input) => {
     insist(decodeOutputBuffer(input, "response").length <= input.length, "a buffer longer than its message");
   }),

@@ -6,6 +6,7 @@ import * as create from "../../src/codec/msg/create.ts";
 import * as echo from "../../src/codec/msg/echo.ts";
 import * as errorResponse from "../../src/codec/msg/error-response.ts";
 import * as ioctl from "../../src/codec/msg/ioctl.ts";
+import * as lease from "../../src/codec/msg/lease.ts";
 import * as logoff from "../../src/codec/msg/logoff.ts";
 import * as negotiate from "../../src/codec/msg/negotiate.ts";
 import * as queryDirectory from "../../src/codec/msg/query-directory.ts";
@@ -82,6 +83,7 @@ const codecs = {
     decode: treeDisconnect.decodeTreeDisconnectResponse,
     encode: treeDisconnect.encodeTreeDisconnectResponse,
   },
+  leaseBreak: { decode: lease.decodeLeaseBreak, encode: lease.encodeLeaseBreak },
   createRequest: { decode: create.decodeCreateRequest, encode: create.encodeCreateRequest },
   createResponse: { decode: create.decodeCreateResponse, encode: create.encodeCreateResponse },
   closeRequest: { decode: close.decodeCloseRequest, encode: close.encodeCloseRequest },
@@ -541,6 +543,34 @@ export const samples: readonly Sample[] = [
     createDisposition: 1,
     createOptions: 0x0020_0001,
     name: "photos\\2026\\\ud83d\udcf7 \ud800",
+  }),
+  sample("CREATE request with a lease", codecs.createRequest, {
+    desiredAccess: 0x0010_0081,
+    fileAttributes: 0,
+    shareAccess: 7,
+    createDisposition: 1,
+    createOptions: 1,
+    name: "Übung",
+    lease: { key: GUID, state: 3 },
+  }),
+  sample("CREATE response with a lease", codecs.createResponse, {
+    createAction: 1,
+    creationTime: 1n,
+    lastAccessTime: 2n,
+    lastWriteTime: 3n,
+    changeTime: BIG,
+    allocationSize: 0n,
+    endOfFile: 0n,
+    fileAttributes: 16,
+    fileId: GUID,
+    lease: { key: GUID, state: 1 },
+  }),
+  sample("OPLOCK_BREAK of a lease", codecs.leaseBreak, {
+    newEpoch: 2,
+    flags: 1,
+    key: GUID,
+    currentState: 3,
+    newState: 0,
   }),
   sample("CREATE response", codecs.createResponse, {
     createAction: 2,

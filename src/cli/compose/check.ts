@@ -4,6 +4,7 @@ import type { CanonicalPath } from "../../base/path.ts";
 import { printable } from "../../base/printable.ts";
 import { nearest } from "../../ops/nearest.ts";
 import { dialectName } from "../../smb/options.ts";
+import { effectiveCover } from "../../watch/cover/cover-policy.ts";
 import type { Context, Invocation } from "../command.ts";
 import { EXIT, type ExitCode, exitCodeOf, UsageError } from "../exit-codes.ts";
 import { loadFor } from "../load-config.ts";
@@ -31,6 +32,10 @@ export interface CheckReport {
   /** Watches on one socket, as far as known. */
   readonly slots?: number;
   readonly cover: "directory" | "tree";
+  /** The server gives leases on directories: what it does not tell of trees is heard at once nevertheless. */
+  readonly leases: boolean;
+  /** No handle is held that others could find in their way. */
+  readonly harmless: boolean;
   readonly mode: "notify" | "poll";
   /** Through DFS: the share as named, and where it led. */
   readonly route?: readonly string[];
@@ -120,7 +125,9 @@ async function examine(
   const tree = single && (await accepts({ share, path }, true, signal));
   const { server, watchesPerConnection } = share.info();
   const full = tree && share.source.traits.fullRecursion;
-  const { cover } = settings;
+  const { recursionStops = false } = share.source.traits;
+  const cover = effectiveCover(settings.cover, recursionStops);
+  const leases = single && cover === "tree" && !full && (await givesLeases(share, signal));
   const route = share.route(path);
   return {
     connection: name,
@@ -135,13 +142,21 @@ async function examine(
     notify: single,
     recursion: full ? "full" : tree ? "partial" : "none",
     ...(watchesPerConnection === undefined ? {} : { slots: watchesPerConnection }),
-    cover: cover === "auto" ? (full ? "tree" : "directory") : cover,
+    cover,
+    leases,
+    harmless: cover === "tree" || !single,
     mode: single ? "notify" : "poll",
     ...(route.length > 1 ? { route } : {}),
     ...(server?.mechanism === undefined ? {} : { auth: server.mechanism }),
     loginMs,
     listing,
   };
+}
+
+async function givesLeases(share: OpenedShare["share"], signal: AbortSignal): Promise<boolean> {
+  const root = await share.source.open("/", { signal, recursive: true, lease: true });
+  await root.close();
+  return root.recalled !== undefined;
 }
 
 type Place = Pick<OpenedShare, "share"> & { readonly path: CanonicalPath };
@@ -194,7 +209,7 @@ function print(out: Output, report: CheckReport | CheckFailure): void {
     ...(report.slots === undefined
       ? []
       : ([["slots", `${report.slots} watches on one socket`]] as [string, string][])),
-    ["cover", `${report.cover}, by ${report.mode}`],
+    ["cover", `${report.cover}, by ${report.mode}${late(report)}`],
     [
       "listing",
       `${listing.entries} entries in ${listing.ms} ms${listing.complete ? "" : ", and not at the end"}`,
@@ -208,8 +223,18 @@ function serverText({ server, version }: CheckReport): string {
   return version === undefined ? server : `${server} ${version}`;
 }
 
+/** What the cover does to others, and what it hears late. */
+function late({ cover, harmless, leases, mode, recursion }: CheckReport): string {
+  if (mode === "poll") return "";
+  if (!harmless) return "; others cannot reliably remove or rename what is watched";
+  if (recursion === "full" || cover === "directory") return "";
+  return leases
+    ? ", with leases"
+    : "; what is done on the server itself is found within 2 minutes, writes to existing files within 10";
+}
+
 const RECURSION: Readonly<Record<CheckReport["recursion"], string>> = {
   full: "completely",
-  partial: "partly, so one handle a directory is used",
+  partial: "partly",
   none: "not at all",
 };

@@ -1,8 +1,9 @@
 import { HEADER_SIZE } from "../header.ts";
 import { Reader } from "../reader.ts";
 import { encodeUtf16, Writer } from "../writer.ts";
+import { decodeLeaseContext, encodeLeaseContext, type Lease, OPLOCK_LEVEL_LEASE } from "./lease.ts";
 
-/** MS-SMB2 2.2.13 and 2.2.14: SMB2 CREATE, without create contexts. */
+/** MS-SMB2 2.2.13 and 2.2.14: SMB2 CREATE, with no other create context than a lease. */
 
 /** MS-SMB2 2.2.13.1: access to a directory; `DELETE` is for what we have made ourselves, to try a share out. */
 export const Access = {
@@ -39,6 +40,8 @@ export interface CreateRequest {
   readonly createOptions: number;
   /** NameOffset (44, u16), NameLength (46, u16): relative to the share, `\`-separated, empty for its root. */
   readonly name: string;
+  /** CreateContexts (48, u32 and 52, u32). Only from SMB 3.0 on. */
+  readonly lease?: Lease;
 }
 
 const REQUEST_SIZE = 57;
@@ -46,10 +49,12 @@ const REQUEST_FIXED = HEADER_SIZE + 56;
 
 export function encodeCreateRequest(request: CreateRequest): Uint8Array {
   const name = encodeUtf16(request.name);
-  const writer = new Writer(58 + name.length)
+  const { lease } = request;
+  const context = lease === undefined ? undefined : encodeLeaseContext(lease);
+  const writer = new Writer(66 + name.length + (context?.length ?? 0))
     .u16(REQUEST_SIZE)
     .u8(0) // SecurityFlags
-    .u8(0) // RequestedOplockLevel: none
+    .u8(lease === undefined ? 0 : OPLOCK_LEVEL_LEASE)
     .u32(IMPERSONATION)
     .u64(0n) // SmbCreateFlags
     .u64(0n) // Reserved
@@ -65,6 +70,12 @@ export function encodeCreateRequest(request: CreateRequest): Uint8Array {
     .bytes(name);
   // The variable part has at least one byte, also for the root's empty name.
   if (name.length === 0) writer.u8(0);
+  if (context !== undefined) {
+    writer.align(8, HEADER_SIZE);
+    writer.setU32(48, HEADER_SIZE + writer.length);
+    writer.setU32(52, context.length);
+    writer.bytes(context);
+  }
   return writer.finish();
 }
 
@@ -79,7 +90,7 @@ export function decodeCreateRequest(message: Uint8Array): CreateRequest {
   const createOptions = reader.u32("CreateOptions");
   const nameOffset = reader.u16("NameOffset");
   const nameLength = reader.u16("NameLength");
-  reader.skip(8, "CreateContexts");
+  const lease = leaseOf(reader, REQUEST_FIXED);
   const name = reader.block(nameOffset, nameLength, REQUEST_FIXED, "Buffer");
   return {
     desiredAccess,
@@ -88,7 +99,15 @@ export function decodeCreateRequest(message: Uint8Array): CreateRequest {
     createDisposition,
     createOptions,
     name: new Reader(name).utf16(name.length, "Buffer"),
+    ...(lease === undefined ? {} : { lease }),
   };
+}
+
+/** Reads CreateContextsOffset and CreateContextsLength, and what they point to. */
+function leaseOf(reader: Reader, floor: number): Lease | undefined {
+  const offset = reader.u32("CreateContextsOffset");
+  const length = reader.u32("CreateContextsLength");
+  return length === 0 ? undefined : decodeLeaseContext(reader.block(offset, length, floor, "CreateContexts"));
 }
 
 export interface CreateResponse {
@@ -110,14 +129,19 @@ export interface CreateResponse {
   readonly fileAttributes: number;
   /** 64, 16 bytes, opaque. */
   readonly fileId: Uint8Array;
+  /** CreateContexts (80, u32 and 84, u32). */
+  readonly lease?: Lease;
 }
 
 const RESPONSE_SIZE = 89;
+const RESPONSE_FIXED = HEADER_SIZE + 88;
 
 export function encodeCreateResponse(response: CreateResponse): Uint8Array {
-  return new Writer(89)
+  const { lease } = response;
+  const context = lease === undefined ? undefined : encodeLeaseContext(lease);
+  const writer = new Writer(89 + (context?.length ?? 0))
     .u16(RESPONSE_SIZE)
-    .u8(0) // OplockLevel
+    .u8(lease === undefined ? 0 : OPLOCK_LEVEL_LEASE)
     .u8(0) // Flags
     .u32(response.createAction)
     .u64(response.creationTime)
@@ -129,9 +153,10 @@ export function encodeCreateResponse(response: CreateResponse): Uint8Array {
     .u32(response.fileAttributes)
     .u32(0)
     .fixed(response.fileId, 16, "FileId")
-    .u32(0) // CreateContextsOffset
-    .u32(0) // CreateContextsLength
-    .finish();
+    .u32(context === undefined ? 0 : RESPONSE_FIXED) // CreateContextsOffset
+    .u32(context?.length ?? 0); // CreateContextsLength
+  if (context !== undefined) writer.bytes(context);
+  return writer.finish();
 }
 
 export function decodeCreateResponse(message: Uint8Array): CreateResponse {
@@ -148,7 +173,7 @@ export function decodeCreateResponse(message: Uint8Array): CreateResponse {
   const fileAttributes = reader.u32("FileAttributes");
   reader.skip(4, "Reserved2");
   const fileId = reader.copy(16, "FileId");
-  reader.skip(8, "CreateContexts");
+  const lease = leaseOf(reader, RESPONSE_FIXED);
   return {
     createAction,
     creationTime,
@@ -159,5 +184,6 @@ export function decodeCreateResponse(message: Uint8Array): CreateResponse {
     endOfFile,
     fileAttributes,
     fileId,
+    ...(lease === undefined ? {} : { lease }),
   };
 }

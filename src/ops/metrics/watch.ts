@@ -65,6 +65,7 @@ export class WatchMetrics {
         "too-large",
         "timer",
         "settling",
+        "recalled",
       ],
     });
     this.rescans = set.counter("rescans_total", "Listings compared with the picture, first scans included.", {

@@ -7,7 +7,7 @@ import type { DirectoryHandle } from "../files/handle.ts";
 import type { DirEntry, FileInfo, ListOptions, StatOptions } from "../files/listing.ts";
 import type { TemporaryFile } from "../files/temporary.ts";
 import type { PoolInfo } from "../pool/pool.ts";
-import type { ReadyOptions } from "../pool/pool-options.ts";
+import type { PoolOpenOptions, ReadyOptions } from "../pool/pool-options.ts";
 import type { ServerInfo } from "../server-info.ts";
 import { isAway, isNotCovered, routed, SmbDfsError } from "./dfs-errors.ts";
 import { type DfsLeg, type DfsOptions, DfsTable, type SharePool } from "./dfs-table.ts";
@@ -52,8 +52,8 @@ export class DfsPool {
     }
   }
 
-  openDirectory(path: CanonicalPath, { signal }: Cancellable = {}): Promise<DirectoryHandle> {
-    return this.#through(path, signal, (leg) => leg.pool.openDirectory(leg.path, { signal }));
+  openDirectory(path: CanonicalPath, options: PoolOpenOptions = {}): Promise<DirectoryHandle> {
+    return this.#through(path, options.signal, (leg) => leg.pool.openDirectory(leg.path, options));
   }
 
   async *list(path: CanonicalPath, options: ListOptions = {}): AsyncGenerator<readonly DirEntry[], void> {

@@ -1,6 +1,8 @@
 import type { CanonicalPath } from "../../base/path.ts";
+import { LeaseState } from "../../codec/msg/lease.ts";
 import { SmbNotSentError } from "../errors.ts";
 import type { Tree, TreeResource } from "../login/tree.ts";
+import type { HeldLease } from "../wire/leases.ts";
 import type { FileInfo } from "./file-info.ts";
 import { ArmedNotify, type ArmOptions, type NotifySubject } from "./notify.ts";
 import { closeQuietly, createDirectory, type Opened, open } from "./open.ts";
@@ -13,6 +15,15 @@ export interface HandleOwner {
   short(): void;
 }
 
+export interface OpenDirectoryOptions {
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Asks for a lease with handle caching (SMB 3.0 and later): whoever wants to delete or rename what the handle
+   * stands on is made to wait until we have closed it, as soon as `recalled` says so. Default false.
+   */
+  readonly lease?: boolean;
+}
+
 const NOBODY: HandleOwner = { released: () => undefined, short: () => undefined };
 
 /** A directory opened for watching. */
@@ -22,12 +33,29 @@ export class DirectoryHandle implements NotifySubject, TreeResource {
   readonly info: FileInfo;
   readonly tree: Tree;
   readonly fileId: Uint8Array;
+  /**
+   * Resolves when the server wants the handle closed. Never when no lease was asked for, or none granted:
+   * `leased` tells.
+   */
+  readonly recalled: Promise<void>;
+  readonly leased: boolean;
+  readonly #lease: HeldLease | undefined;
   readonly #owner: HandleOwner;
   readonly #armed = new Set<ArmedNotify>();
   #closing: Promise<void> | undefined;
 
   /** Use `openDirectory`. */
-  constructor(tree: Tree, path: CanonicalPath, { fileId, info }: Opened, owner: HandleOwner) {
+  constructor(
+    tree: Tree,
+    path: CanonicalPath,
+    { fileId, info, granted }: Opened,
+    owner: HandleOwner,
+    lease?: HeldLease,
+  ) {
+    this.leased = lease !== undefined && (granted & LeaseState.HANDLE) !== 0;
+    if (lease !== undefined) tree.connection.leases.learn(this.leased);
+    this.recalled = lease?.recalled ?? new Promise(() => undefined);
+    this.#lease = lease;
     this.tree = tree;
     this.path = path;
     this.fileId = fileId;
@@ -84,6 +112,7 @@ export class DirectoryHandle implements NotifySubject, TreeResource {
     for (const notify of this.#armed) if (notify.state === "new") notify.cancel();
     this.tree.resources.delete(this);
     await closed;
+    this.#lease?.end();
     this.#owner.released();
   }
 }
@@ -95,9 +124,16 @@ export async function openDirectory(
   name: string,
   {
     signal,
+    lease: wanted = false,
     owner = NOBODY,
-  }: { readonly signal?: AbortSignal | undefined; readonly owner?: HandleOwner } = {},
+  }: OpenDirectoryOptions & { readonly owner?: HandleOwner } = {},
 ): Promise<DirectoryHandle> {
-  const opened = await open(tree, createDirectory(tree, name), signal);
-  return new DirectoryHandle(tree, path, opened, owner);
+  const lease = wanted && tree.info.dialect >= 0x0300 ? tree.connection.leases.take() : undefined;
+  try {
+    const opened = await open(tree, createDirectory(tree, name, lease?.key), signal);
+    return new DirectoryHandle(tree, path, opened, owner, lease);
+  } catch (error) {
+    lease?.end();
+    throw error;
+  }
 }

@@ -11,6 +11,7 @@ import { isUsableName } from "../../codec/names.ts";
 import { NtStatus } from "../../codec/status.ts";
 import { SmbStatusError } from "../errors.ts";
 import type { Tree } from "../login/tree.ts";
+import type { HeldLease } from "../wire/leases.ts";
 import type { Response } from "../wire/request.ts";
 import { type DirEntry, entryOf, type FileInfo, infoOfCreate } from "./file-info.ts";
 import {
@@ -20,6 +21,8 @@ import {
   createdOf,
   createForStat,
   fileIdOf,
+  glanceLease,
+  isHandleLease,
   open,
   orphanCloser,
   PREVIOUS_HANDLE,
@@ -47,6 +50,8 @@ export interface StatOptions extends Cancellable {
 }
 
 export interface ListOptions extends Cancellable {
+  /** It is known to take more than a page or two. Default false. */
+  readonly large?: boolean | undefined;
   /** Called before the first page, with the directory as it was when it was opened; `fileId` is not asked for. */
   readonly onOpened?: ((directory: FileInfo) => void) | undefined;
   /** Asks for entries of these names only, one request each; others may be among the answers. None may hold a wildcard. */
@@ -55,20 +60,61 @@ export interface ListOptions extends Cancellable {
 
 /**
  * Lists one directory on a handle of its own, page by page (MS-SMB2 3.2.4.17). A directory that fits into
- * one page costs one round trip, and one for the CLOSE. Order is the server's. Names that could not be part
- * of a path are left out.
+ * one page costs one round trip, the CLOSE included: while the handle is open nobody can remove the directory. Order
+ * is the server's. Names that could not be part of a path are left out.
  * @throws SmbStatusError and what `Tree.exchange` throws
  */
 export async function* listDirectory(
   tree: Tree,
   name: string,
-  { signal, onOpened, only }: ListOptions = {},
+  { signal, onOpened, large = false, only }: ListOptions = {},
 ): AsyncGenerator<readonly DirEntry[], void> {
-  if (only !== undefined) {
-    yield* listNames(tree, name, only, signal);
-    return;
+  const lease = glanceLease(tree, { unlessKnown: true });
+  try {
+    if (only !== undefined) {
+      yield* listNames(tree, name, only, lease, signal);
+      return;
+    }
+    const small = large ? undefined : await listAtOnce(tree, name, lease, signal);
+    if (small === undefined) yield* listInPages(tree, name, lease, { signal, onOpened });
+    else {
+      onOpened?.(infoOfCreate(small.opened, undefined));
+      if (small.entries.length > 0) yield small.entries;
+    }
+  } finally {
+    lease?.end();
   }
-  const { opened, pages } = await openListing(tree, name, signal);
+}
+
+/** `undefined` when the directory turns out to be larger than that, or credits do not allow it. */
+async function listAtOnce(
+  tree: Tree,
+  name: string,
+  lease: HeldLease | undefined,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly opened: CreateResponse; readonly entries: readonly DirEntry[] } | undefined> {
+  if (!tree.session.canCompound(4)) return undefined;
+  const bytes = Math.min(SMALL_PAGE, tree.info.maxTransactSize);
+  const page = (): TreeRequest => nextPage(PREVIOUS_HANDLE, bytes, true);
+  const [created, first, second] = await tree.exchange(
+    [createDirectory(tree, name, lease?.key), page(), page(), closeFile(PREVIOUS_HANDLE, true)],
+    { signal },
+  );
+  const opened = createdOf(tree, created);
+  if (lease !== undefined) tree.connection.leases.learn(isHandleLease(opened));
+  if (first === undefined || second === undefined) return undefined;
+  const entries = entriesOf(tree, first);
+  if (entries === undefined) return { opened, entries: [] };
+  return entriesOf(tree, second) === undefined ? { opened, entries } : undefined;
+}
+
+async function* listInPages(
+  tree: Tree,
+  name: string,
+  lease: HeldLease | undefined,
+  { signal, onOpened }: ListOptions,
+): AsyncGenerator<readonly DirEntry[], void> {
+  const { opened, pages } = await openListing(tree, name, lease, signal);
   const { fileId } = opened;
   try {
     onOpened?.(infoOfCreate(opened, undefined));
@@ -93,16 +139,32 @@ export async function* listDirectory(
 
 /**
  * What the listing of a directory shows under some names: what is hidden or refused by itself shows here as it does
- * in a whole listing. A name costs one request, the directory two.
+ * in a whole listing. A name costs one request, the directory two; in one round trip where credits allow.
  */
 async function* listNames(
   tree: Tree,
   name: string,
-  [first, ...others]: readonly string[],
+  names: readonly string[],
+  lease: HeldLease | undefined,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<readonly DirEntry[], void> {
+  const [first, ...others] = names;
   if (first === undefined) return;
-  const { opened, pages } = await openListing(tree, name, signal, first);
+  if (tree.session.canCompound(names.length + 2)) {
+    const bytes = Math.min(SMALL_PAGE, tree.info.maxTransactSize);
+    const [created, ...rest] = await tree.exchange(
+      [
+        createDirectory(tree, name, lease?.key),
+        ...names.map((each) => nextPage(PREVIOUS_HANDLE, bytes, true, each)),
+        closeFile(PREVIOUS_HANDLE, true),
+      ],
+      { signal },
+    );
+    createdOf(tree, created);
+    for (const page of rest.slice(0, names.length)) yield* foundIn(tree, page);
+    return;
+  }
+  const { opened, pages } = await openListing(tree, name, lease, signal, first);
   const { fileId } = opened;
   try {
     for (const page of pages) yield* foundIn(tree, page);
@@ -136,11 +198,20 @@ export async function statPath(
     await closeQuietly(tree, fileId);
     return info;
   }
-  const [created, queried] = await tree.exchange(
-    [createForStat(tree, name), queryFileId(PREVIOUS_HANDLE, true), closeFile(PREVIOUS_HANDLE, true)],
-    { signal },
-  );
-  return infoOfCreate(createdOf(tree, created), fileIdOf(tree, queried));
+  const lease = glanceLease(tree, { unlessKnown: false });
+  try {
+    const [created, queried] = await tree.exchange(
+      [
+        createForStat(tree, name, lease?.key),
+        queryFileId(PREVIOUS_HANDLE, true),
+        closeFile(PREVIOUS_HANDLE, true),
+      ],
+      { signal },
+    );
+    return infoOfCreate(createdOf(tree, created), fileIdOf(tree, queried));
+  } finally {
+    lease?.end();
+  }
 }
 
 /** The same, and how the server itself calls what may go by a stand-in. */
@@ -161,11 +232,12 @@ async function statSpelling(tree: Tree, name: string, signal: AbortSignal | unde
 async function openListing(
   tree: Tree,
   name: string,
+  lease: HeldLease | undefined,
   signal: AbortSignal | undefined,
   only?: string,
 ): Promise<{ readonly opened: CreateResponse; readonly pages: readonly Response[] }> {
   const bytes = Math.min(SMALL_PAGE, tree.info.maxTransactSize);
-  const requests = [createDirectory(tree, name)];
+  const requests = [createDirectory(tree, name, lease?.key)];
   if (tree.session.canCompound(3)) {
     requests.push(nextPage(PREVIOUS_HANDLE, bytes, true, only));
     if (only === undefined) requests.push(nextPage(PREVIOUS_HANDLE, bytes, true));

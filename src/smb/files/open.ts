@@ -15,10 +15,12 @@ import {
   FileInformationClass,
   INTERNAL_BYTES,
 } from "../../codec/msg/file-information.ts";
+import { type Lease, LeaseState } from "../../codec/msg/lease.ts";
 import { decodeQueryInfoResponse, encodeQueryInfoRequest } from "../../codec/msg/query-info.ts";
 import { NtStatus } from "../../codec/status.ts";
 import { SmbProtocolError, SmbStatusError } from "../errors.ts";
 import type { Tree } from "../login/tree.ts";
+import type { HeldLease } from "../wire/leases.ts";
 import type { RequestOptions, Response } from "../wire/request.ts";
 import { type FileInfo, infoOfCreate, usableFileId } from "./file-info.ts";
 
@@ -28,8 +30,9 @@ export const PREVIOUS_HANDLE: Uint8Array = new Uint8Array(16).fill(0xff);
 export type TreeRequest = Omit<RequestOptions, "treeId">;
 
 /** A directory as it is opened for watching and listing: others may do with it what they like, delete included. */
-export function createDirectory(tree: Tree, name: string): TreeRequest {
+export function createDirectory(tree: Tree, name: string, leaseKey?: Uint8Array): TreeRequest {
   return create(tree, name, {
+    ...leased(leaseKey),
     desiredAccess: Access.LIST_DIRECTORY | Access.READ_ATTRIBUTES | Access.SYNCHRONIZE,
     // Nothing but DIRECTORY_FILE: FILE_NO_INTERMEDIATE_BUFFERING makes Windows refuse directories.
     createOptions: CreateOptions.DIRECTORY_FILE,
@@ -41,8 +44,9 @@ export function createDirectory(tree: Tree, name: string): TreeRequest {
  * link leads to, and nothing where that is not there; asked for the link itself it has ignored that up to 4.17, and
  * answers since (seen with 4.22 and 4.25) with another file id than the listing has, dangling or not.
  */
-export function createForStat(tree: Tree, name: string): TreeRequest {
+export function createForStat(tree: Tree, name: string, leaseKey?: Uint8Array): TreeRequest {
   return create(tree, name, {
+    ...leased(leaseKey),
     desiredAccess: Access.READ_ATTRIBUTES | Access.SYNCHRONIZE,
     createOptions: tree.info.kind === "samba" ? 0 : CreateOptions.OPEN_REPARSE_POINT,
   });
@@ -57,6 +61,29 @@ export function createTemporary(tree: Tree, name: string): TreeRequest {
   });
 }
 
+/** Handle caching comes with read caching only. */
+function leased(key: Uint8Array | undefined): { readonly lease?: Lease } {
+  return key === undefined ? {} : { lease: { key, state: LeaseState.READ | LeaseState.HANDLE } };
+}
+
+/**
+ * For a handle that is only a glance: whoever wants to remove or rename what it is in the way of finds it gone a moment
+ * later, but only a lease makes the server wait that long instead of refusing. Version 2, which directories take, is of
+ * SMB 3.0.
+ */
+export function glanceLease(
+  tree: Tree,
+  { unlessKnown }: { readonly unlessKnown: boolean },
+): HeldLease | undefined {
+  const { leases } = tree.connection;
+  if (tree.info.dialect < 0x0300 || !(leases.given ?? unlessKnown)) return undefined;
+  return leases.take();
+}
+
+export function isHandleLease({ lease }: CreateResponse): boolean {
+  return ((lease?.state ?? 0) & LeaseState.HANDLE) !== 0;
+}
+
 function create(
   tree: Tree,
   name: string,
@@ -64,10 +91,12 @@ function create(
     desiredAccess,
     createOptions,
     createDisposition = CreateDisposition.OPEN,
+    lease,
   }: {
     readonly desiredAccess: number;
     readonly createOptions: number;
     readonly createDisposition?: number;
+    readonly lease?: Lease;
   },
 ): TreeRequest {
   return {
@@ -80,6 +109,7 @@ function create(
       createDisposition,
       createOptions,
       name: tree.nameOf(name),
+      ...(lease === undefined ? {} : { lease }),
     }),
   };
 }
@@ -121,6 +151,8 @@ export function closeFile(fileId: Uint8Array, related = false): TreeRequest {
 export interface Opened {
   readonly fileId: Uint8Array;
   readonly info: FileInfo;
+  /** LeaseState bits that the server granted. */
+  readonly granted: number;
 }
 
 /** Opens, and reads the file id, in one round trip where credits allow. @throws SmbStatusError and what `exchange` throws */
@@ -136,17 +168,22 @@ export async function open(
       orphan,
     });
     const response = createdOf(tree, created);
-    return { fileId: response.fileId, info: infoOfCreate(response, fileIdOf(tree, queried)) };
+    return openedBy(tree, response, queried);
   }
   const [created] = await tree.exchange([request], { signal, orphan });
   const response = createdOf(tree, created);
   try {
     const [queried] = await tree.exchange([queryFileId(response.fileId, false)], { signal });
-    return { fileId: response.fileId, info: infoOfCreate(response, fileIdOf(tree, queried)) };
+    return openedBy(tree, response, queried);
   } catch (error) {
     await closeQuietly(tree, response.fileId);
     throw error;
   }
+}
+
+function openedBy(tree: Tree, created: CreateResponse, queried: Response | undefined): Opened {
+  const { fileId, lease } = created;
+  return { fileId, info: infoOfCreate(created, fileIdOf(tree, queried)), granted: lease?.state ?? 0 };
 }
 
 /** @throws SmbStatusError unless the CREATE succeeded */

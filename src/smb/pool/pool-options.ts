@@ -1,6 +1,7 @@
 import type { AuthProvider } from "../../auth/provider.ts";
 import type { BackoffOptions } from "../../base/async.ts";
 import type { CanonicalPath } from "../../base/path.ts";
+import type { OpenDirectoryOptions } from "../files/handle.ts";
 import {
   type ConnectionOptions,
   DEFAULT_CONNECTION_OPTIONS,
@@ -14,6 +15,11 @@ export interface ReadyOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told, while it waits, what only people can change: our configuration, a policy of the server, rights. */
   readonly onRefused?: ((obstacle: Error) => void) | undefined;
+}
+
+export interface PoolOpenOptions extends OpenDirectoryOptions {
+  /** The path is of the share, not of the connection's root. Default false. */
+  readonly above?: boolean;
 }
 
 export interface PoolOptions extends Partial<Omit<ConnectionOptions, "host" | "timeouts">> {

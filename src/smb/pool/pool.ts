@@ -16,7 +16,7 @@ import { type DialOptions, dialTree } from "./dial.ts";
 import { Dialer } from "./dialer.ts";
 import { lowerCap, placeHandle } from "./placement.ts";
 import type { PoolInfo, PoolState } from "./pool-info.ts";
-import { dialOptions, type PoolOptions, type ReadyOptions } from "./pool-options.ts";
+import { dialOptions, type PoolOpenOptions, type PoolOptions, type ReadyOptions } from "./pool-options.ts";
 import { WatchLane } from "./watch-lane.ts";
 
 /** Sessions of lost connections that the server may still hold; naming one at login makes it drop it. */
@@ -82,10 +82,11 @@ export class SmbPool {
    * Opens a directory for watching, on a connection with room for it.
    * @throws SmbStatusError, SmbNotSentError, SmbConnectionError, SmbCredentialsError, AbortedError
    */
-  async openDirectory(path: CanonicalPath, { signal }: Cancellable = {}): Promise<DirectoryHandle> {
-    const lane = await this.#lane(signal);
+  async openDirectory(path: CanonicalPath, options: PoolOpenOptions = {}): Promise<DirectoryHandle> {
+    const lane = await this.#lane(options.signal);
+    const root = options.above === true ? "/" : this.#root;
     try {
-      return await openDirectory(lane.tree, path, wirePath(this.#root, path), { signal, owner: lane });
+      return await openDirectory(lane.tree, path, wirePath(root, path), { ...options, owner: lane });
     } catch (error) {
       if (error instanceof SmbStatusError && classifyStatus(error.status) === "busy") lane.short();
       lane.released();

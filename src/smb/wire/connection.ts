@@ -9,6 +9,7 @@ import type { ConnectionOptions } from "../options.ts";
 import { CreditAccount } from "./credits.ts";
 import { type InboundContext, receive } from "./inbound.ts";
 import { Keepalive } from "./keepalive.ts";
+import { Leases } from "./leases.ts";
 import { assemble, assembleCancel, chargeOf } from "./outbound.ts";
 import { PendingTable } from "./pending.ts";
 import { Call, type PendingRequest, type RequestOptions, type Response } from "./request.ts";
@@ -35,6 +36,8 @@ export class Connection {
   readonly options: ConnectionOptions;
   /** Fulfilled once closed: with the reason, or `undefined` when we asked for it. Never rejects. */
   readonly closed: Promise<Error | undefined>;
+  /** What the server may want back. */
+  readonly leases: Leases = new Leases();
   readonly #transport: Transport;
   readonly #credits: CreditAccount;
   readonly #pending = new PendingTable();
@@ -75,6 +78,7 @@ export class Connection {
         request.onInterim();
       },
       deadLetter: (command, reason) => this.telemetry.deadLetter(command, reason),
+      recalled: (key) => this.leases.recall(key),
     };
   }
 

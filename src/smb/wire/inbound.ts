@@ -1,5 +1,6 @@
 import { splitCompound } from "../../codec/compound.ts";
 import { Command, commandName, decodeHeader, type Header, HeaderFlags } from "../../codec/header.ts";
+import { decodeLeaseBreak, isLeaseBreak } from "../../codec/msg/lease.ts";
 import { NtStatus, statusName } from "../../codec/status.ts";
 import { SealError } from "../../crypto/errors.ts";
 import { SmbConnectionError, SmbProtocolError, SmbSecurityError } from "../errors.ts";
@@ -22,6 +23,8 @@ export interface InboundContext {
   /** The answer is STATUS_PENDING, and believed. */
   interim(request: PendingRequest): void;
   deadLetter(command: number, reason: DeadLetterFact["reason"]): void;
+  /** The server wants a lease back. Returns whether there is such a lease. */
+  recalled(leaseKey: Uint8Array): boolean;
 }
 
 /** One message on its way through the chain. */
@@ -51,7 +54,9 @@ export function receive(frame: Uint8Array, context: InboundContext): void {
     if ((header.flags & HeaderFlags.SERVER_TO_REDIR) === 0) {
       throw new SmbProtocolError("a request came from the server");
     }
-    if (sealed && header.sessionId !== context.security?.sessionId) {
+    // A lease belongs to a client, not to a session: its recall names none (MS-SMB2 3.3.4.7).
+    const addressed = header.messageId !== UNSOLICITED || header.sessionId !== 0n;
+    if (sealed && addressed && header.sessionId !== context.security?.sessionId) {
       throw new SmbProtocolError("a sealed message names another session");
     }
     afterExpiry = accept({ header, message, sealed, afterExpiry }, context);
@@ -108,13 +113,15 @@ function accept(arrival: Arrival, context: InboundContext): boolean {
 }
 
 /** By MessageId and Command. `undefined` for messages that concern nobody and do no harm. */
-function match({ header }: Arrival, context: InboundContext): PendingRequest | undefined {
+function match({ header, message }: Arrival, context: InboundContext): PendingRequest | undefined {
   if (header.messageId === UNSOLICITED) {
     if (header.command !== Command.OPLOCK_BREAK) {
       throw new SmbProtocolError(`an unsolicited ${commandName(header.command)}`);
     }
-    // We never ask for oplocks or leases; a break is for nobody, and must not be acknowledged.
-    context.deadLetter(header.command, "unsolicited");
+    // It is never signed. Who forges one makes us close a handle and open it again, which we do anyway.
+    const key = isLeaseBreak(message) ? decodeLeaseBreak(message).key : undefined;
+    // Oplocks are never asked for: their break is for nobody, and must not be acknowledged.
+    if (key === undefined || !context.recalled(key)) context.deadLetter(header.command, "unsolicited");
     return undefined;
   }
   const request = context.pending.get(header.messageId);

@@ -26,7 +26,7 @@ export class CoverPlan {
   }
 
   get cover(): "directory" | "tree" {
-    return effectiveCover(this.#options.cover, this.#fullRecursion);
+    return effectiveCover(this.#options.cover, this.#recursionStops);
   }
 
   /** Where the recursive handle sits that answers for `path`, if one does. */
@@ -52,11 +52,11 @@ export class CoverPlan {
 
   get #input(): Omit<CoverInput, "interests"> {
     const key = (path: CanonicalPath): string => this.key(path);
-    return { cover: this.#options.cover, fullRecursion: this.#fullRecursion, fallen: this.#fallen, key };
+    return { cover: this.#options.cover, recursionStops: this.#recursionStops, fallen: this.#fallen, key };
   }
 
   // Asked only for `auto`: what the server is like is known once it has been met.
-  get #fullRecursion(): boolean {
-    return this.#options.cover === "auto" && this.#source.traits.fullRecursion;
+  get #recursionStops(): boolean {
+    return this.#options.cover === "auto" && this.#source.traits.recursionStops === true;
   }
 }

@@ -12,7 +12,8 @@ export interface CoverUnit {
 
 export interface CoverInput {
   readonly cover: CoverPolicy;
-  readonly fullRecursion: boolean;
+  /** The root's recursive handle hears nothing of some parts of the share. */
+  readonly recursionStops: boolean;
   readonly interests: Iterable<Interest>;
   /** Keys of recursive interests that would need too many handles. */
   readonly fallen: ReadonlySet<string>;
@@ -20,10 +21,13 @@ export interface CoverInput {
   readonly key: (path: CanonicalPath) => string;
 }
 
-/** `tree` where recursive notifications tell everything, `directory` elsewhere. */
-export function effectiveCover(cover: CoverPolicy, fullRecursion: boolean): "directory" | "tree" {
+/**
+ * `auto` is `tree`: the handle on the share's root is the only one that is in nobody's way (ADR 18). What a server does
+ * not tell through it is found by looking. But where the root cannot hear of a part at all, that is no watch.
+ */
+export function effectiveCover(cover: CoverPolicy, recursionStops: boolean): "directory" | "tree" {
   if (cover !== "auto") return cover;
-  return fullRecursion ? "tree" : "directory";
+  return recursionStops ? "directory" : "tree";
 }
 
 /** The recursive handle that answers for the directory `path`, if one does. */
@@ -31,7 +35,7 @@ export function treeFor(
   path: CanonicalPath,
   input: Omit<CoverInput, "interests">,
 ): CanonicalPath | undefined {
-  if (effectiveCover(input.cover, input.fullRecursion) === "tree") return "/";
+  if (effectiveCover(input.cover, input.recursionStops) === "tree") return "/";
   const key = input.key(path);
   let top: string | undefined;
   for (const root of input.fallen) {

@@ -1,3 +1,5 @@
+import { sleep } from "../../base/async.ts";
+import type { Clock } from "../../base/clock.ts";
 import type { CanonicalPath } from "../../base/path.ts";
 import type { ActiveInterest, InterestIndex } from "../deliver/active-interest.ts";
 import type { Announcer } from "../deliver/announcer.ts";
@@ -11,7 +13,7 @@ import type { SourceError } from "../source.ts";
 import type { CoverPlan } from "./cover-plan.ts";
 import type { HandleRegistry } from "./handle-registry.ts";
 import type { NodeHandles, Placement } from "./placement.ts";
-import { isAbsence } from "./tree-roots.ts";
+import { isAbsence, LET_WORK_MS } from "./tree-roots.ts";
 
 type Node = PictureNode<NodeHandles>;
 
@@ -27,6 +29,7 @@ export interface DescentContext {
   readonly rescanner: Rescanner<NodeHandles>;
   readonly lookups: LookupQueue<Node>;
   readonly loops: LinkLoops;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
   /** An interest's state may be another one. */
   refresh(active: ActiveInterest): void;
@@ -155,8 +158,9 @@ export class Descent {
 
   /** Lists a directory that has appeared inside the handle at `tree`, and all below. Never rejects. */
   async #rescanBelow(node: Node, tree: CanonicalPath): Promise<void> {
-    const { interests, loops, rescanner, signal, doubtful } = this.#context;
+    const { interests, loops, rescanner, clock, signal, doubtful } = this.#context;
     try {
+      await sleep(LET_WORK_MS, { clock, signal });
       if (interests.at(node.path).length === 0) await loops.refuse(node, signal);
       await rescanner.rescan({ path: node.path, recursive: true }, AFRESH, signal);
     } catch (error) {

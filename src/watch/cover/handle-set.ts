@@ -1,9 +1,9 @@
-import { baseName, type CanonicalPath, joinPath, parentOf } from "../../base/path.ts";
+import { baseName, type CanonicalPath, parentOf } from "../../base/path.ts";
 import { type ActiveInterest, InterestIndex, type InterestStatus } from "../deliver/active-interest.ts";
 import { Announcer } from "../deliver/announcer.ts";
 import type { Doubt } from "../doubt.ts";
 import type { Via } from "../events.ts";
-import { byDirectory, type LocatedChange, type Run } from "../handle/coalesce.ts";
+import type { LocatedChange } from "../handle/coalesce.ts";
 import type { HandleHost, HandleView } from "../handle/handle-port.ts";
 import { takesSecondLook } from "../handle/second-look.ts";
 import type { ResolvedOptions, Surroundings } from "../options.ts";
@@ -20,12 +20,14 @@ import { Rescanner } from "../rescan/rescanner.ts";
 import { Spellings } from "../rescan/spellings.ts";
 import { UnlistedNames } from "../rescan/unlisted-names.ts";
 import type { DirectorySource, EntryInfo, SourceError } from "../source.ts";
+import { BesideTree } from "./beside-tree.ts";
 import { CoverPlan } from "./cover-plan.ts";
 import { AFRESH, Descent } from "./descent.ts";
 import { HandleRegistry, isSure } from "./handle-registry.ts";
+import { Hearing } from "./hearing.ts";
 import { statusByDirectories, statusByTree } from "./interest-status.ts";
 import { type NodeHandles, Placement } from "./placement.ts";
-import { TreeRoots } from "./tree-roots.ts";
+import { LET_WORK_MS, TreeRoots } from "./tree-roots.ts";
 
 type Node = PictureNode<NodeHandles>;
 
@@ -53,6 +55,8 @@ export class HandleSet implements HandleHost {
   readonly #loops: LinkLoops;
   readonly #spellings: Spellings<NodeHandles>;
   readonly #descent: Descent;
+  readonly #beside: BesideTree;
+  readonly #hearing: Hearing;
 
   constructor(
     source: DirectorySource,
@@ -116,14 +120,17 @@ export class HandleSet implements HandleHost {
       compare: (node) => this.#descent.compare(node),
     });
     const identity = new Identification<NodeHandles>(lookup, this.picture, signal, unlisted, names);
-    this.#lookups = new LookupQueue(clock, signal, (node, asked) => identity.find(node, asked));
+    const delay = (node: Node): number => (this.#plan.treeFor(node.path) === undefined ? 0 : LET_WORK_MS);
+    this.#lookups = new LookupQueue(clock, signal, (node, asked) => identity.find(node, asked), delay);
     const samples = new ModifiedNames<NodeHandles>(services, (node, asked) => identity.confirm(node, asked));
     this.#announcer = new Announcer(this.picture, this.#interests, clock, key, {
       left: (node) => {
+        this.#beside.left(node);
         this.#placement.withdraw(node);
         this.#descent.cleared(node.path);
       },
       vacated: (node) => {
+        this.#beside.left(node);
         node.attachment?.directory?.evict();
         node.attachment?.tree?.evict();
         if (this.#placement.treeOf(node.path) === undefined) return;
@@ -153,6 +160,7 @@ export class HandleSet implements HandleHost {
         expands: (node) => this.#descent.expander(node) !== undefined,
         listed: (node, silent, directories) => {
           this.#descent.cleared(node.path);
+          this.#beside.listed(node);
           this.#descent.expand(node, silent, directories);
         },
         adopted: (node, names) => this.#announcer.appeared(node, names),
@@ -162,24 +170,36 @@ export class HandleSet implements HandleHost {
         asked: (node) => this.#interests.at(node.path).length > 0,
       },
     );
+    const share = {
+      ...{ picture: this.picture, interests: this.#interests, plan: this.#plan, announcer: this.#announcer },
+      ...{ source, options, surroundings, clock, signal },
+      doubtful: (path: CanonicalPath): void => this.#doubtful(path),
+    };
     this.#descent = new Descent({
-      interests: this.#interests,
-      plan: this.#plan,
+      ...share,
       registry: this.#registry,
       placement: this.#placement,
-      announcer: this.#announcer,
       rescanner: this.#rescanner,
       lookups: this.#lookups,
       loops: this.#loops,
-      signal,
       refresh: (active) => this.#refresh(active),
       serveWithin: (path) => this.#serveWithin(path),
-      doubtful: (path) => this.#doubtful(path),
     });
+    this.#beside = new BesideTree({
+      ...share,
+      told: (node, changes) => this.#hearing.take(node.path, changes),
+      compare: (node, doubt) =>
+        this.#rescanner.rescan({ path: node.path, recursive: false }, { ...AFRESH, doubt }, signal),
+      absent: (node, error) => {
+        for (const active of this.#interests.at(node.path)) this.#roots.missing(active, error);
+      },
+    });
+    const [descent, beside, spellings] = [this.#descent, this.#beside, this.#spellings];
+    this.#hearing = new Hearing({ ...share, descent, beside, spellings });
   }
 
   get handles(): number {
-    return this.#registry.size;
+    return this.#registry.size + this.#beside.handles;
   }
 
   add(active: ActiveInterest): void {
@@ -195,6 +215,7 @@ export class HandleSet implements HandleHost {
     if (unit.recursive) {
       this.#placement.ensureTree(node, active);
       this.#roots.look(active);
+      this.#beside.start();
     } else {
       this.#placement.ensureDirectory(node, false);
       if (unit.expand) for (const below of [...node.walk()]) this.#descent.unfold(below);
@@ -205,8 +226,10 @@ export class HandleSet implements HandleHost {
   remove(active: ActiveInterest): void {
     this.#interests.delete(active);
     this.#roots.wake(active);
+    if (this.#interests.size === 0) this.#beside.rest();
     if (this.#stop.signal.aborted) return;
     if (this.#plan.rise(active)) this.#serveWithin(active.interest.path);
+    this.#beside.retire(active.interest.path);
     this.#placement.retire(active.interest.path);
   }
 
@@ -224,31 +247,12 @@ export class HandleSet implements HandleHost {
   async close(): Promise<void> {
     this.#stop.abort();
     for (const active of [...this.#interests]) await active.close();
-    await this.#registry.close();
+    await Promise.all([this.#beside.close(), this.#registry.close()]);
   }
 
   notified(handle: HandleView, located: readonly LocatedChange[]): void {
     const base = this.picture.find(handle.spec.path)?.path ?? handle.spec.path;
-    for (const run of byDirectory(located)) {
-      const path = joinPath(base, run.directory);
-      if (run.odd.size > 0) this.#oddly(path, run);
-      else this.#announcer.records(path, run.changes);
-    }
-  }
-
-  /** What the server said of names that listings may show otherwise. */
-  #oddly(path: CanonicalPath, { changes, odd }: Run): void {
-    const node = this.picture.find(path);
-    if (node === undefined) {
-      this.#doubtful(path);
-      return;
-    }
-    for (const told of changes) {
-      const { change, due } = this.#spellings.translate(node, told, odd);
-      if (change !== undefined) this.#announcer.records(path, [change]);
-      if (due && told.action === "modified") this.#descent.compare(node);
-      else if (due) this.#doubtful(path);
-    }
+    this.#hearing.take(base, located);
   }
 
   /** Whether all that happened so far has been told, or will be told by a handle that listens from now on. */

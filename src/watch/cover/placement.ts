@@ -58,7 +58,7 @@ export class Placement {
       return existing;
     const served = [...interests].filter(({ interest }) => plan.isWithin(node.path, interest.path));
     const spec = this.#spec(node.path, true, [...interests.covering(node.path), ...served]);
-    const fallback = plan.cover === "directory" ? services.options.fallbackRescanMinutes : 0;
+    const fallback = services.source.traits.fullRecursion ? 0 : services.options.fallbackRescanMinutes;
     return this.#ensure(node, "tree", { ...spec, rescanMinutes: spec.rescanMinutes || fallback });
   }
 

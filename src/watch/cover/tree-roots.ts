@@ -5,6 +5,12 @@ import type { Surroundings } from "../options.ts";
 import { forEachAtOnce } from "../pacing.ts";
 import { SourceError } from "../source.ts";
 
+/**
+ * A directory is not listed at the moment when somebody works on it: others cannot remove what is open, and who has
+ * just made a directory often makes, moves and removes more the next millisecond.
+ */
+export const LET_WORK_MS = 300;
+
 export interface TreeRootsHost {
   /** The recursive handle that serves the interest, if there is one yet. */
   treeOf(active: ActiveInterest): HandleView | undefined;
@@ -91,11 +97,13 @@ export class TreeRoots {
     const signal = this.#signal;
     this.#looking.set(active, () => undefined);
     try {
+      if (active.wasLive) await sleep(LET_WORK_MS, { clock, signal }).catch(() => undefined);
       while (!active.closed && !signal.aborted && !(await this.#tried(active))) {
         const woken = new AbortController();
         this.#looking.set(active, () => woken.abort());
         const both = AbortSignal.any([signal, woken.signal]);
         await sleep(pause.next(), { clock, signal: both }).catch(() => undefined);
+        if (woken.signal.aborted) await sleep(LET_WORK_MS, { clock, signal }).catch(() => undefined);
       }
     } finally {
       this.#looking.delete(active);

@@ -182,6 +182,10 @@ export class InterestIndex {
     return this.#all.keys();
   }
 
+  get size(): number {
+    return this.#all.size;
+  }
+
   add(active: ActiveInterest): void {
     const key = this.#key(active.interest.path);
     this.#all.set(active, key);

@@ -69,6 +69,7 @@ export class Announcer<T> {
       for (const change of changes) this.#pass(node, change);
       return;
     }
+    node.heardAt = this.#clock.monotonic();
     const told: Change[] = [];
     const doubted: string[] = [];
     for (const each of changes) {

@@ -159,7 +159,7 @@ export class ArmedHandle implements HandleView {
     this.#lose = lost.resolve;
     this.#move("opening");
     const check = new StrayRecordCheck(strays, clock, () => this.#lookAgain());
-    const directory = await source.open(path, { signal });
+    const directory = await source.open(path, { signal, recursive });
     const coalescer = new Coalescer(clock, recursive, (change) => this.#tell([change]));
     // What the server is like is known now at the latest.
     const depth = source.traits.notifyDepth;

@@ -70,6 +70,8 @@ export class PictureNode<T> {
   inherited = false;
   /** Monotonic ms of the last listing's begin; of a directory not listed since it came, when that was told. */
   rescannedAt: number | undefined;
+  /** Monotonic ms when the server last spoke of names in it. */
+  heardAt: number | undefined;
   /** Which of all listings was the last to be told; older ones have nothing to say any more. */
   listing = 0;
   /** Monotonic ms when consumers were last asked to list this directory. */

@@ -140,7 +140,7 @@ export class DifferenceReporter<T> {
             this.#report.listed(node, false, subdirectories(listed));
             continue;
           }
-          this.#tellGap(listed, doubt);
+          this.#tellGap(listed, doubt, byListing.get(listed)?.changes);
         }
         const first = node.inherited || node.dirModified === undefined;
         this.#report.pictured(node, { modified: listing.modified, begunAt: listed.begunAt, first });
@@ -202,7 +202,8 @@ export class DifferenceReporter<T> {
     signal: AbortSignal,
   ): Promise<boolean> {
     const { node, log } = listed;
-    const changes = doubt?.reason === "settling" ? withoutHeard(found, before, after) : found;
+    const again = doubt?.reason === "settling" || doubt?.reason === "recalled";
+    const changes = again ? withoutHeard(found, before, after) : found;
     const atOnce = this.#breather.stepsPerTurn;
     for (let at = 0; at < changes.length; at += atOnce) {
       const part = changes.slice(at, at + atOnce).flatMap((change) => untouched(change, log));
@@ -220,8 +221,13 @@ export class DifferenceReporter<T> {
     return true;
   }
 
-  #tellGap({ node, listing, begunAt }: Listed<T>, doubt: Doubt | undefined): void {
-    const gap = gapAfterListing(node, { modified: listing.modified, begunAt }, doubt);
+  #tellGap(
+    { node, listing: { modified }, begunAt }: Listed<T>,
+    doubt: Doubt | undefined,
+    changes: readonly Change[] | undefined,
+  ): void {
+    const namesAgree = changes?.every(({ action }) => action === "modified") === true;
+    const gap = gapAfterListing(node, { modified, begunAt, namesAgree }, doubt);
     if (gap !== undefined) this.#report.gap(node, gap);
   }
 

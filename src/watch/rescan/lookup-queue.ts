@@ -23,16 +23,22 @@ export class LookupQueue<Directory> {
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
   readonly #ask: (directory: Directory, names: readonly string[]) => Promise<void>;
+  readonly #delay: (directory: Directory) => number;
   /** Where a lookup is under way: what has come up since. */
   readonly #waiting = new Map<Directory, Waiting>();
   readonly #errands = new Set<{ readonly directory: Directory }>();
 
-  /** @param ask must not reject */
+  /**
+   * @param ask must not reject
+   * @param delay how long to let those work who have just made something in a directory, ms
+   */
   constructor(
     clock: Clock,
     signal: AbortSignal,
     ask: (directory: Directory, names: readonly string[]) => Promise<void>,
+    delay: (directory: Directory) => number = () => 0,
   ) {
+    this.#delay = delay;
     this.#clock = clock;
     this.#signal = signal;
     this.#ask = ask;
@@ -71,7 +77,8 @@ export class LookupQueue<Directory> {
   async #run(directory: Directory, waiting: Waiting): Promise<void> {
     const { names, quiet } = waiting;
     while (names.size > 0) {
-      if (!waiting.urgent) await sleep(GATHER_MS, { signal: this.#signal, clock: this.#clock });
+      const ms = Math.max(this.#delay(directory), waiting.urgent ? 0 : GATHER_MS);
+      if (ms > 0) await sleep(ms, { signal: this.#signal, clock: this.#clock });
       if (names.size > STAT_AT_MOST) await quiet.wait(waiting.urgent ? 0 : BURST_MS, this.#signal);
       waiting.urgent = false;
       const now = [...names];

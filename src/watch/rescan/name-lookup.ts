@@ -15,6 +15,9 @@ export const STAT_AT_MOST = 16;
 /** Names asked for at the same time, where each has to be asked for. */
 const AT_ONCE = 16;
 
+/** So many new names are hardly all there is. */
+const LARGE = 200;
+
 /** Finds out what entries are that so far are only names. */
 export class NameLookup {
   readonly #source: DirectorySource;
@@ -71,7 +74,7 @@ export class NameLookup {
     signal: AbortSignal,
   ): Promise<ReadonlyMap<string, DirectoryEntry> | undefined> {
     const wanted = new Set(names);
-    const few = wanted.size <= STAT_AT_MOST ? { only: [...wanted] } : {};
+    const few = wanted.size <= STAT_AT_MOST ? { only: [...wanted] } : { large: wanted.size > LARGE };
     const found = await this.#pick(path, (name) => wanted.has(name), { signal, ...few });
     return found === undefined ? undefined : new Map(found.map((entry) => [entry.name, entry]));
   }

@@ -25,6 +25,9 @@ export interface RescanServices<T> {
   readonly loops: LinkLoops;
 }
 
+/** About what one answer holds: below that a listing is one round trip. */
+export const LARGE_ENTRIES = 400;
+
 /**
  * The one way out of every doubt: list a directory (or tree), compare with what has been told, tell the
  * differences. Directories that turn out to be new are told to the owner, who has them watched and
@@ -98,10 +101,14 @@ export class Rescanner<T> {
     let begunAt = 0;
     let number = 0;
     try {
-      const listing = await this.#scanner.list(path, budget, signal, () => {
-        begunAt = this.#clock.monotonic();
-        number = ++this.#listings;
-        node.logs.add(log);
+      const listing = await this.#scanner.list(path, budget, {
+        signal,
+        large: node.blind || (node.snapshot?.size ?? 0) > LARGE_ENTRIES,
+        begun: () => {
+          begunAt = this.#clock.monotonic();
+          number = ++this.#listings;
+          node.logs.add(log);
+        },
       });
       return { ...target, listing, log, begunAt, number };
     } catch (error) {

@@ -23,6 +23,14 @@ export interface Listing {
   readonly tooLarge: boolean;
 }
 
+export interface ScanOptions {
+  readonly signal: AbortSignal;
+  /** There were many entries the last time. */
+  readonly large: boolean;
+  /** Called when the first request is about to leave. */
+  readonly begun: () => void;
+}
+
 export interface ScannerOptions {
   /** For facts. */
   readonly label: string;
@@ -55,8 +63,8 @@ export class Scanner {
     this.#options = options;
   }
 
-  /** `begun` is called when the first request is about to leave. @throws SourceError, AbortedError */
-  async list(path: CanonicalPath, budget: Budget, signal: AbortSignal, begun?: () => void): Promise<Listing> {
+  /** @throws SourceError, AbortedError */
+  async list(path: CanonicalPath, budget: Budget, { signal, large, begun }: ScanOptions): Promise<Listing> {
     const leave = await this.#gate.enter(signal);
     const started = this.#clock.monotonic();
     const directories = new Map<string, bigint | undefined>();
@@ -77,9 +85,9 @@ export class Scanner {
       });
     fact("started");
     try {
-      begun?.();
+      begun();
       let told = 0;
-      pages: for await (const page of this.#source.list(path, { signal, onOpened })) {
+      pages: for await (const page of this.#source.list(path, { signal, onOpened, large })) {
         throwIfAborted(signal);
         for (const entry of page) {
           if (!tooLarge && budget.left <= 0) {

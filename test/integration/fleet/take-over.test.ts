@@ -35,7 +35,7 @@ describe("a take-over", { timeout: 120_000 }, () => {
   let release: () => void = () => undefined;
 
   beforeAll(async () => {
-    stack = await startStack({ workers: 0, gateways: 0 });
+    stack = await startStack({ workers: 0, gateways: 0, connection: { cover: "directory" } });
     broker = await connectBroker({ name: "consumer", servers: [stack.nats.url] });
     member = await FleetMember.start({ broker, kind: "client", ttlMs: 60_000, lingerMs: 0 });
   });

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type KerberosLab, startKerberosLab } from "../../../scripts/lab/kerberos.ts";
@@ -38,13 +38,12 @@ describe.skipIf(WITHOUT_KDC !== undefined)(kerberosSuite("login by Kerberos, NTL
         signing: { active: true, algorithm: "aes-gmac" },
         encryption: { active: false },
       });
-      const directory = way.replaceAll(/\W/g, "");
-      mkdirSync(join(lab.samba.path(), directory));
-      await using stream = client.watch(`/${directory}`, { signal: signal() });
+      const name = `${way.replaceAll(/\W/g, "")}.txt`;
+      await using stream = client.watch("/", { signal: signal() });
       await stream.next();
-      writeFileSync(join(lab.samba.path(), directory, "new.txt"), "x");
+      writeFileSync(join(lab.samba.path(), name), "x");
       const { value } = await stream.next();
-      expect(value).toMatchObject({ type: "changes", via: "notify", changes: [{ name: "new.txt" }] });
+      expect(value).toMatchObject({ type: "changes", via: "notify", changes: [{ name }] });
     },
   );
 

@@ -10,6 +10,7 @@ import {
   gapAfterListing,
   gapOfUnseenLoss,
   LISTING_ROWS,
+  type ListingFacts,
   mayMoveAlong,
   PICTURE_GRACE_MS,
   resyncOfTooLarge,
@@ -32,6 +33,7 @@ interface Example {
   readonly row: string;
   readonly of: DirectoryFacts;
   readonly doubt?: Doubt;
+  readonly listing?: ListingFacts;
   readonly gap: Gap | undefined;
 }
 
@@ -54,6 +56,26 @@ const EXAMPLES: readonly Example[] = [
   { row: "doubtful", of: directory({}), gap: undefined },
   { row: "untouched", of: directory({ dirModified: 7n }), doubt: OVERFLOW, gap: undefined },
   { row: "unwatched", of: directory({}), doubt: LOOK, gap: { since: 50, reason: "settling" } },
+  {
+    row: "explained",
+    of: directory({ heardAt: 60 }),
+    doubt: { reason: "recalled", since: 100 },
+    listing: { ...LISTING, namesAgree: true },
+    gap: undefined,
+  },
+  {
+    row: "unwatched",
+    of: directory({ heardAt: 60 }),
+    doubt: { reason: "recalled", since: 100 },
+    gap: { since: 50, reason: "recalled" },
+  },
+  {
+    row: "unwatched",
+    of: directory({ heardAt: 40 }),
+    doubt: { reason: "timer", since: 100 },
+    listing: { ...LISTING, namesAgree: true },
+    gap: { since: 50, reason: "timer" },
+  },
   {
     row: "unwatched",
     of: directory({}),
@@ -113,8 +135,8 @@ const HEARERS: readonly { row: string; of: Audience; gap: Gap; asked?: number; t
 ];
 
 const wrongA = (rows = LISTING_ROWS): string[] =>
-  EXAMPLES.filter(({ of, doubt, gap }) => {
-    const found = gapAfterListing(of, LISTING, doubt, rows);
+  EXAMPLES.filter(({ of, doubt, listing = LISTING, gap }) => {
+    const found = gapAfterListing(of, listing, doubt, rows);
     return found?.since !== gap?.since || found?.reason !== gap?.reason;
   }).map(({ row }) => row);
 const wrongB = (rows = AUDIENCE_ROWS): string[] =>

@@ -68,7 +68,7 @@ export const CONNECTION_OPTIONS: OptionTree<ConnectionConfig> = {
   cover: option(
     oneOf("auto", "directory", "tree"),
     "auto",
-    "One handle per directory, one for the whole tree, or what suits the server.",
+    "What is held: `auto` and `tree` are in nobody's way; `directory`, a handle on each directory, hears all at once and is.",
   ),
   caseSensitive: option(boolean, false, "Whether the server keeps `A` and `a` apart."),
   notify: option(

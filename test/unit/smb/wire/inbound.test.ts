@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { Smb2NatsError } from "../../../../src/base/errors.ts";
 import { Command, encodeHeader, HeaderFlags } from "../../../../src/codec/header.ts";
 import { encodeErrorResponse } from "../../../../src/codec/msg/error-response.ts";
+import { encodeLeaseBreak } from "../../../../src/codec/msg/lease.ts";
 import { NtStatus } from "../../../../src/codec/status.ts";
 import { CreditAccount } from "../../../../src/smb/wire/credits.ts";
 import { type InboundContext, receive } from "../../../../src/smb/wire/inbound.ts";
@@ -14,12 +15,14 @@ interface Bench extends InboundContext {
   readonly delivered: PendingRequest[];
   readonly interims: PendingRequest[];
   readonly letters: string[];
+  readonly recalls: Uint8Array[];
 }
 
 function bench(): Bench {
   const delivered: PendingRequest[] = [];
   const interims: PendingRequest[] = [];
   const letters: string[] = [];
+  const recalls: Uint8Array[] = [];
   return {
     pending: new PendingTable(),
     credits: new CreditAccount(64),
@@ -27,9 +30,11 @@ function bench(): Bench {
     delivered,
     interims,
     letters,
+    recalls,
     deliver: (request) => delivered.push(request),
     interim: (request) => interims.push(request),
     deadLetter: (_command, reason) => letters.push(reason),
+    recalled: (key) => recalls.push(key) > 0 && key[0] === 7,
   };
 }
 
@@ -115,6 +120,39 @@ describe("receive path", () => {
     expect(context.delivered).toEqual([]);
     expect(context.letters).toEqual(["abandoned"]);
     expect(() => receive(response({}), context)).toThrow("not outstanding");
+  });
+
+  describe("a lease that the server wants back", () => {
+    const recall = (key: number): Uint8Array =>
+      response(
+        { command: Command.OPLOCK_BREAK, messageId: 0xffff_ffff_ffff_ffffn, credits: 0 },
+        encodeLeaseBreak({
+          newEpoch: 2,
+          flags: 1,
+          key: new Uint8Array(16).fill(key),
+          currentState: 3,
+          newState: 0,
+        }),
+      );
+
+    it("is told to its owner, and is no answer to anything", () => {
+      const context = bench();
+      ask(context, Command.ECHO);
+      receive(recall(7), context);
+      expect(context.recalls.map(([first]) => first)).toEqual([7]);
+      expect([context.letters, context.delivered, context.pending.size]).toEqual([[], [], 1]);
+    });
+
+    it("is nobody's when it is not known, and is not when it is an oplock", () => {
+      const context = bench();
+      receive(recall(8), context);
+      const oplock = response(
+        { command: Command.OPLOCK_BREAK, messageId: 0xffff_ffff_ffff_ffffn },
+        new Uint8Array([24, 0, ...new Uint8Array(22)]),
+      );
+      receive(oplock, context);
+      expect([context.letters, context.recalls.length]).toEqual([["unsolicited", "unsolicited"], 1]);
+    });
   });
 
   describe("what follows a CREATE that an expired session refuses", () => {

@@ -10,7 +10,7 @@ const path = fc
 const input = fc
   .record({
     cover: fc.constantFrom<CoverPolicy>("auto", "directory", "tree"),
-    fullRecursion: fc.boolean(),
+    recursionStops: fc.boolean(),
     interests: fc.array(fc.record({ path, recursive: fc.boolean() }), { maxLength: 8 }),
     fell: fc.array(fc.boolean(), { maxLength: 8 }),
   })
@@ -58,16 +58,16 @@ describe("cover", () => {
     );
   });
 
-  it("is one handle at the root where recursion tells everything", () => {
+  it("is one handle at the root, unless that cannot hear of everything there is", () => {
     const interests = [
       { path: "/x", recursive: false },
       { path: "/y/z", recursive: true },
     ];
     const rest = { interests, fallen: new Set<string>(), key: foldCase };
     const tree = [{ path: "/", recursive: true, expand: false }];
-    expect(planCover({ ...rest, cover: "auto", fullRecursion: true })).toEqual(tree);
-    expect(planCover({ ...rest, cover: "tree", fullRecursion: false })).toEqual(tree);
-    expect(planCover({ ...rest, cover: "auto", fullRecursion: false })).toEqual([
+    expect(planCover({ ...rest, cover: "auto", recursionStops: false })).toEqual(tree);
+    expect(planCover({ ...rest, cover: "tree", recursionStops: true })).toEqual(tree);
+    expect(planCover({ ...rest, cover: "auto", recursionStops: true })).toEqual([
       { path: "/x", recursive: false, expand: false },
       { path: "/y/z", recursive: false, expand: true },
     ]);
@@ -76,7 +76,7 @@ describe("cover", () => {
   it("answers a fallen interest by its topmost tree", () => {
     const given = {
       cover: "directory" as const,
-      fullRecursion: false,
+      recursionStops: false,
       key: foldCase,
       fallen: new Set(["/a/b", "/a"]),
     };

@@ -1,0 +1,140 @@
+import type { CanonicalPath } from "../../base/path.ts";
+import type { InterestIndex } from "../deliver/active-interest.ts";
+import type { Doubt } from "../doubt.ts";
+import type { Change } from "../events.ts";
+import type { LocatedChange } from "../handle/coalesce.ts";
+import type { ResolvedOptions, Surroundings } from "../options.ts";
+import type { Picture, PictureNode } from "../picture/picture.ts";
+import { EntryFlag } from "../picture/snapshot.ts";
+import type { DirectorySource, SourceError } from "../source.ts";
+import type { CoverPlan } from "./cover-plan.ts";
+import { LeasedHandles } from "./leased-handles.ts";
+import type { NodeHandles } from "./placement.ts";
+import { TimeChecks } from "./time-checks.ts";
+
+type Node = PictureNode<NodeHandles>;
+
+export interface BesideTreeContext {
+  readonly source: DirectorySource;
+  readonly options: ResolvedOptions;
+  readonly surroundings: Surroundings;
+  readonly picture: Picture<NodeHandles>;
+  readonly interests: InterestIndex;
+  readonly plan: CoverPlan;
+  readonly signal: AbortSignal;
+  /** A leased handle has said something. */
+  told(node: Node, changes: readonly LocatedChange[]): void;
+  /** Lists one directory and compares. @throws SourceError, AbortedError */
+  compare(node: Node, doubt: Doubt): Promise<void>;
+  absent(node: Node, error: SourceError): void;
+}
+
+/**
+ * What makes a recursive handle do on a server that tells only a part through it: leased handles on the directories
+ * themselves where there are leases, and a look at each directory's last write from time to time everywhere.
+ */
+export class BesideTree {
+  readonly #context: BesideTreeContext;
+  readonly #checks: TimeChecks<NodeHandles>;
+  readonly #leased: LeasedHandles<NodeHandles>;
+
+  constructor(context: BesideTreeContext) {
+    this.#context = context;
+    const { source, options, surroundings, picture, signal } = context;
+    this.#leased = new LeasedHandles(source, options, surroundings, picture, (node) => ({
+      told: (changes) => context.told(node, changes),
+      compare: () => this.#compare(node),
+      heardAt: () => node.heardAt,
+    }));
+    const checks = {
+      directories: () => this.#directories(),
+      listening: (node: Node) =>
+        node.attachment?.tree !== undefined || this.#leased.at(node)?.info !== undefined,
+      seen: (node: Node, fileId: bigint | undefined) => {
+        const handle = this.#leased.at(node);
+        if (handle?.info !== undefined && handle.info.fileId !== fileId) handle.evict();
+      },
+      compare: (node: Node, doubt: Doubt) => context.compare(node, doubt),
+      absent: (node: Node, error: SourceError) => {
+        this.#leased.leave(node);
+        context.absent(node, error);
+      },
+    };
+    this.#checks = new TimeChecks(source, checks, surroundings, options.healthSeconds, signal);
+  }
+
+  get handles(): number {
+    return this.#leased.size;
+  }
+
+  start(): void {
+    this.#checks.start();
+  }
+
+  /** Nobody watches anything any more. */
+  rest(): void {
+    this.#checks.stop();
+  }
+
+  /** The directory has been listed, and consumers have been told of it. */
+  listed(node: Node): void {
+    if (node.attachment?.tree === undefined && this.#isHalfTold(node)) this.#leased.follow(node);
+  }
+
+  left(node: Node): void {
+    this.#leased.leave(node);
+  }
+
+  /** Interests have changed at and below `path`. */
+  retire(path: CanonicalPath): void {
+    for (const node of this.#context.picture.find(path)?.walk() ?? []) {
+      if (!this.#isHalfTold(node)) this.#leased.leave(node);
+    }
+  }
+
+  /**
+   * What two handles hear is told once. Each tells in the right order; so whatever the picture says already is what
+   * the other one has said, and after a handle was away everything is compared.
+   */
+  withoutEchoes(node: Node | undefined, changes: readonly Change[]): readonly Change[] {
+    if (node?.snapshot === undefined || this.#leased.at(node) === undefined) return changes;
+    const { snapshot } = node;
+    const there = new Map<string, boolean>();
+    const has = (name: string): boolean => there.get(name) ?? snapshot.has(name);
+    const onlyHeardOf = (name: string): boolean =>
+      there.get(name) ?? ((snapshot.get(name)?.flags ?? EntryFlag.known) & EntryFlag.known) === 0;
+    return changes.filter((change) => {
+      const { action, name, oldName = name } = change;
+      const echo =
+        (action === "added" && has(name) && onlyHeardOf(name)) ||
+        (action === "removed" && !has(name)) ||
+        (action === "renamed" && !has(oldName) && has(name));
+      if (action === "removed" || action === "renamed") there.set(oldName, false);
+      if (action === "added" || action === "renamed") there.set(name, true);
+      return !echo;
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#checks.stop();
+    await this.#leased.close();
+  }
+
+  #compare(node: Node): void {
+    const doubt = { reason: "recalled", since: node.rescannedAt ?? 0 } as const;
+    // What cannot be listed now is looked at again by the time checks.
+    this.#context.compare(node, doubt).catch(() => undefined);
+  }
+
+  *#directories(): IterableIterator<Node> {
+    if (this.#context.source.traits.fullRecursion) return;
+    for (const node of [...this.#context.picture.root.walk()]) if (this.#isHalfTold(node)) yield node;
+  }
+
+  /** Inside a recursive handle of a server that tells only a part through it. */
+  #isHalfTold(node: Node): boolean {
+    const { source, plan, interests } = this.#context;
+    if (source.traits.fullRecursion || plan.treeFor(node.path) === undefined) return false;
+    return interests.covering(node.path).length > 0;
+  }
+}

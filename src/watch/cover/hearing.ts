@@ -1,0 +1,58 @@
+import { type CanonicalPath, joinPath } from "../../base/path.ts";
+import type { Announcer } from "../deliver/announcer.ts";
+import type { Change } from "../events.ts";
+import { byDirectory, type LocatedChange, type Run } from "../handle/coalesce.ts";
+import type { Picture } from "../picture/picture.ts";
+import type { Spellings } from "../rescan/spellings.ts";
+import type { BesideTree } from "./beside-tree.ts";
+import type { Descent } from "./descent.ts";
+import type { NodeHandles } from "./placement.ts";
+
+export interface HearingContext {
+  readonly picture: Picture<NodeHandles>;
+  readonly spellings: Spellings<NodeHandles>;
+  readonly announcer: Announcer<NodeHandles>;
+  readonly descent: Descent;
+  readonly beside: BesideTree;
+  /** What was said about this directory does not add up. */
+  doubtful(path: CanonicalPath): void;
+}
+
+/** What becomes of what a handle says, until it is told. */
+export class Hearing {
+  readonly #context: HearingContext;
+
+  constructor(context: HearingContext) {
+    this.#context = context;
+  }
+
+  /** @param base - where the handle lies */
+  take(base: CanonicalPath, located: readonly LocatedChange[]): void {
+    for (const run of byDirectory(located)) {
+      const path = joinPath(base, run.directory);
+      if (run.odd.size > 0) this.#oddly(path, run);
+      else this.#heard(path, run.changes);
+    }
+  }
+
+  /** What the server said of names that listings may show otherwise. */
+  #oddly(path: CanonicalPath, { changes, odd }: Run): void {
+    const { picture, spellings, descent, doubtful } = this.#context;
+    const node = picture.find(path);
+    if (node === undefined) {
+      doubtful(path);
+      return;
+    }
+    for (const told of changes) {
+      const { change, due } = spellings.translate(node, told, odd);
+      if (change !== undefined) this.#heard(path, [change]);
+      if (due && told.action === "modified") descent.compare(node);
+      else if (due) doubtful(path);
+    }
+  }
+
+  #heard(path: CanonicalPath, changes: readonly Change[]): void {
+    const { picture, announcer, beside } = this.#context;
+    announcer.records(path, beside.withoutEchoes(picture.find(path), changes));
+  }
+}

@@ -1,0 +1,105 @@
+import type { Doubt } from "../doubt.ts";
+import type { Surroundings } from "../options.ts";
+import { every, forEachAtOnce, Pacer } from "../pacing.ts";
+import type { PictureNode } from "../picture/picture.ts";
+import type { DirectorySource, SourceError } from "../source.ts";
+import { isAbsence } from "./tree-roots.ts";
+
+/** One request each: six thousand directories within a minute, and a server does not notice. */
+const CHECKS_PER_SECOND = 100;
+const AT_ONCE = 4;
+/**
+ * A larger directory in which changes are being heard is not listed just because it was written to: that was to be
+ * expected. The full comparison will come to it.
+ */
+const SMALL_ENTRIES = 5_000;
+
+export interface TimeChecksHost<T> {
+  /** Directories of which not everything is told. */
+  directories(): Iterable<PictureNode<T>>;
+  /** A handle on this very directory listens to it. */
+  listening(node: PictureNode<T>): boolean;
+  /** The directory at its path is this one now. */
+  seen(node: PictureNode<T>, fileId: bigint | undefined): void;
+  /** Lists one directory and compares. @throws SourceError, AbortedError */
+  compare(node: PictureNode<T>, doubt: Doubt): Promise<void>;
+  /** It is not there any more, or not for us. */
+  absent(node: PictureNode<T>, error: SourceError): void;
+}
+
+/**
+ * Finds names that a server does not tell: made, removed or renamed on the server itself, below a recursive handle of
+ * Samba. Each moves the last write of its directory, and that is one request, so each directory is asked every so
+ * often, and listed when it was written to. (Writing to a file that is there does not show so: that takes the
+ * comparison of everything, `fallbackRescanMinutes`.)
+ */
+export class TimeChecks<T> {
+  readonly #source: DirectorySource;
+  readonly #host: TimeChecksHost<T>;
+  readonly #pacer: Pacer;
+  readonly #signal: AbortSignal;
+  readonly #begin: () => () => void;
+  #end: (() => void) | undefined;
+  #looking = false;
+
+  /** `seconds` 0: never. What is under way ends with `signal`. */
+  constructor(
+    source: DirectorySource,
+    host: TimeChecksHost<T>,
+    { clock, random }: Surroundings,
+    seconds: number,
+    signal: AbortSignal,
+  ) {
+    this.#source = source;
+    this.#host = host;
+    this.#pacer = new Pacer(clock, CHECKS_PER_SECOND);
+    this.#signal = signal;
+    const ms = seconds * 1_000;
+    this.#begin = () => every(clock, ms, ms * (0.5 + random() / 2), () => void this.#round());
+  }
+
+  start(): void {
+    this.#end ??= this.#begin();
+  }
+
+  stop(): void {
+    this.#end?.();
+    this.#end = undefined;
+  }
+
+  async #round(): Promise<void> {
+    if (this.#looking) return;
+    this.#looking = true;
+    try {
+      await forEachAtOnce(this.#host.directories(), AT_ONCE, async (node) => {
+        await this.#pacer.turn(this.#signal);
+        await this.#look(node);
+      });
+    } catch {
+      // The end; or the server is away, and then everything is compared when it is back.
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  async #look(node: PictureNode<T>): Promise<void> {
+    if (!node.told || this.#expected(node)) return;
+    const signal = this.#signal;
+    try {
+      const { modified, fileId } = await this.#source.stat(node.path, { signal });
+      this.#host.seen(node, fileId);
+      if (modified === node.dirModified || !node.told) return;
+      await this.#host.compare(node, { reason: "timer", since: node.rescannedAt ?? 0 });
+    } catch (error) {
+      if (!isAbsence(error)) throw error;
+      this.#host.absent(node, error);
+    }
+  }
+
+  /** Whether a new last write would tell nothing new. */
+  #expected(node: PictureNode<T>): boolean {
+    if (node.heardAt === undefined || node.heardAt <= (node.rescannedAt ?? Number.NEGATIVE_INFINITY))
+      return false;
+    return node.blind || this.#host.listening(node) || (node.snapshot?.size ?? 0) > SMALL_ENTRIES;
+  }
+}

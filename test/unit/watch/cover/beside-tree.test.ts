@@ -1,0 +1,143 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { ManualClock } from "../../../../src/base/clock.ts";
+import type { WatchEvent } from "../../../../src/watch/events.ts";
+import { ShareWatcher } from "../../../../src/watch/share-watcher.ts";
+import { type FakeOptions, FakeShare } from "../../../support/fake-source.ts";
+import { seeded } from "../../../support/random.ts";
+
+const open: { watcher: ShareWatcher; clock: ManualClock; share: FakeShare }[] = [];
+
+function bench(fake: Partial<FakeOptions> = {}) {
+  const clock = new ManualClock();
+  const share = new FakeShare({ clock, random: seeded(1), traits: { fullRecursion: false }, ...fake });
+  share.mkdir("/a");
+  share.mkdir("/a/b");
+  share.write("/a/b/old");
+  const watcher = new ShareWatcher(share, {}, { clock, random: seeded(2) });
+  const events: WatchEvent[] = [];
+  open.push({ watcher, clock, share });
+  const told = (): string[] =>
+    events.splice(0).flatMap((event) => {
+      if (event.type !== "changes") return [`${event.type} ${event.path}`];
+      return event.changes.map(({ action, name }) => `${event.via}: ${action} ${event.path}/${name}`);
+    });
+  const watch = async (path: string, recursive: boolean): Promise<void> => {
+    const handle = watcher.watch({ path, recursive }, (event) => events.push(event));
+    await clock.advance(100);
+    await handle.live;
+    // Leases come after the first listing.
+    await clock.advance(2_000);
+    told();
+  };
+  return { clock, share, watcher, told, watch };
+}
+
+afterEach(async () => {
+  for (const { watcher, clock, share } of open.splice(0)) {
+    const closed = watcher.close();
+    await clock.advance(10_000);
+    await closed;
+    expect(clock.pending, "timers left behind").toBe(0);
+    expect(share.handles.size, "handles left open").toBe(0);
+  }
+});
+
+describe("beside a recursive handle that does not hear everything", () => {
+  it("nothing is held but the root, where there are no leases", async () => {
+    const { share, watch, watcher } = bench();
+    await watch("/", true);
+    await watch("/a/b", false);
+    expect([...share.handles].map(({ path }) => path)).toEqual(["/"]);
+    expect(watcher.handles).toBe(1);
+  });
+
+  it("names that come, go and change on the server itself are found within two minutes", async () => {
+    const { clock, share, told, watch } = bench();
+    await watch("/a", true);
+    share.locally(() => {
+      share.write("/a/b/new");
+      share.mkdir("/a/c");
+      share.write("/a/c/in it");
+      share.remove("/a/b/old");
+    });
+    await clock.advance(120_000);
+    expect(told().sort()).toEqual(
+      expect.arrayContaining([
+        "rescan: added /a/b/new",
+        "rescan: added /a/c",
+        "rescan: added /a/c/in it",
+        "rescan: removed /a/b/old",
+      ]),
+    );
+  });
+
+  it("what is written to files that are there is found within ten minutes", async () => {
+    const { clock, share, told, watch } = bench();
+    await watch("/a/b", false);
+    share.write("/a/b/old", 77);
+    await clock.advance(600_000);
+    expect(told()).toContain("rescan: modified /a/b/old");
+  });
+
+  it("a directory in which all is told is neither listed nor announced for ever", async () => {
+    const { clock, share, told, watch } = bench();
+    await watch("/a/b", false);
+    for (let n = 0; n < 5; n++) {
+      share.write(`/a/b/${n}`);
+      await clock.advance(60_000);
+    }
+    expect(told().filter((line) => line.startsWith("resync"))).toEqual([]);
+  });
+
+  it("leased handles hear the server itself at once, each thing once", async () => {
+    const { clock, share, told, watch, watcher } = bench({ leases: true });
+    await watch("/", true);
+    expect([...share.handles].map(({ path }) => path).sort()).toEqual(["/", "/a", "/a/b"]);
+    expect(watcher.handles).toBe(3);
+    share.locally(() => share.write("/a/b/local"));
+    share.write("/a/b/by a client");
+    share.remove("/a/b/old");
+    share.rename("/a/b/local", "/a/b/other");
+    await clock.advance(1_000);
+    expect(told().sort()).toEqual([
+      "notify: added /a/b/by a client",
+      "notify: added /a/b/local",
+      "notify: removed /a/b/old",
+      "notify: renamed /a/b/other",
+    ]);
+  });
+
+  it("a leased handle is closed at the first word, and taken again when others are done", async () => {
+    const { clock, share, told, watch } = bench({ leases: true });
+    await watch("/", true);
+    share.recall("/a");
+    await clock.advance(0);
+    expect([...share.handles].map(({ path }) => path)).toEqual(["/"]);
+    share.locally(() => share.write("/a/b/unheard"));
+    await clock.advance(10_000);
+    expect([...share.handles].map(({ path }) => path).sort()).toEqual(["/", "/a", "/a/b"]);
+    expect(told()).toEqual(expect.arrayContaining(["rescan: added /a/b/unheard", "resync /a/b"]));
+  });
+
+  it("a directory that is recalled again and again is left alone for longer and longer", async () => {
+    const { clock, share, watch } = bench({ leases: true });
+    await watch("/a/b", false);
+    const before = share.calls.open;
+    for (let n = 0; n < 600; n++) {
+      share.recall("/a/b");
+      await clock.advance(200);
+    }
+    expect(share.calls.open - before).toBeLessThan(10);
+  });
+
+  it("a leased handle goes with its directory", async () => {
+    const { clock, share, watch } = bench({ leases: true });
+    await watch("/", true);
+    share.rename("/a/b", "/a/moved");
+    await clock.advance(5_000);
+    expect([...share.handles].map(({ path }) => path).sort()).toEqual(["/", "/a", "/a/moved"]);
+    share.remove("/a/moved");
+    await clock.advance(5_000);
+    expect([...share.handles].map(({ path }) => path).sort()).toEqual(["/", "/a"]);
+  });
+});
