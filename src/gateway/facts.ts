@@ -40,6 +40,13 @@ export interface AuthFailureFact {
   readonly reason: "missing" | "invalid" | "expired" | "unavailable";
 }
 
+/** The application was asked about a token. */
+export interface AskFact {
+  /** `failed`: it did not answer, or not in the form configured. */
+  readonly outcome: "ok" | "refused" | "failed";
+  readonly code?: string;
+}
+
 /** Somebody was let in who may see nothing at all: mostly an issuer that does not know what to put into its tokens. */
 export interface NoGrantsFact {
   /** As the issuer names whom the token is about. */
@@ -86,6 +93,7 @@ export const socketFacts: Channel<SocketFact> = channel("gateway.socket");
 export const refusalFacts: Channel<RefusalFact> = channel("gateway.refusal");
 export const unreadableHopFacts: Channel<UnreadableHopFact> = channel("gateway.unreadable-hop");
 export const authFailureFacts: Channel<AuthFailureFact> = channel("gateway.auth-failure");
+export const askFacts: Channel<AskFact> = channel("gateway.ask");
 export const noGrantsFacts: Channel<NoGrantsFact> = channel("gateway.no-grants");
 export const subscriptionFacts: Channel<SubscriptionFact> = channel("gateway.subscription");
 export const sentFacts: Channel<SentFact> = channel("gateway.sent");

@@ -57,9 +57,50 @@ export interface StaticOptions extends FirstFrame {
   readonly tokens: readonly StaticToken[];
 }
 
+/** The application that a token is of says what its holder may see. */
+export interface AskOptions extends FirstFrame {
+  readonly mode: "ask";
+  /** http or https; the token goes there. */
+  readonly url: string;
+  /** Default GET. */
+  readonly method?: "GET" | "POST";
+  /** Header that carries the token. Default `authorization`, as `Bearer <token>`; any other holds the token alone. */
+  readonly header?: string;
+  /** For an answer, ms. Default 5,000. */
+  readonly timeoutMs?: number;
+  /** PEM of the authorities that may sign the application's certificate. Default: the system's. */
+  readonly ca?: string;
+  /** How long what is known holds while the application is away, ms. Default 300,000. */
+  readonly keepMs?: number;
+  /** JSON pointers (RFC 6901). */
+  readonly grants: {
+    /** From the answer to its list. */
+    readonly list: string;
+    /** From an item to the connection's name. */
+    readonly connection: string;
+    /** From an item to the path of the grant. Absent: everything of the connection. */
+    readonly path?: string | undefined;
+  };
+}
+
+/** What a trusted proxy says of whom it lets through. */
+export interface HeadersOptions {
+  readonly mode: "headers";
+  /** Header with the user's name; for the log. */
+  readonly user?: string;
+  /** Header with the grants, as JSON. */
+  readonly grants?: string;
+  /** How long a socket may live before its client must come through the proxy anew, ms. Default 3,600,000. */
+  readonly sessionMs?: number;
+  /** Instead of both: a signed header, with the claim `smb`. */
+  readonly assertion?: { readonly header: string; readonly jwt: JwtOptions };
+}
+
 export type AuthOptions =
   | JwtOptions
   | StaticOptions
+  | AskOptions
+  | HeadersOptions
   /** Everyone may see everything. Only on a loopback address, unless `allowAnonymous`. */
   | { readonly mode: "none"; readonly allowAnonymous?: boolean };
 

@@ -5,13 +5,15 @@ import { type WebSocket, WebSocketServer } from "ws";
 import { deferred, sleep, waitFor } from "../base/async.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { FleetClient } from "../fleet/port.ts";
-import { AddressBook, isLoopback } from "./auth/address.ts";
+import { AddressBook } from "./auth/address.ts";
 import { Admissions, SUBPROTOCOL, withoutQuery } from "./auth/admission.ts";
 import { type Admitted, identify, type TokenVerifier } from "./auth/identity.ts";
+import { checkOpenness, type Surroundings } from "./auth/openness.ts";
+import { Throttle } from "./auth/throttle.ts";
 import { createVerifier } from "./auth/tokens.ts";
 import type { ClientDesk, ClientInfo } from "./clients.ts";
 import { CLOSE } from "./close-codes.ts";
-import { GatewayOptionsError, TokenError } from "./errors.ts";
+import { TokenError } from "./errors.ts";
 import { authFailureFacts, refusalFacts, unreadableHopFacts } from "./facts.ts";
 import { Assets } from "./http/assets.ts";
 import { newHttpServer } from "./http/http-server.ts";
@@ -52,6 +54,8 @@ export interface Gateway extends ClientDesk {
   updateAuth(auth: AuthOptions): Promise<void>;
   /** New connections: subscriptions of those that went away, or are compared differently now, end. */
   updateConnections(connections: readonly ServedConnection[]): Promise<void>;
+  /** Somebody's rights have changed where they come from: all that is known is checked anew. At most once a second. */
+  recheckAuth(): void;
 }
 
 /** What the gateway stands on. */
@@ -71,6 +75,8 @@ export function createGateway(options: GatewayOptions, ports: GatewayPorts): Gat
 const RECHECK_BATCH = 64;
 /** A lone client need not wait: leaving is spread by this much for each. */
 const DRAIN_MS_PER_PEER = 10;
+/** Least time between two pushes that are heeded. */
+const FORGET_MS = 1_000;
 /** Sockets beyond the WebSockets themselves, for pages and refusals. */
 const SPARE_SOCKETS = 256;
 /** Of a hop that cannot be read, for a log line. */
@@ -83,6 +89,7 @@ class GatewayServer implements Gateway {
   readonly #times: GatewayTimes;
   readonly #clock: Clock;
   readonly #hub: Hub;
+  readonly #addresses: AddressBook;
   readonly #admissions: Admissions;
   readonly #peers = new Map<Peer, { authenticated(): void; leave(): void }>();
   readonly #http: Server;
@@ -91,6 +98,8 @@ class GatewayServer implements Gateway {
   #connections: ReadonlyMap<string, ServedConnection>;
   #verifier: TokenVerifier;
   #loopbackHostOnly: boolean;
+  readonly #surroundings: Surroundings;
+  readonly #forgetful: Throttle;
   #generation = 0;
   #assets: Assets | undefined;
   #closing: Promise<void> | undefined;
@@ -103,17 +112,21 @@ class GatewayServer implements Gateway {
     this.#times = resolveTimes(options.times);
     this.#clock = clock;
     this.#connections = byName(options.connections);
-    this.#loopbackHostOnly = mustBeLocal(options.auth, this.#host);
+    const { allowedOrigins = [], trustedProxies = [] } = options;
+    this.#surroundings = { host: this.#host, allowedOrigins, trustedProxies };
+    this.#loopbackHostOnly = checkOpenness(options.auth, this.#surroundings);
     this.#verifier = this.#newVerifier(options.auth);
+    this.#forgetful = new Throttle({ everyMs: FORGET_MS, clock, run: () => this.#forget() });
     this.#hub = new Hub({
       fleet,
       clock,
       caseSensitive: (name) => this.#connections.get(name)?.caseSensitive ?? false,
     });
+    this.#addresses = new AddressBook(trustedProxies);
     this.#admissions = new Admissions({
       limits: this.#limits,
-      addresses: new AddressBook(options.trustedProxies ?? []),
-      allowedOrigins: options.allowedOrigins ?? [],
+      addresses: this.#addresses,
+      allowedOrigins,
       loopbackHostOnly: () => this.#loopbackHostOnly,
     });
     this.#peerHost = {
@@ -195,7 +208,7 @@ class GatewayServer implements Gateway {
   }
 
   async updateAuth(auth: AuthOptions): Promise<void> {
-    const local = mustBeLocal(auth, this.#host);
+    const local = checkOpenness(auth, this.#surroundings);
     const old = this.#verifier;
     this.#verifier = this.#newVerifier(auth);
     this.#loopbackHostOnly = local;
@@ -212,6 +225,16 @@ class GatewayServer implements Gateway {
       for (const peer of this.#peers.keys()) peer.dropConnection(name);
     }
     await this.#recheck();
+  }
+
+  recheckAuth(): void {
+    this.#forgetful.ask();
+  }
+
+  #forget(): void {
+    // A verifier that has something to forget says so to its listeners, and we are one.
+    if (this.#verifier.forget !== undefined) this.#verifier.forget();
+    else void this.#recheck();
   }
 
   #newVerifier(auth: AuthOptions): TokenVerifier {
@@ -250,7 +273,8 @@ class GatewayServer implements Gateway {
     socket.once("close", seat.leave);
     let admitted: Admitted | undefined;
     try {
-      admitted = await identify(this.#peerHost, admission.token);
+      const fromProxy = this.#addresses.isTrusted(request.socket.remoteAddress);
+      admitted = await identify(this.#peerHost, { token: admission.token, request, fromProxy });
     } catch (error) {
       const reason = error instanceof TokenError ? error.reason : "unavailable";
       authFailureFacts.publish({ reason });
@@ -315,6 +339,7 @@ class GatewayServer implements Gateway {
         what: "drain",
       }).catch(() => undefined);
     }
+    this.#forgetful.close();
     this.#verifier.close();
     this.#hub.close();
     this.#http.closeAllConnections();
@@ -324,13 +349,4 @@ class GatewayServer implements Gateway {
 
 function byName(connections: readonly ServedConnection[]): ReadonlyMap<string, ServedConnection> {
   return new Map(connections.map((connection) => [connection.name, connection]));
-}
-
-/** Whether only this machine may connect. @throws GatewayOptionsError where that is not what `host` says. */
-function mustBeLocal(auth: AuthOptions, host: string): boolean {
-  if (auth.mode !== "none" || auth.allowAnonymous === true) return false;
-  if (isLoopback(host)) return true;
-  throw new GatewayOptionsError(
-    `without authentication the gateway listens on a loopback address only, not on ${host}`,
-  );
 }

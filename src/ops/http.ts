@@ -37,6 +37,7 @@ export class OpsServer {
   readonly #server: Server;
   readonly #options: OpsServerOptions;
   readonly #checks = new Map<string, ReadinessCheck>();
+  readonly #actions = new Map<string, () => void>();
   #closing: Promise<void> | undefined;
 
   private constructor(options: OpsServerOptions) {
@@ -85,6 +86,14 @@ export class OpsServer {
     };
   }
 
+  /** Has `POST path` do something, and answer 202 at once; the returned function takes it away. `action` must not throw. */
+  addAction(path: string, action: () => void): () => void {
+    this.#actions.set(path, action);
+    return () => {
+      if (this.#actions.get(path) === action) this.#actions.delete(path);
+    };
+  }
+
   /** Idempotent. Answers under way are finished. */
   close(): Promise<void> {
     this.#closing ??= new Promise((resolve) => {
@@ -97,12 +106,19 @@ export class OpsServer {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     request.resume();
+    const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
+    const action = this.#actions.get(path);
+    if (action !== undefined) {
+      if (request.method === "POST") action();
+      else response.setHeader("allow", "POST");
+      send(response, request.method === "POST" ? 202 : 405, "text/plain; charset=utf-8", "");
+      return;
+    }
     if (request.method !== "GET" && request.method !== "HEAD") {
       response.setHeader("allow", "GET, HEAD");
       send(response, 405, "text/plain; charset=utf-8", "method not allowed\n");
       return;
     }
-    const path = (request.url ?? "/").split("?", 1)[0];
     if (path === "/healthz") send(response, 200, "text/plain; charset=utf-8", "ok\n");
     else if (path === "/readyz") this.#readiness(response);
     else if (path === "/version") sendJson(response, 200, this.#options.version);

@@ -21,6 +21,7 @@ import { InterruptedError, RefusedError, UnavailableError, UsageError } from "..
 import { DecodeError, EncodeError } from "../../src/codec/errors.ts";
 import { CryptoMisuseError, NonceExhaustedError, SealError } from "../../src/crypto/errors.ts";
 import { BadRecordError, FleetError, type FleetFailure, LeaseLostError } from "../../src/fleet/errors.ts";
+import { EndpointError } from "../../src/gateway/auth/endpoint.ts";
 import { ERROR_CODES, GatewayOptionsError, RequestError, TokenError } from "../../src/gateway/errors.ts";
 import { ConfigError } from "../../src/ops/config/error.ts";
 import { ListenError } from "../../src/ops/http.ts";
@@ -103,8 +104,11 @@ const errors: readonly Smb2NatsError[] = [
   new BadRecordError("lease", "is no JSON"),
   new LeaseLostError("worker-1"),
   ...ERROR_CODES.map((code) => new RequestError(code)),
-  ...(["invalid", "expired", "unavailable"] as const).map((reason) => new TokenError(reason, "no", cause)),
+  ...(["missing", "invalid", "expired", "unavailable"] as const).map(
+    (reason) => new TokenError(reason, "no", cause),
+  ),
   new GatewayOptionsError("no keys"),
+  new EndpointError("away"),
   new ConfigError([{ key: "connections.nas1.server", reason: "is missing" }]),
   new SecretError("/run/secrets/nas1", "is empty"),
   new ListenError("127.0.0.1", 9_464, cause),

@@ -3,9 +3,15 @@ import { hostname } from "node:os";
 import type { Broker } from "../../broker/port.ts";
 import { FleetMember } from "../../fleet/member.ts";
 import { type ClientDesk, clientEndpoints } from "../../gateway/clients.ts";
-import type { AuthOptions, JwtKeys, ServedConnection } from "../../gateway/options.ts";
+import type {
+  AskOptions,
+  AuthOptions,
+  JwtKeys,
+  JwtOptions,
+  ServedConnection,
+} from "../../gateway/options.ts";
 import { createGateway, type Gateway } from "../../gateway/server.ts";
-import type { Config, GatewayAuthConfig } from "../../ops/config/config.ts";
+import type { AskConfig, Config, GatewayAuthConfig } from "../../ops/config/config.ts";
 import { readSecretFile } from "../../ops/secrets.ts";
 import type { Service } from "./service.ts";
 import { readTokensFile } from "./tokens-file.ts";
@@ -63,10 +69,11 @@ export async function startGateway(
       fleet.ready ? { ready: true } : { ready: false, reason: "no lease: JetStream does not answer" },
     ),
   );
+  scope.defer(ops.addAction("/auth/recheck", () => gateway.recheckAuth()));
   service.onReload(async ({ config: next }, changed) => {
     await gateway.updateConnections(served(next));
     const { auth: wanted } = next.gateway;
-    const files = [wanted.publicKeyFile, wanted.secretFile, wanted.tokensFile];
+    const files = [wanted.publicKeyFile, wanted.secretFile, wanted.tokensFile, wanted.ask.caFile];
     const touched = files.some((file) => file !== undefined && changed.has(file));
     if (touched || JSON.stringify(wanted) !== JSON.stringify(current)) {
       await gateway.updateAuth(await gatewayAuth(wanted));
@@ -90,9 +97,42 @@ export async function gatewayAuth(auth: GatewayAuthConfig): Promise<AuthOptions>
   if (auth.mode === "tokens") {
     return { mode: "tokens", firstFrame, tokens: await readTokensFile(auth.tokensFile ?? "") };
   }
+  if (auth.mode === "ask") return { mode: "ask", firstFrame, ...(await askOptions(auth.ask)) };
+  if (auth.mode === "headers") {
+    const { assertion, grants, sessionMinutes, user } = auth.headers;
+    return {
+      mode: "headers",
+      sessionMs: sessionMinutes * 60_000,
+      ...(assertion === undefined
+        ? { user, grants }
+        : { assertion: { header: assertion, jwt: await jwtOptions(auth) } }),
+    };
+  }
+  return jwtOptions(auth);
+}
+
+async function askOptions({
+  caFile,
+  connection,
+  keepSeconds,
+  list,
+  path,
+  url,
+  ...rest
+}: AskConfig): Promise<Omit<AskOptions, "mode" | "firstFrame">> {
+  return {
+    ...rest,
+    url: url ?? "",
+    keepMs: keepSeconds * 1_000,
+    grants: { list, connection, path },
+    ...(caFile === undefined ? {} : { ca: await readFile(caFile, "utf8") }),
+  };
+}
+
+async function jwtOptions(auth: GatewayAuthConfig): Promise<JwtOptions> {
   return {
     mode: "jwt",
-    firstFrame,
+    firstFrame: auth.firstFrame,
     keys: await jwtKeys(auth),
     ...(auth.issuer === undefined ? {} : { issuer: auth.issuer }),
     ...(auth.audience === undefined ? {} : { audience: auth.audience }),

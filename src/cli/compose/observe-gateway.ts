@@ -1,4 +1,5 @@
 import {
+  askFacts,
   authFailureFacts,
   coalescedFacts,
   noGrantsFacts,
@@ -64,6 +65,13 @@ export function observeGateway({ metrics: { gateway }, log, summary }: Observer)
     authFailureFacts.subscribe(({ reason }) => {
       gateway.authFailures.inc({ reason });
       summary.warn(`auth ${reason}`, "gateway.auth-failed", "a token was not believed", { reason });
+    }),
+    askFacts.subscribe(({ outcome, code }) => {
+      gateway.asks.inc({ outcome });
+      if (outcome !== "failed") return;
+      summary.warn("ask", "gateway.ask-failed", "the application was asked about a token, and did not say", {
+        code,
+      });
     }),
     noGrantsFacts.subscribe(({ subject, reason }) => {
       gateway.noGrants.inc();

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import { TokenError } from "../errors.ts";
 import { Rights } from "../grants.ts";
 
@@ -6,6 +7,10 @@ export interface Identity {
   readonly rights: Rights;
   /** Unix ms; absent where the token does not run out. */
   readonly expiresAt?: number;
+  /** When it must be shown again, because rights may have changed; monotonic ms. */
+  readonly recheckAt?: number;
+  /** Until when it holds where it cannot be checked again, the application being away; monotonic ms. */
+  readonly keepUntil?: number;
   /** Whose it is, in the issuer's words; for the log only. */
   readonly subject?: string;
 }
@@ -20,10 +25,31 @@ export interface TokenVerifier {
   readonly ready: boolean;
   /** @throws TokenError */
   verify(token: string): Promise<Identity>;
+  /** Where clients are known by what a trusted proxy says of them, and not by a token. @throws TokenError */
+  readonly claims?: (request: IncomingMessage, fromProxy: boolean) => ProxiedClaims;
+  /** @throws TokenError */
+  readonly believe?: (claims: ProxiedClaims) => Promise<Identity>;
+  /** What is known of tokens may be wrong now: they are looked at anew, and so are all sockets. */
+  readonly forget?: () => void;
   /** Called whenever keys were added or removed behind our back. Returns the unsubscribe function. */
   onKeysChanged(listener: () => void): () => void;
   close(): void;
 }
+
+/** What a proxy has said in a handshake. */
+export interface ProxiedClaims {
+  /** Unix ms. */
+  readonly at: number;
+  /** Of the verifier that read them: what it says anew is of another one. */
+  readonly epoch: number;
+  readonly user?: string;
+  readonly grants?: string;
+  /** Signed. */
+  readonly assertion?: string;
+}
+
+/** How a client has shown who it is. */
+export type Credential = { readonly token: string } | { readonly claims: ProxiedClaims };
 
 /** What a client of an open gateway is. */
 export const ANONYMOUS: Identity = { rights: Rights.all() };
@@ -34,29 +60,51 @@ export interface CurrentKeys {
   readonly generation: () => number;
 }
 
-/** A socket's identity, and the token it was shown with. */
+/** A socket's identity, and what it was shown with. */
 export interface Admitted {
   readonly identity: Identity;
-  readonly token?: string | undefined;
+  /** Absent where none was needed. */
+  readonly credential?: Credential | undefined;
 }
 
-/** Checks a token against the keys that hold when the check is over. @throws TokenError */
-export async function verifyNow(keys: CurrentKeys, token: string): Promise<Identity> {
+/** Checks a credential against the keys that hold when the check is over. @throws TokenError */
+export async function verifyNow(keys: CurrentKeys, credential: Credential): Promise<Identity> {
   for (;;) {
     const generation = keys.generation();
-    const identity = await keys.verifier().verify(token);
+    const identity = await verifyBy(keys.verifier(), credential);
     if (generation === keys.generation()) return identity;
   }
+}
+
+function verifyBy(verifier: TokenVerifier, credential: Credential): Promise<Identity> {
+  if ("token" in credential) return verifier.verify(credential.token);
+  if (verifier.believe !== undefined) return verifier.believe(credential.claims);
+  throw new TokenError("invalid", "what the proxy says is not believed any more");
 }
 
 /**
  * Who asks for a socket, by what the handshake shows; `undefined` where an `auth` frame will tell.
  * @throws TokenError
  */
-export async function identify(keys: CurrentKeys, token: string | undefined): Promise<Admitted | undefined> {
-  const { firstFrame, required } = keys.verifier();
-  if (!required) return { identity: ANONYMOUS };
-  if (token !== undefined) return { identity: await verifyNow(keys, token), token };
-  if (firstFrame) return undefined;
+export async function identify(
+  keys: CurrentKeys,
+  handshake: {
+    readonly token: string | undefined;
+    readonly request: IncomingMessage;
+    /** It came from one of the trusted proxies. */
+    readonly fromProxy: boolean;
+  },
+): Promise<Admitted | undefined> {
+  const verifier = keys.verifier();
+  const { token, request, fromProxy } = handshake;
+  if (!verifier.required) return { identity: ANONYMOUS };
+  const credential =
+    verifier.claims !== undefined
+      ? { claims: verifier.claims(request, fromProxy) }
+      : token === undefined
+        ? undefined
+        : { token };
+  if (credential !== undefined) return { identity: await verifyNow(keys, credential), credential };
+  if (verifier.firstFrame) return undefined;
   throw new TokenError("missing", "a token is needed in the handshake");
 }

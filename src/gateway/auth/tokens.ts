@@ -5,6 +5,8 @@ import type { Clock } from "../../base/clock.ts";
 import { TokenError } from "../errors.ts";
 import { MAX_GRANTS, Rights } from "../grants.ts";
 import type { AuthOptions, JwtOptions, StaticOptions } from "../options.ts";
+import { AskVerifier } from "./ask.ts";
+import { HeadersVerifier } from "./headers.ts";
 import { ANONYMOUS, type Identity, type TokenVerifier } from "./identity.ts";
 import { JwtKeySource } from "./keys.ts";
 
@@ -12,6 +14,12 @@ import { JwtKeySource } from "./keys.ts";
 export function createVerifier(options: AuthOptions, clock: Clock): TokenVerifier {
   if (options.mode === "none") return openVerifier();
   if (options.mode === "tokens") return staticVerifier(options);
+  if (options.mode === "ask") return new AskVerifier(options, clock);
+  if (options.mode === "headers") {
+    const { assertion } = options;
+    const signed = assertion === undefined ? undefined : jwtVerifier(assertion.jwt, clock);
+    return new HeadersVerifier(options, clock, signed);
+  }
   return jwtVerifier(options, clock);
 }
 

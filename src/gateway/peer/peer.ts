@@ -1,7 +1,13 @@
 import { setMaxListeners } from "node:events";
 import type { Clock } from "../../base/clock.ts";
 import type { FleetClient } from "../../fleet/port.ts";
-import { type Admitted, type CurrentKeys, type Identity, verifyNow } from "../auth/identity.ts";
+import {
+  type Admitted,
+  type Credential,
+  type CurrentKeys,
+  type Identity,
+  verifyNow,
+} from "../auth/identity.ts";
 import type { ClientInfo } from "../clients.ts";
 import { CLOSE } from "../close-codes.ts";
 import { RequestError, TokenError, type TokenFault, toRequestError } from "../errors.ts";
@@ -116,7 +122,11 @@ export class Peer {
       outbox: this.#outbox,
       signal: this.#gone.signal,
     };
-    this.#session = new Session({ clock, onExpired: () => this.#refuse("expired", "the token has run out") });
+    this.#session = new Session({
+      clock,
+      onExpired: () => this.#refuse("expired", "the token has run out"),
+      onStale: () => void this.recheck(),
+    });
     this.#subscriptions = new Subscriptions(shared);
     this.#listings = new Listings(shared);
     this.#rate = new RateLimit({ perSecond: limits.messagesPerSecond, burst: limits.messageBurst, clock });
@@ -194,8 +204,9 @@ export class Peer {
   /** Keys, tokens or connections changed: whoever lost a right is told. */
   async recheck(): Promise<void> {
     if (this.#state !== "open") return;
-    const { token } = this.#session;
-    if (token !== undefined || this.#host.verifier().required) await this.#verify(token ?? "");
+    const { credential } = this.#session;
+    if (credential !== undefined) await this.#verify(credential);
+    else if (this.#host.verifier().required) await this.#verify({ token: "" });
     if (this.#state === "open") this.#subscriptions.recheck();
   }
 
@@ -249,7 +260,7 @@ export class Peer {
   }
 
   async #auth({ token, id }: AuthRequest): Promise<void> {
-    const checking = this.#verify(token);
+    const checking = this.#verify({ token });
     this.#verifying = checking;
     this.#socket.pause();
     await checking;
@@ -268,14 +279,18 @@ export class Peer {
   }
 
   /** Takes the token's rights over, or ends the conversation. Never rejects. */
-  async #verify(token: string): Promise<void> {
+  async #verify(credential: Credential): Promise<void> {
     try {
-      const identity = await verifyNow(this.#host, token);
-      if (this.#state === "authenticating" || this.#state === "open") this.#admit({ identity, token });
+      const identity = await verifyNow(this.#host, credential);
+      if (this.#state === "authenticating" || this.#state === "open") this.#admit({ identity, credential });
     } catch (error) {
       const reason = error instanceof TokenError ? error.reason : "unavailable";
-      // An issuer out of reach takes nothing away from those who are in.
-      if (reason === "unavailable" && this.#state === "open") return;
+      // An issuer out of reach takes nothing away from those who are in, unless what is known holds no longer.
+      if (reason === "unavailable" && this.#state === "open") {
+        if (this.#session.outlived) this.#refuse("invalid", "the token could not be checked for too long");
+        else this.#session.recheckLater();
+        return;
+      }
       this.#refuse(reason, error instanceof TokenError ? error.message : "the token cannot be checked");
     }
   }

@@ -1,24 +1,31 @@
 import type { Clock } from "../../base/clock.ts";
-import type { Admitted, Identity } from "../auth/identity.ts";
+import type { Admitted, Credential, Identity } from "../auth/identity.ts";
 import { noGrantsFacts } from "../facts.ts";
 
 /** A timer may fire a little early; the token must be over when it does. */
 const SLACK_MS = 10;
+/** An application that is away is asked again. */
+const AGAIN_MS = 60_000;
 
 /** Whose socket it is, and for how long that holds. */
 export class Session {
   readonly #clock: Clock;
   readonly #onExpired: () => void;
+  readonly #onStale: () => void;
   #admitted: Admitted | undefined;
   #cancelExpiry: (() => void) | undefined;
+  #cancelRecheck: (() => void) | undefined;
 
   constructor(options: {
     readonly clock: Clock;
     /** The token has run out. */
     readonly onExpired: () => void;
+    /** It must be checked again. */
+    readonly onStale: () => void;
   }) {
     this.#clock = options.clock;
     this.#onExpired = options.onExpired;
+    this.#onStale = options.onStale;
   }
 
   get identity(): Identity | undefined {
@@ -26,8 +33,14 @@ export class Session {
   }
 
   /** Absent where none was needed. */
-  get token(): string | undefined {
-    return this.#admitted?.token;
+  get credential(): Credential | undefined {
+    return this.#admitted?.credential;
+  }
+
+  /** What is known has not been confirmed for longer than it may hold. */
+  get outlived(): boolean {
+    const { keepUntil } = this.identity ?? {};
+    return keepUntil !== undefined && this.#clock.monotonic() >= keepUntil;
   }
 
   begin(admitted: Admitted): void {
@@ -37,13 +50,27 @@ export class Session {
     }
     this.#admitted = admitted;
     this.#cancelExpiry?.();
+    this.#recheckIn((admitted.identity.recheckAt ?? Number.POSITIVE_INFINITY) - this.#clock.monotonic());
     if (expiresAt === undefined) return;
     const left = Math.max(0, expiresAt - this.#clock.now()) + SLACK_MS;
     this.#cancelExpiry = this.#clock.after(left, this.#onExpired, { unref: true });
   }
 
+  /** It could not be checked: again soon, and when it may hold no longer. */
+  recheckLater(): void {
+    const { keepUntil } = this.identity ?? {};
+    if (keepUntil !== undefined) this.#recheckIn(Math.min(AGAIN_MS, keepUntil - this.#clock.monotonic()));
+  }
+
+  #recheckIn(ms: number): void {
+    this.#cancelRecheck?.();
+    if (ms === Number.POSITIVE_INFINITY) return;
+    this.#cancelRecheck = this.#clock.after(Math.max(0, ms) + SLACK_MS, this.#onStale, { unref: true });
+  }
+
   end(): void {
     this.#cancelExpiry?.();
+    this.#cancelRecheck?.();
     this.#admitted = undefined;
   }
 }

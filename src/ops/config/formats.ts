@@ -245,3 +245,17 @@ export function parseHostAndPort(
   if (number !== undefined && (number < 1 || number > 65_535)) return undefined;
   return { host: match[1], port: number };
 }
+
+/** RFC 6901. Empty is the whole document. */
+export const jsonPointer: Format<string> = {
+  ...text({ name: "JSON pointer", says: "a JSON pointer such as /items, or nothing" }),
+  problem: (value) =>
+    typeof value === "string" && /^(?:\/(?:[^~/\p{Cc}]|~[01])*)*$/u.test(value)
+      ? undefined
+      : "is not a JSON pointer such as /items",
+};
+export const headerName: Format<string> = text({
+  name: "header",
+  says: "name of an HTTP header",
+  pattern: /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/,
+});

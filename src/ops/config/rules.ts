@@ -125,14 +125,32 @@ function watchRules({ connections, watches }: RuledConfig): Finding[] {
 }
 
 function gatewayRules({ gateway }: RuledConfig): Finding[] {
-  const { auth, host } = gateway;
+  const { allowedOrigins, auth, host, trustedProxies } = gateway;
   const problems: Finding[] = [];
   const key = (option: string): string => `gateway.auth.${option}`;
+  if (auth.mode === "ask" && auth.ask.url === undefined) {
+    problems.push({ key: key("ask.url"), reason: "is missing, with mode ask", by: [key("mode")] });
+  }
+  if (auth.mode === "headers" && trustedProxies.length === 0) {
+    problems.push({
+      key: "gateway.trustedProxies",
+      reason: "is empty, and mode headers believes whoever is in it",
+      by: [key("mode")],
+    });
+  }
+  if (auth.mode === "headers" && allowedOrigins.includes("*")) {
+    problems.push({
+      key: "gateway.allowedOrigins",
+      value: '"*"',
+      reason: "lets any page use the session that a browser has with the proxy, with mode headers",
+      by: [key("mode")],
+    });
+  }
   if (auth.mode === "none" && !isLoopback(host) && !auth.allowAnonymous) {
     problems.push({
       key: "gateway.auth.mode",
       value: '"none"',
-      reason: `is for loopback addresses, and gateway.host is ${host}; set jwt or tokens, or gateway.auth.allowAnonymous`,
+      reason: `is for loopback addresses, and gateway.host is ${host}; set jwt, tokens, ask or headers, or gateway.auth.allowAnonymous`,
       by: ["gateway.host", key("allowAnonymous")],
     });
   }
@@ -141,10 +159,11 @@ function gatewayRules({ gateway }: RuledConfig): Finding[] {
     ["publicKeyFile", auth.publicKeyFile],
     ["secretFile", auth.secretFile],
   ].filter(([, value]) => value !== undefined);
-  if (auth.mode === "jwt" && keys.length !== 1) {
+  const signed = auth.mode === "jwt" || (auth.mode === "headers" && auth.headers.assertion !== undefined);
+  if (signed && keys.length !== 1) {
     problems.push({
       key: "gateway.auth",
-      reason: "mode jwt needs exactly one of jwksUrl, publicKeyFile, secretFile",
+      reason: `${auth.mode === "jwt" ? "mode jwt" : "headers.assertion"} needs exactly one of jwksUrl, publicKeyFile, secretFile`,
       by: ["mode", "jwksUrl", "publicKeyFile", "secretFile"].map(key),
     });
   }
@@ -153,7 +172,7 @@ function gatewayRules({ gateway }: RuledConfig): Finding[] {
   }
   // A public key accepted as an HMAC secret is the classic JWT hole.
   const hmac = auth.algorithms.filter((name) => name.startsWith("HS"));
-  if (auth.mode === "jwt" && auth.algorithms.length > 0) {
+  if (signed && auth.algorithms.length > 0) {
     if (auth.secretFile === undefined && hmac.length > 0) {
       const by = [key("mode"), key("secretFile")];
       problems.push({ key: key("algorithms"), reason: `has ${hmac[0]}, which needs secretFile`, by });

@@ -146,8 +146,30 @@ export type JwtAlgorithm =
   | "HS384"
   | "HS512";
 
+export interface AskConfig {
+  readonly url: string | undefined;
+  readonly method: "GET" | "POST";
+  readonly header: string;
+  readonly timeoutMs: number;
+  readonly caFile: string | undefined;
+  readonly keepSeconds: number;
+  /** JSON pointers. */
+  readonly list: string;
+  readonly connection: string;
+  readonly path: string | undefined;
+}
+
+export interface HeadersConfig {
+  readonly user: string;
+  readonly grants: string;
+  readonly assertion: string | undefined;
+  readonly sessionMinutes: number;
+}
+
 export interface GatewayAuthConfig {
-  readonly mode: "none" | "jwt" | "tokens";
+  readonly mode: "none" | "jwt" | "tokens" | "ask" | "headers";
+  readonly ask: AskConfig;
+  readonly headers: HeadersConfig;
   readonly allowAnonymous: boolean;
   readonly firstFrame: boolean;
   readonly jwksUrl: string | undefined;

@@ -10,6 +10,7 @@ export class GatewayMetrics {
   readonly refusals: Counter<"reason">;
   readonly unreadableHops: Counter<never>;
   readonly authFailures: Counter<"reason">;
+  readonly asks: Counter<"outcome">;
   readonly noGrants: Counter<never>;
   readonly subscriptions: Gauge<"connection">;
   readonly requests: Counter<"action" | "outcome">;
@@ -49,6 +50,9 @@ export class GatewayMetrics {
     );
     this.authFailures = set.counter("gateway_auth_failures_total", "Tokens not believed.", {
       reason: ["missing", "invalid", "expired", "unavailable"],
+    });
+    this.asks = set.counter("gateway_asks_total", "Questions to the application about a token.", {
+      outcome: ["ok", "refused", "failed"],
     });
     this.noGrants = set.counter(
       "gateway_no_grants_total",

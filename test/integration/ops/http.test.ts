@@ -35,6 +35,17 @@ describe("the operators' endpoint", () => {
     expect([head.status, head.headers.get("content-length"), await head.text()]).toEqual([200, "3", ""]);
   });
 
+  it("does what it is asked by POST, and by nothing else", async () => {
+    const { get, ops } = await listen();
+    let done = 0;
+    const remove = ops.addAction("/auth/recheck", () => done++);
+    expect((await get("/auth/recheck", { method: "POST", body: "x".repeat(10_000) })).status).toBe(202);
+    const refused = await get("/auth/recheck");
+    expect([refused.status, refused.headers.get("allow"), done]).toEqual([405, "POST", 1]);
+    remove();
+    expect((await get("/auth/recheck", { method: "POST" })).status).toBe(405);
+  });
+
   it("is ready when every check is, and says which is not and why", async () => {
     const { get, ops } = await listen();
     let nats: ReturnType<ReadinessCheck> = { ready: false, reason: "not connected" };

@@ -297,7 +297,7 @@ describe("typical mistakes", () => {
       "gateway: { host: 0.0.0.0 }",
       {},
       [
-        'gateway.auth.mode: "none" is for loopback addresses, and gateway.host is 0.0.0.0; set jwt or tokens, or gateway.auth.allowAnonymous',
+        'gateway.auth.mode: "none" is for loopback addresses, and gateway.host is 0.0.0.0; set jwt, tokens, ask or headers, or gateway.auth.allowAnonymous',
       ],
     ],
     [
@@ -305,6 +305,31 @@ describe("typical mistakes", () => {
       "gateway: { auth: { mode: jwt } }",
       {},
       ["gateway.auth: mode jwt needs exactly one of jwksUrl, publicKeyFile, secretFile"],
+    ],
+    [
+      "nobody to ask",
+      "gateway: { auth: { mode: ask, ask: { list: items, header: 'X Y' } } }",
+      {},
+      [
+        'gateway.auth.ask.header: "X Y" is not name of an HTTP header',
+        'gateway.auth.ask.list: "items" is not a JSON pointer such as /items',
+      ],
+    ],
+    [
+      "no URL to ask",
+      "gateway: { auth: { mode: ask } }",
+      {},
+      ["gateway.auth.ask.url: is missing, with mode ask"],
+    ],
+    [
+      "headers that anybody may set",
+      "gateway: { allowedOrigins: ['*'], auth: { mode: headers, headers: { assertion: X-Signed } } }",
+      {},
+      [
+        "gateway.trustedProxies: is empty, and mode headers believes whoever is in it",
+        'gateway.allowedOrigins: "*" lets any page use the session that a browser has with the proxy, with mode headers',
+        "gateway.auth: headers.assertion needs exactly one of jwksUrl, publicKeyFile, secretFile",
+      ],
     ],
     [
       "a symmetric algorithm on public keys",
