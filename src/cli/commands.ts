@@ -65,6 +65,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/config.ts")).config,
   },
   {
+    name: "connections",
+    summary: "Take connections over from another application",
+    load: async () => (await import("./commands/connections.ts")).connections,
+  },
+  {
     name: "health",
     summary: "Ask the process on this host whether it is ready",
     load: async () => (await import("./commands/health.ts")).health,

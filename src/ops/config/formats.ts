@@ -256,6 +256,6 @@ export const jsonPointer: Format<string> = {
 };
 export const headerName: Format<string> = text({
   name: "header",
-  says: "name of an HTTP header",
+  says: "the name of an HTTP header",
   pattern: /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/,
 });

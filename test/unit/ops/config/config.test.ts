@@ -311,8 +311,9 @@ describe("typical mistakes", () => {
       "gateway: { auth: { mode: ask, ask: { list: items, header: 'X Y' } } }",
       {},
       [
-        'gateway.auth.ask.header: "X Y" is not name of an HTTP header',
+        'gateway.auth.ask.header: "X Y" is not the name of an HTTP header',
         'gateway.auth.ask.list: "items" is not a JSON pointer such as /items',
+        "gateway.auth.ask.url: is missing, with mode ask",
       ],
     ],
     [
