@@ -32,6 +32,7 @@ export interface RefusalFact {
 
 /** A trusted proxy wrote something else than an address where the client's should be. */
 export interface UnreadableHopFact {
+  /** Empty where it wrote nothing at all. */
   readonly hop: string;
 }
 

@@ -66,8 +66,11 @@ export class Admissions {
   decide(handshake: Handshake): Admission {
     const { limits, addresses } = this.#options;
     const { headers, remoteAddress } = handshake;
-    const believed = addresses.isTrusted(remoteAddress) ? readForwarded(headers) : NOTHING_FORWARDED;
-    const { address: client, unreadable } = addresses.clientOf(remoteAddress, believed.hops);
+    const proxied = addresses.isTrusted(remoteAddress);
+    const believed = proxied ? readForwarded(headers) : NOTHING_FORWARDED;
+    const { address: client, ...found } = addresses.clientOf(remoteAddress, believed.hops);
+    // A proxy that says nothing makes all its clients one, as does one that says what cannot be read.
+    const unreadable = proxied && believed.hops.length === 0 ? "" : found.unreadable;
     const refuse = (status: number, reason: RefusalFact["reason"]): Admission => ({
       ok: false,
       status,

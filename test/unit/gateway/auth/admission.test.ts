@@ -30,6 +30,14 @@ const handshake = (more: Partial<Handshake> = {}): Handshake => ({
 const reason = (admission: Admission): string => (admission.ok ? "ok" : admission.fact.reason);
 
 describe("admission", () => {
+  it("tells of a trusted proxy that names no client, and of nobody else", () => {
+    const proxied = admissions({ proxies: ["192.0.2.1"] });
+    expect(proxied.decide(handshake())).toMatchObject({ ok: true, unreadable: "" });
+    const headers = { "x-forwarded-for": "203.0.113.9" };
+    expect(proxied.decide(handshake({ headers }))).not.toHaveProperty("unreadable");
+    expect(admissions().decide(handshake())).not.toHaveProperty("unreadable");
+  });
+
   it.each(["/", "/ws/", "/WS", "/api", "//ws", "http://x/ws", "*", "/ws/../admin", "/%77s"])(
     "knows no %s",
     (url) => {
