@@ -7,10 +7,8 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import type { FleetClient } from "../fleet/port.ts";
 import { AddressBook } from "./auth/address.ts";
 import { Admissions, SUBPROTOCOL, withoutQuery } from "./auth/admission.ts";
-import { type Admitted, identify, type TokenVerifier } from "./auth/identity.ts";
-import { checkOpenness, type Surroundings } from "./auth/openness.ts";
-import { Throttle } from "./auth/throttle.ts";
-import { createVerifier } from "./auth/tokens.ts";
+import { type Admitted, identify } from "./auth/identity.ts";
+import { KeysInForce } from "./auth/keys-in-force.ts";
 import type { ClientDesk, ClientInfo } from "./clients.ts";
 import { CLOSE } from "./close-codes.ts";
 import { TokenError } from "./errors.ts";
@@ -75,8 +73,6 @@ export function createGateway(options: GatewayOptions, ports: GatewayPorts): Gat
 const RECHECK_BATCH = 64;
 /** A lone client need not wait: leaving is spread by this much for each. */
 const DRAIN_MS_PER_PEER = 10;
-/** Least time between two pushes that are heeded. */
-const FORGET_MS = 1_000;
 /** Sockets beyond the WebSockets themselves, for pages and refusals. */
 const SPARE_SOCKETS = 256;
 /** Of a hop that cannot be read, for a log line. */
@@ -96,11 +92,7 @@ class GatewayServer implements Gateway {
   readonly #ws: WebSocketServer;
   readonly #peerHost: PeerHost;
   #connections: ReadonlyMap<string, ServedConnection>;
-  #verifier: TokenVerifier;
-  #loopbackHostOnly: boolean;
-  readonly #surroundings: Surroundings;
-  readonly #forgetful: Throttle;
-  #generation = 0;
+  readonly #keys: KeysInForce;
   #assets: Assets | undefined;
   #closing: Promise<void> | undefined;
   #emptied = deferred<void>();
@@ -113,10 +105,8 @@ class GatewayServer implements Gateway {
     this.#clock = clock;
     this.#connections = byName(options.connections);
     const { allowedOrigins = [], trustedProxies = [] } = options;
-    this.#surroundings = { host: this.#host, allowedOrigins, trustedProxies };
-    this.#loopbackHostOnly = checkOpenness(options.auth, this.#surroundings);
-    this.#verifier = this.#newVerifier(options.auth);
-    this.#forgetful = new Throttle({ everyMs: FORGET_MS, clock, run: () => this.#forget() });
+    const surroundings = { host: this.#host, allowedOrigins, trustedProxies };
+    this.#keys = new KeysInForce(options.auth, surroundings, clock, () => void this.#recheck());
     this.#hub = new Hub({
       fleet,
       clock,
@@ -127,7 +117,7 @@ class GatewayServer implements Gateway {
       limits: this.#limits,
       addresses: this.#addresses,
       allowedOrigins,
-      loopbackHostOnly: () => this.#loopbackHostOnly,
+      loopbackHostOnly: this.#keys.localOnly,
     });
     this.#peerHost = {
       hub: this.#hub,
@@ -136,10 +126,10 @@ class GatewayServer implements Gateway {
       limits: this.#limits,
       times: this.#times,
       random,
-      verifier: () => this.#verifier,
+      verifier: this.#keys.verifier,
       connection: (name) => this.#connections.get(name),
       connectionNames: () => [...this.#connections.keys()].sort(),
-      generation: () => this.#generation,
+      generation: this.#keys.generation,
       onAuthenticated: (peer) => this.#peers.get(peer)?.authenticated(),
     };
     this.#ws = new WebSocketServer({
@@ -159,7 +149,7 @@ class GatewayServer implements Gateway {
   }
 
   get ready(): boolean {
-    return this.#verifier.ready;
+    return this.#keys.verifier().ready;
   }
 
   get stats(): GatewayStats {
@@ -208,11 +198,7 @@ class GatewayServer implements Gateway {
   }
 
   async updateAuth(auth: AuthOptions): Promise<void> {
-    const local = checkOpenness(auth, this.#surroundings);
-    const old = this.#verifier;
-    this.#verifier = this.#newVerifier(auth);
-    this.#loopbackHostOnly = local;
-    old.close();
+    this.#keys.replace(auth);
     await this.#recheck();
   }
 
@@ -228,24 +214,12 @@ class GatewayServer implements Gateway {
   }
 
   recheckAuth(): void {
-    this.#forgetful.ask();
-  }
-
-  #forget(): void {
-    // A verifier that has something to forget says so to its listeners, and we are one.
-    if (this.#verifier.forget !== undefined) this.#verifier.forget();
-    else void this.#recheck();
-  }
-
-  #newVerifier(auth: AuthOptions): TokenVerifier {
-    const verifier = createVerifier(auth, this.#clock);
-    verifier.onKeysChanged(() => void this.#recheck());
-    return verifier;
+    this.#keys.forgetSoon();
   }
 
   /** Never rejects. */
   async #recheck(): Promise<void> {
-    this.#generation++;
+    this.#keys.changed();
     const peers = [...this.#peers.keys()];
     for (let at = 0; at < peers.length; at += RECHECK_BATCH) {
       await Promise.all(peers.slice(at, at + RECHECK_BATCH).map((peer) => peer.recheck()));
@@ -339,8 +313,7 @@ class GatewayServer implements Gateway {
         what: "drain",
       }).catch(() => undefined);
     }
-    this.#forgetful.close();
-    this.#verifier.close();
+    this.#keys.close();
     this.#hub.close();
     this.#http.closeAllConnections();
     await stopped;

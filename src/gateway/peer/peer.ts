@@ -1,20 +1,16 @@
 import { setMaxListeners } from "node:events";
 import type { Clock } from "../../base/clock.ts";
 import type { FleetClient } from "../../fleet/port.ts";
-import {
-  type Admitted,
-  type Credential,
-  type CurrentKeys,
-  type Identity,
-  verifyNow,
-} from "../auth/identity.ts";
+import { type Admitted, type Credential, type CurrentKeys, verifyNow } from "../auth/identity.ts";
 import type { ClientInfo } from "../clients.ts";
 import { CLOSE } from "../close-codes.ts";
 import { RequestError, TokenError, type TokenFault, toRequestError } from "../errors.ts";
 import { authFailureFacts, requestFacts, socketFacts } from "../facts.ts";
 import type { Hub } from "../hub/hub.ts";
 import type { GatewayLimits, GatewayTimes, ServedConnection } from "../options.ts";
-import { type Caller, clientInfo, whoamiFrame } from "./caller.ts";
+import { aboutFrame } from "./about.ts";
+import { type Caller, clientInfo } from "./caller.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import { Listings } from "./listings.ts";
 import { type FrameSink, Outbox } from "./outbox.ts";
 import {
@@ -24,12 +20,10 @@ import {
   parseRequest,
   type Request,
   type RequestContext,
-  type ServerFrame,
 } from "./protocol.ts";
 import { RateLimit } from "./rate.ts";
 import { Session } from "./session.ts";
 import { Subscriptions, type SubscriptionsOptions } from "./subscriptions.ts";
-import { workersFrame } from "./workers.ts";
 
 /** A WebSocket, as far as a peer needs one. */
 export interface PeerSocket extends FrameSink {
@@ -68,7 +62,6 @@ export type PeerState = "authenticating" | "open" | "closing" | "closed";
 
 /** Frames over the rate that are answered; the next one closes. */
 const FORGIVEN_OVER_RATE = 100;
-const PING_JITTER = 0.1;
 
 /** One WebSocket: reads requests, answers them, tells changes. Never throws. */
 export class Peer {
@@ -84,11 +77,10 @@ export class Peer {
   readonly #openedAt: number;
   #state: PeerState = "authenticating";
   #overRate = 0;
-  #heard = true;
+  readonly #heartbeat: Heartbeat;
   /** Frames that arrived while a token is being checked wait for it, in order. */
   #verifying: Promise<void> | undefined;
   #cancelAuth: (() => void) | undefined;
-  #cancelPing: (() => void) | undefined;
   #cancelCut: (() => void) | undefined;
 
   /** `admitted` by the handshake, where it had a token or none is needed. */
@@ -131,7 +123,14 @@ export class Peer {
     this.#listings = new Listings(shared);
     this.#rate = new RateLimit({ perSecond: limits.messagesPerSecond, burst: limits.messageBurst, clock });
     socketFacts.publish({ type: "opened" });
-    this.#schedulePing();
+    this.#heartbeat = new Heartbeat({
+      clock,
+      everyMs: times.pingMs,
+      random: host.random,
+      ping: () => socket.ping(),
+      // Nobody is there to read a close frame.
+      onSilence: () => socket.terminate(),
+    });
     if (admitted !== undefined) this.#admit(admitted);
     else {
       this.#cancelAuth = clock.after(times.authMs, () => this.#refuse("missing", "no auth frame in time"));
@@ -157,7 +156,7 @@ export class Peer {
 
   /** A whole message. */
   onMessage(data: string | undefined): void {
-    this.#heard = true;
+    this.#heartbeat.heard();
     if (this.#state === "closing" || this.#state === "closed") return;
     if (data === undefined) {
       this.#answerError(new RequestError("bad_message", "binary messages are not understood"), {});
@@ -180,7 +179,7 @@ export class Peer {
   }
 
   onPong(): void {
-    this.#heard = true;
+    this.#heartbeat.heard();
   }
 
   /** The socket is gone, by whoever. */
@@ -242,21 +241,17 @@ export class Peer {
     else if (request.action === "list") this.#listings.start(request);
     else if (request.action === "ping") this.#outbox.send({ type: "pong", ...echoId(request.id) });
     else if (this.#session.identity !== undefined) {
-      this.#outbox.send({ ...this.#about(request.action, this.#session.identity), ...echoId(request.id) });
+      const { fleet, connectionNames } = this.#host;
+      const about = aboutFrame(request.action, this.#session.identity, this.caller, {
+        fleet,
+        connectionNames,
+      });
+      this.#outbox.send({ ...about, ...echoId(request.id) });
     }
     // A subscribe and a listing are not done yet, and say so themselves.
     if (request.action !== "subscribe" && request.action !== "list") {
       requestFacts.publish({ action: request.action, outcome: "ok" });
     }
-  }
-
-  /** What a client may know of the service, and of how it is seen. */
-  #about(action: "connections" | "workers" | "whoami", identity: Identity): ServerFrame {
-    if (action === "whoami") return whoamiFrame(this.caller, identity);
-    const { rights } = identity;
-    const connections = this.#host.connectionNames().filter((name) => rights.knows(name));
-    if (action === "connections") return { type: "connections", connections };
-    return workersFrame(this.#host.fleet.workers(), connections, rights);
   }
 
   async #auth({ token, id }: AuthRequest): Promise<void> {
@@ -330,27 +325,10 @@ export class Peer {
     this.#outbox.send(errorFrame(error, context));
   }
 
-  /** The jitter is drawn each time, so that sockets opened together drift apart. */
-  #schedulePing(): void {
-    const { clock, random, times } = this.#host;
-    const wait = times.pingMs * (1 + PING_JITTER * (2 * random() - 1));
-    this.#cancelPing = clock.after(
-      wait,
-      () => {
-        // Not even a pong since the last ping: nobody is there to read a close frame.
-        if (!this.#heard) return this.#socket.terminate();
-        this.#heard = false;
-        this.#socket.ping();
-        this.#schedulePing();
-      },
-      { unref: true },
-    );
-  }
-
   #release(): void {
     this.#gone.abort();
     this.#cancelAuth?.();
-    this.#cancelPing?.();
+    this.#heartbeat.stop();
     this.#session.end();
     this.#subscriptions.close();
     this.#outbox.close();

@@ -163,13 +163,7 @@ describe("a peer", () => {
 
   describe("rights", () => {
     const open = (identity: Identity, token?: string): Peer =>
-<<<<<<< HEAD
-      new Peer(host, socket, { identity, token }, CALLER);
-=======
-      new Peer(host, socket, 
-        identity,
-        ...(token === undefined ? : token ),);
->>>>>>> 995bbf8 (feat(gateway): ask the application what a token's holder may see, or believe a proxy)
+      new Peer(host, socket, { identity, ...(token === undefined ? {} : { credential: { token } }) }, CALLER);
 
     it("refuse what is not granted, alike whether it exists or not, and start nothing", async () => {
       const peer = open({ rights: grants("/a/**") });
@@ -249,8 +243,7 @@ describe("a peer", () => {
   describe("serving", () => {
     let peer: Peer;
     beforeEach(() => {
-<<<<<<< HEAD
-      peer = new Peer(host, socket, identity: ANONYMOUS, token: "all" , CALLER);
+      peer = new Peer(host, socket, { identity: ANONYMOUS, credential: { token: "all" } }, CALLER);
     });
 
     it("says how it sees the client, to the client and to operators", async () => {
@@ -276,9 +269,6 @@ describe("a peer", () => {
         subscriptions: 1,
         unsentBytes: 7,
       });
-=======
-      peer = new Peer(host, socket, identity: ANONYMOUS, credential: token: "all" );
->>>>>>> 995bbf8 (feat(gateway): ask the application what a token's holder may see, or believe a proxy)
     });
 
     it.each([
@@ -415,11 +405,7 @@ describe("a peer", () => {
   describe("resuming", () => {
     let peer: Peer;
     beforeEach(async () => {
-<<<<<<< HEAD
-      peer = new Peer(host, socket, identity: ANONYMOUS, token: "all" , CALLER);
-=======
-      peer = new Peer(host, socket, identity: ANONYMOUS, credential: token: "all" );
->>>>>>> 995bbf8 (feat(gateway): ask the application what a token's holder may see, or believe a proxy)
+      peer = new Peer(host, socket, { identity: ANONYMOUS, credential: { token: "all" } }, CALLER);
       for (const name of ["1", "2", "3"]) fleet.changes("nas1", "/a", name);
     });
     const heard = (): unknown[] =>
@@ -461,12 +447,8 @@ describe("a peer", () => {
 
     it("announces the gap when there is too much to replay", async () => {
       host = { ...host, limits: { ...host.limits, replayMessages: 2 } };
-<<<<<<< HEAD
-      peer = new Peer(host, socket, identity: ANONYMOUS, token: "all" , CALLER);
-=======
-      peer = new Peer(host, socket, identity: ANONYMOUS, credential: token: "all" );
->>>>>>> 995bbf8 (feat(gateway): ask the application what a token's holder may see, or believe a proxy)
-      await subscribe(peer, "/a", since: "s:0", detail: "changes" );
+      peer = new Peer(host, socket, { identity: ANONYMOUS, credential: { token: "all" } }, CALLER);
+      await subscribe(peer, "/a", { since: "s:0", detail: "changes" });
       await clock.advance(1_000);
       expect(heard()).toEqual(["1", "2", "slow-consumer"]);
     });
