@@ -119,7 +119,7 @@ export class HandleSet implements HandleHost {
       vanished: (node, gone) => this.#announcer.vanished(node, gone),
       compare: (node) => this.#descent.compare(node),
     });
-    const identity = new Identification<NodeHandles>(lookup, this.picture, signal, unlisted, names);
+    const identity = new Identification<NodeHandles>(services, unlisted, names);
     const delay = (node: Node): number => (this.#plan.treeFor(node.path) === undefined ? 0 : LET_WORK_MS);
     this.#lookups = new LookupQueue(clock, signal, (node, asked) => identity.find(node, asked), delay);
     const samples = new ModifiedNames<NodeHandles>(services, (node, asked) => identity.confirm(node, asked));

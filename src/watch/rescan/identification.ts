@@ -1,8 +1,14 @@
+import { sleep } from "../../base/async.ts";
+import type { Clock } from "../../base/clock.ts";
 import type { Picture, PictureNode, TouchLog } from "../picture/picture.ts";
 import { EntryFlag, REPARSE_POINT, type Snapshot } from "../picture/snapshot.ts";
 import type { DirectoryEntry } from "../source.ts";
-import type { NameLookup } from "./name-lookup.ts";
-import type { NameReport, UnlistedNames } from "./unlisted-names.ts";
+import { type NameLookup, STAT_AT_MOST } from "./name-lookup.ts";
+import type { NameReport, NameServices, UnlistedNames } from "./unlisted-names.ts";
+
+/** A comparison that takes longer is not waited for; and how often it is looked whether it is over. */
+const COMPARED_MS = 10_000;
+const LOOK_MS = 250;
 
 /** What follows from what a name turned out to be. */
 export interface Findings<T> extends Pick<NameReport<T>, "emerged" | "isDirectory" | "doubtful"> {
@@ -17,27 +23,33 @@ export interface Findings<T> extends Pick<NameReport<T>, "emerged" | "isDirector
 export class Identification<T> {
   readonly #lookup: NameLookup;
   readonly #picture: Picture<T>;
+  readonly #clock: Clock;
   readonly #signal: AbortSignal;
   readonly #unlisted: UnlistedNames<T>;
   readonly #findings: Findings<T>;
 
-  constructor(
-    lookup: NameLookup,
-    picture: Picture<T>,
-    signal: AbortSignal,
-    unlisted: UnlistedNames<T>,
-    findings: Findings<T>,
-  ) {
-    this.#lookup = lookup;
-    this.#picture = picture;
-    this.#signal = signal;
+  constructor(services: NameServices<T>, unlisted: UnlistedNames<T>, findings: Findings<T>) {
+    this.#lookup = services.lookup;
+    this.#picture = services.picture;
+    this.#clock = services.clock;
+    this.#signal = services.signal;
     this.#unlisted = unlisted;
     this.#findings = findings;
   }
 
   /** Never rejects. */
-  find(node: PictureNode<T>, names: readonly string[]): Promise<void> {
-    return this.#find(node, names, (entry) => this.#found(node, entry));
+  async find(node: PictureNode<T>, names: readonly string[]): Promise<void> {
+    if (names.length > STAT_AT_MOST) await this.#compared(node).catch(() => undefined);
+    // A comparison has listed them since, and said what follows.
+    const open = names.filter((name) => ((node.snapshot?.get(name)?.flags ?? 0) & EntryFlag.known) === 0);
+    await this.#find(node, open, (entry) => this.#found(node, entry));
+  }
+
+  /** Where a burst was too much for the server, a comparison is on its way, and lists the same. */
+  async #compared(node: PictureNode<T>): Promise<void> {
+    for (let waited = 0; node.logs.size > 0 && waited < COMPARED_MS; waited += LOOK_MS) {
+      await sleep(LOOK_MS, { signal: this.#signal, clock: this.#clock });
+    }
   }
 
   /** Only whether they are still listed. Never rejects. */

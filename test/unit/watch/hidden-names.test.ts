@@ -307,6 +307,18 @@ describe("names that no listing shows", () => {
     expect(share.calls.stat).toBe(before.stat);
   });
 
+  it("cost a burst that was too much for the server nothing but the comparison", async () => {
+    const { clock, share, watch, take } = bench();
+    await watch(false);
+    take();
+    const before = { ...share.calls };
+    for (let i = 0; i < 3_000; i++) share.write(`/${i}`);
+    await clock.advance(30_000);
+    expect(new Set(take().filter((line) => line.startsWith("added"))).size).toBe(3_000);
+    expect(share.calls.list - before.list).toBe(1);
+    expect(share.calls.lookUp + share.calls.stat).toBe(before.lookUp + before.stat);
+  });
+
   it("of a whole burst are told to be gone", async () => {
     const { clock, share, watch, take } = bench();
     await watch();
