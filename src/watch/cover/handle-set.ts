@@ -152,8 +152,8 @@ export class HandleSet implements HandleHost {
       { picture: this.picture, gate, clock, loops: this.#loops },
       {
         differences: (node, via, changes) => this.#announcer.differences(node, via, changes),
-        pictured: (node, { modified, begunAt, first }) => {
-          recent.listed(node, modified, first);
+        pictured: (node, { modified, begunAt, fresh }) => {
+          recent.listed(node, modified, fresh);
           void this.#spellings.listed(node, begunAt);
         },
         keeps: (node, missing, asking) => unlisted.keeps(node, missing, asking),

@@ -22,8 +22,8 @@ const NONE: ReadonlySet<string> = new Set();
 export interface RescanReport<T> {
   /** `node.snapshot` has been replaced; these are the differences. */
   differences(node: PictureNode<T>, via: Via, changes: readonly Change[]): void;
-  /** The picture is that of a listing; `first`: until now there was none that we had taken. */
-  pictured(node: PictureNode<T>, listed: { modified: bigint; begunAt: number; first: boolean }): void;
+  /** The picture is that of a listing; `fresh`: it may hold names of which nothing had been told. */
+  pictured(node: PictureNode<T>, listed: { modified: bigint; begunAt: number; fresh: boolean }): void;
   /** Names that are missing from a listing, and are hidden rather than gone. @throws SourceError, AbortedError */
   keeps(node: PictureNode<T>, names: readonly string[], signal: AbortSignal): Promise<ReadonlySet<string>>;
   /** Somebody asked for this directory by its path. */
@@ -142,8 +142,10 @@ export class DifferenceReporter<T> {
           }
           this.#tellGap(listed, doubt, byListing.get(listed)?.changes);
         }
-        const first = node.inherited || node.dirModified === undefined;
-        this.#report.pictured(node, { modified: listing.modified, begunAt: listed.begunAt, first });
+        const { modified } = listing;
+        const unheard = doubt !== undefined && node.dirModified !== modified;
+        const fresh = node.inherited || node.dirModified === undefined || unheard;
+        this.#report.pictured(node, { modified, begunAt: listed.begunAt, fresh });
         node.inherited = false;
         node.dirModified = listing.modified;
         node.rescannedAt = listed.begunAt;

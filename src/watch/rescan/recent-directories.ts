@@ -11,7 +11,7 @@ const NEW_MS = 60_000;
 const HIDING_MS = [5_000, 5_000, 10_000, 20_000, 21_000, 60_000] as const;
 
 /**
- * A directory that changed shortly before it was first listed may hold names that the listing keeps back for being new
+ * A directory that changed unheard, and shortly before it was listed, may hold names that the listing keeps back for being new
  * (`hide new files timeout`), and of which nothing will ever be told. It is listed once more when they are old enough;
  * not where a share has shown something new at once.
  */
@@ -34,11 +34,11 @@ export class RecentDirectories<T> {
     this.#report = report;
   }
 
-  /** A directory has been listed. @param first - there was no listing before */
-  listed(node: PictureNode<T>, modified: bigint, first: boolean): void {
+  /** A directory has been listed. @param fresh - it may hold names of which nothing had been told */
+  listed(node: PictureNode<T>, modified: bigint, fresh: boolean): void {
     const { habits } = this.#services;
     if ((this.#source.traits.settleScanMs ?? 0) === 0 || habits.showsNew) return;
-    if ((!first && !habits.hides) || this.#waiting.has(node)) return;
+    if ((!fresh && !habits.hides) || this.#waiting.has(node)) return;
     const age = ageMs(this.#source.serverTime?.(), modified);
     if (age === undefined || age >= NEW_MS) return;
     this.#waiting.add(node);
