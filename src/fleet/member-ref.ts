@@ -20,7 +20,7 @@ export class MemberRef implements WatchRef {
   readonly target: WatchTarget;
   readonly #ready: Deferred<void> = deferred();
   readonly #hooks: {
-    readonly release: () => void;
+    readonly release: (options: { readonly linger: boolean }) => void;
     readonly forget: () => void;
     readonly look: () => Promise<void>;
     readonly clock: Clock;
@@ -34,7 +34,7 @@ export class MemberRef implements WatchRef {
   constructor(
     target: WatchTarget,
     hooks: {
-      readonly release: () => void;
+      readonly release: (options: { readonly linger: boolean }) => void;
       readonly forget: () => void;
       /** @throws FleetError */
       readonly look: () => Promise<void>;
@@ -113,7 +113,9 @@ export class MemberRef implements WatchRef {
     this.#listeners.clear();
     this.#ready.reject(new AbortedError("released"));
     this.#hooks.forget();
-    this.#hooks.release();
+    // Whoever comes back to what is not watched is to be told how it is then.
+    const { state } = this.#state;
+    this.#hooks.release({ linger: state === "live" || state === "degraded" });
   }
 }
 

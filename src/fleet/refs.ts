@@ -26,6 +26,8 @@ interface Interest {
   readonly target: WatchTarget;
   count: number;
   cancelLinger: (() => void) | undefined;
+  /** In the bucket. Making one is a hundred times what looking one up is, and each look asks for all. */
+  key: { readonly lease: string; readonly caseSensitive: boolean; readonly text: string } | undefined;
 }
 
 const WRITES_AT_ONCE = 64;
@@ -57,12 +59,15 @@ export class RefBook {
     return this.#wanted.size;
   }
 
-  /** Counts one more interest. The returned function takes it back, once. */
-  hold(target: WatchTarget): () => void {
+  /**
+   * Counts one more interest. The returned function takes it back, once. `linger: false`: nobody would miss it, such as
+   * a watch of what is not there, of which ten thousand may be asked for in a row.
+   */
+  hold(target: WatchTarget): (options?: { readonly linger?: boolean }) => void {
     const id = idOf(target);
     let interest = this.#wanted.get(id);
     if (interest === undefined) {
-      interest = { target, count: 0, cancelLinger: undefined };
+      interest = { target, count: 0, cancelLinger: undefined, key: undefined };
       this.#wanted.set(id, interest);
       this.sync();
     }
@@ -71,19 +76,17 @@ export class RefBook {
     interest.cancelLinger = undefined;
     const held = interest;
     let released = false;
-    return () => {
+    return ({ linger = true } = {}) => {
       if (released) return;
       released = true;
       held.count--;
       if (held.count > 0 || this.#closed) return;
-      held.cancelLinger = this.#clock.after(
-        this.#options.lingerMs ?? 10_000,
-        () => {
-          this.#wanted.delete(id);
-          this.sync();
-        },
-        { unref: true },
-      );
+      const over = (): void => {
+        this.#wanted.delete(id);
+        this.sync();
+      };
+      if (!linger) over();
+      else held.cancelLinger = this.#clock.after(this.#options.lingerMs ?? 10_000, over, { unref: true });
     };
   }
 
@@ -212,8 +215,15 @@ export class RefBook {
     refFacts.publish({ type: "removed", refs: this.#stored.size });
   }
 
-  #key(lease: string, { connection, path, recursive }: WatchTarget): string {
-    return refKey(lease, watchName(connection, path, this.#options.caseSensitive(connection)), recursive);
+  #key(lease: string, target: WatchTarget): string {
+    const { connection, path, recursive } = target;
+    const caseSensitive = this.#options.caseSensitive(connection);
+    const interest = this.#wanted.get(idOf(target));
+    const known = interest?.key;
+    if (known?.lease === lease && known.caseSensitive === caseSensitive) return known.text;
+    const text = refKey(lease, watchName(connection, path, caseSensitive), recursive);
+    if (interest !== undefined) interest.key = { lease, caseSensitive, text };
+    return text;
   }
 }
 

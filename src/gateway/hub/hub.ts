@@ -2,6 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import { type CanonicalPath, isWithin, parentOf, pathKey } from "../../base/path.ts";
 import type { FeedMessage, FeedSubscription, FleetClient, WatchTarget } from "../../fleet/port.ts";
 import type { ResyncReason, ResyncScope } from "../../watch/events.ts";
+import { Pacer } from "./pacer.ts";
 import { SharedWatch } from "./shared-watch.ts";
 
 export interface HubOptions {
@@ -55,6 +56,7 @@ class ConnectionHub {
   readonly #self = new Map<string, SharedWatch>();
   readonly #tree = new Map<string, SharedWatch>();
   readonly #options: HubOptions;
+  readonly #pacer: Pacer;
   readonly #caseSensitive: boolean;
   readonly #onEmpty: () => void;
   readonly #feed: FeedSubscription;
@@ -62,6 +64,7 @@ class ConnectionHub {
 
   constructor(name: string, options: HubOptions, onEmpty: () => void) {
     this.#options = options;
+    this.#pacer = new Pacer(options.clock);
     this.#caseSensitive = options.caseSensitive(name);
     this.#onEmpty = onEmpty;
     this.#feed = options.fleet.follow(name, {
@@ -84,7 +87,8 @@ class ConnectionHub {
     const watch = new SharedWatch({
       target,
       key,
-      ref: this.#options.fleet.acquire(target),
+      acquire: () => this.#options.fleet.acquire(target),
+      pacer: this.#pacer,
       feed: this.#feed,
       clock: this.#options.clock,
       onEmpty: () => {
@@ -97,6 +101,7 @@ class ConnectionHub {
   }
 
   close(): void {
+    this.#pacer.close();
     this.#feed.close();
     for (const map of [this.#self, this.#tree]) {
       for (const watch of map.values()) watch.close();

@@ -1,11 +1,13 @@
 import { deferred, ignoreRejection, waitFor } from "../../base/async.ts";
 import type { Clock } from "../../base/clock.ts";
+import { ClosedError } from "../../base/errors.ts";
 import type { CanonicalPath } from "../../base/path.ts";
 import type { ChangesMessage } from "../../broker/message.ts";
 import { isLost } from "../../fleet/looks.ts";
 import type { Cursor, FeedSubscription, RefState, WatchRef, WatchTarget } from "../../fleet/port.ts";
 import type { PublicState, ResyncReason, ResyncScope, WatchMode } from "../../watch/events.ts";
 import { RequestError, toRequestError } from "../errors.ts";
+import type { Pacer } from "./pacer.ts";
 
 export interface StateBody {
   readonly state: PublicState;
@@ -48,34 +50,39 @@ export class SharedWatch {
   /** The path as it is compared. */
   readonly key: string;
   readonly #subscribers = new Set<Subscriber>();
-  readonly #ref: WatchRef;
+  readonly #acquire: () => WatchRef;
   readonly #feed: FeedSubscription;
   readonly #clock: Clock;
   readonly #onEmpty: () => void;
-  readonly #offState: () => void;
+  readonly #leave: () => void;
+  /** Absent until it is this watch's turn. */
+  #ref: WatchRef | undefined;
+  #offState: (() => void) | undefined;
+  readonly #begun = deferred<void>();
   /** Those waiting for the state to move. */
   #moved = deferred<void>();
   /** Of the directory itself, as last passed on. */
-  #told: StateBody;
+  #told: StateBody = publicState(NOT_ASKED);
   #closed = false;
 
   constructor(options: {
     readonly target: WatchTarget;
     readonly key: string;
-    readonly ref: WatchRef;
+    readonly acquire: () => WatchRef;
+    readonly pacer: Pacer;
     readonly feed: FeedSubscription;
     readonly clock: Clock;
     readonly onEmpty: () => void;
   }) {
     this.target = options.target;
     this.key = options.key;
-    this.#ref = options.ref;
+    this.#acquire = options.acquire;
     this.#feed = options.feed;
     this.#clock = options.clock;
     this.#onEmpty = options.onEmpty;
-    this.#told = publicState(this.#ref.state);
-    this.#ref.ready.catch(() => undefined);
-    this.#offState = this.#ref.onState((state) => this.#onState(state));
+    ignoreRejection(this.#begun.promise);
+    this.#leave = options.pacer.enter(() => this.#begin());
+    if (isSettled(this.#state)) this.#leave();
   }
 
   get size(): number {
@@ -89,18 +96,18 @@ export class SharedWatch {
 
   /** What a new subscriber should know; `undefined` when all is well. */
   get trouble(): StateBody | undefined {
-    const state = publicState(this.#ref.state);
+    const state = publicState(this.#state);
     return state.state === "live" && state.mode === "notify" ? undefined : state;
   }
 
   /** Nobody hears what happens in the directory now. */
   get lost(): boolean {
-    return isLost(this.#ref.state);
+    return isLost(this.#state);
   }
 
   /** Has whoever watches a lost directory look again at once. */
   look(): void {
-    this.#ref.look().catch(() => undefined);
+    this.#ref?.look().catch(() => undefined);
   }
 
   add(subscriber: Subscriber): void {
@@ -125,6 +132,8 @@ export class SharedWatch {
    * @throws RequestError with the reason, AbortedError, DeadlineError
    */
   async live(options: { readonly signal: AbortSignal; readonly deadlineMs: number }): Promise<void> {
+    // Others may be before it; nobody is for long.
+    if (this.#ref === undefined) await waitFor(this.#begun.promise, { signal: options.signal });
     const until = this.#clock.monotonic() + options.deadlineMs;
     const wait = <T>(promise: Promise<T>): Promise<T> =>
       waitFor(promise, {
@@ -138,13 +147,13 @@ export class SharedWatch {
     do this.#mustBeInSight();
     while (!(await wait(Promise.race([heard, this.#moved.promise.then(() => false)]))));
     // What others were told a while ago is no answer to whoever asks now.
-    let remembered = this.lost ? this.#ref.state : undefined;
-    if (remembered !== undefined) await wait(this.#ref.look().catch(refused));
+    let remembered = this.lost ? this.#state : undefined;
+    if (remembered !== undefined) await wait(this.#ref?.look().catch(refused) ?? Promise.resolve());
     // `ref.ready` is how it was at first; a watch that others hold may have been lost, or found, since.
     for (;;) {
-      const { state, code } = this.#ref.state;
+      const { state, code } = this.#state;
       if (state === "live" || state === "degraded") return;
-      if (this.#ref.state !== remembered) {
+      if (this.#state !== remembered) {
         remembered = undefined;
         if (state === "gone") throw new RequestError(code ?? "not_found");
         if (state === "denied") throw new RequestError(code ?? "denied");
@@ -158,21 +167,45 @@ export class SharedWatch {
 
   /** Where nobody can tell who holds it, waiting tells nothing either. @throws RequestError */
   #mustBeInSight(): void {
-    const { state, code } = this.#ref.state;
+    const { state, code } = this.#state;
     if (state === "unclaimed" && code === "unreachable") throw new RequestError(code);
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#offState();
-    this.#ref.release();
+    this.#leave();
+    this.#begun.reject(new ClosedError("watch"));
+    this.#offState?.();
+    this.#ref?.release();
+  }
+
+  get #state(): RefState {
+    return this.#ref?.state ?? NOT_ASKED;
+  }
+
+  /** Its turn: the fleet is told of the interest. */
+  #begin(): void {
+    if (this.#closed) return;
+    let ref: WatchRef;
+    try {
+      ref = this.#acquire();
+    } catch (error) {
+      this.#begun.reject(error);
+      return;
+    }
+    this.#ref = ref;
+    ignoreRejection(ref.ready);
+    this.#told = publicState(ref.state);
+    this.#offState = ref.onState((state) => this.#onState(state));
+    this.#begun.resolve();
   }
 
   #onState(state: RefState): void {
     const moved = this.#moved;
     this.#moved = deferred<void>();
     moved.resolve();
+    if (isSettled(state)) this.#leave();
     this.deliver({ type: "state", directory: this.target.path, own: true, body: publicState(state) });
   }
 
@@ -182,6 +215,13 @@ export class SharedWatch {
     this.#told = body;
     return last.state !== body.state || last.mode !== body.mode;
   }
+}
+
+const NOT_ASKED: RefState = { state: "unclaimed", mode: "notify" };
+
+/** A worker has taken it, or said why not: nothing more is on its way. */
+function isSettled({ state, code }: RefState): boolean {
+  return code !== undefined || (state !== "unclaimed" && state !== "starting");
 }
 
 function refused(error: unknown): never {

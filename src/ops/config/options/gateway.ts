@@ -20,7 +20,7 @@ export const gateway: OptionTree<GatewayConfig> = {
   lingerSeconds: option(
     integer(0, 3_600),
     10,
-    "How long a directory stays watched after its last subscriber.",
+    "How long a directory stays watched after its last subscriber; not where it could not be watched.",
   ),
   limits: {
     connections: option(integer(1), 10_000, "WebSocket connections."),

@@ -205,4 +205,28 @@ describe("the hub", () => {
       await expect(watch.live(options)).rejects.toMatchObject({ answer: "not_a_directory" });
     });
   });
+
+  it("asks for thousands of directories that are not there a few at a time, and answers each as it is", async () => {
+    fleet.autoLive = false;
+    const signal = new AbortController().signal;
+    const answers = Array.from({ length: 2_000 }, (_, i) => {
+      const [ear, watch] = listen(`/none/${i}`);
+      const answer = watch
+        .live({ signal, deadlineMs: 30_000 })
+        .catch((error: { answer?: string; code: string }) => error.answer ?? error.code);
+      return answer.finally(() => watch.remove(ear));
+    });
+    let most = 0;
+    // A worker that says so of fifty in a second: most would be past their time, were all of them asked for at once.
+    for (let told = 0; told < 2_000; ) {
+      const asked = fleet.held.filter(({ state }) => state.state === "starting");
+      most = Math.max(most, asked.length);
+      for (const ref of asked.slice(0, 10)) ref.become("gone");
+      told += Math.min(10, asked.length);
+      await clock.advance(200);
+    }
+    expect(new Set(await Promise.all(answers))).toEqual(new Set(["not_found"]));
+    expect(most).toBeLessThanOrEqual(128);
+    expect([fleet.held.length, clock.pending]).toEqual([0, 0]);
+  });
 });
