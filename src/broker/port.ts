@@ -189,6 +189,8 @@ export interface PublisherOptions {
   readonly maxChanges?: number;
   /** Wait for one acknowledgement. Default 2,000. */
   readonly ackTimeoutMs?: number;
+  /** See `EventMode`. Default `binary`. */
+  readonly mode?: "binary" | "structured";
 }
 
 /** What waits or is unacknowledged. */

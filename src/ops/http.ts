@@ -17,7 +17,10 @@ export interface OpsServerOptions {
   /** 0 takes a free one. */
   readonly port: number;
   readonly version: Version;
-  readonly metrics: { readonly contentType: string; text(): Promise<string> };
+  readonly metrics: {
+    /** @param accept - what the scraper understands. */
+    scrape(accept: string | undefined): Promise<{ readonly contentType: string; readonly text: string }>;
+  };
 }
 
 /** The operators' endpoint cannot listen. */
@@ -123,8 +126,8 @@ export class OpsServer {
     else if (path === "/readyz") this.#readiness(response);
     else if (path === "/version") sendJson(response, 200, this.#options.version);
     else if (path === "/metrics") {
-      const { metrics } = this.#options;
-      send(response, 200, metrics.contentType, await metrics.text());
+      const { contentType, text } = await this.#options.metrics.scrape(request.headers.accept);
+      send(response, 200, contentType, text);
     } else send(response, 404, "text/plain; charset=utf-8", "not found\n");
   }
 

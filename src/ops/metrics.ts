@@ -1,4 +1,4 @@
-import { collectDefaultMetrics } from "prom-client";
+import { collectDefaultMetrics, type Metric, type OpenMetricsContentType, Registry } from "prom-client";
 import { BrokerMetrics } from "./metrics/broker.ts";
 import { FleetMetrics } from "./metrics/fleet.ts";
 import { GatewayMetrics } from "./metrics/gateway.ts";
@@ -18,6 +18,8 @@ export class Metrics {
   readonly gateway: GatewayMetrics;
   readonly #set = new MetricSet();
   readonly #collectors = new Set<() => void>();
+  /** The same metrics, told otherwise. */
+  readonly #open = new Registry<OpenMetricsContentType>();
 
   constructor(version: Version, options: { readonly defaults?: boolean } = {}) {
     this.process = new ProcessMetrics(this.#set);
@@ -28,6 +30,10 @@ export class Metrics {
     this.gateway = new GatewayMetrics(this.#set);
     if (options.defaults ?? true) collectDefaultMetrics({ register: this.#set.registry });
     const { version: number, commit = "unknown" } = version;
+    this.#open.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
+    for (const metric of this.#set.registry.getMetricsAsArray()) {
+      this.#open.registerMetric(this.#set.registry.getSingleMetric(metric.name) as Metric);
+    }
     this.process.buildInfo.set({ version: number, commit, node: process.versions.node }, 1);
   }
 
@@ -43,13 +49,15 @@ export class Metrics {
     };
   }
 
-  /** Prometheus text format. */
-  text(): Promise<string> {
+  /** Prometheus' text format, or OpenMetrics where a scraper's `Accept` names it. */
+  async scrape(accept = ""): Promise<{ readonly contentType: string; readonly text: string }> {
     for (const collect of this.#collectors) collect();
-    return this.#set.registry.metrics();
+    const registry = accept.includes("application/openmetrics-text") ? this.#open : this.#set.registry;
+    return { contentType: registry.contentType, text: await registry.metrics() };
   }
 
-  get contentType(): string {
-    return this.#set.registry.contentType;
+  /** Prometheus' text format. */
+  async text(): Promise<string> {
+    return (await this.scrape()).text;
   }
 }

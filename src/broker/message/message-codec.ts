@@ -7,7 +7,12 @@ import type { ParsedName, Subjects } from "../subjects.ts";
 import { base32 } from "../token.ts";
 import { readChanges, readResync, readState } from "./message-body.ts";
 
-/** An event message as CloudEvents 1.0 in binary mode of the NATS binding: attributes in headers, the body as JSON. */
+/**
+ * How an event message is a CloudEvent 1.0 (NATS binding): `binary` has the attributes in headers and our body alone as
+ * payload; `structured` has both in one JSON payload, our body as its `data`.
+ */
+export type EventMode = "binary" | "structured";
+
 export interface EncodedMessage {
   /** `ce-id` and `Nats-Msg-Id`: `<epoch>:<seq>`; for a message without epoch, a hash of its body. */
   readonly id: string;
@@ -15,11 +20,16 @@ export interface EncodedMessage {
   readonly payload: Uint8Array;
 }
 
+const STRUCTURED = "application/cloudevents";
 /** A larger body is not looked at. Ours are at most 512 KiB. */
 const MAX_BODY_BYTES = 8 * 1_048_576;
 
 /** @param source `smb://<server>/<share>` */
-export function encodeMessage(message: EventMessage, source: string): EncodedMessage {
+export function encodeMessage(
+  message: EventMessage,
+  source: string,
+  mode: EventMode = "binary",
+): EncodedMessage {
   const { type, body } = message;
   // Whoever looks with `nats sub` has a terminal, too.
   const payload = Buffer.from(jsonText(body), "utf8");
@@ -27,6 +37,7 @@ export function encodeMessage(message: EventMessage, source: string): EncodedMes
     body.epoch === undefined || body.seq === undefined
       ? base32(createHash("sha256").update(payload).digest().subarray(0, 16))
       : messageId(body.epoch, body.seq);
+  if (mode === "structured") return structured(message, id, source);
   return {
     id,
     payload,
@@ -43,22 +54,39 @@ export function encodeMessage(message: EventMessage, source: string): EncodedMes
   };
 }
 
+/** No `ce-` header beside it: readers take a message that has one for binary. */
+function structured({ type, body }: EventMessage, id: string, source: string): EncodedMessage {
+  const event = {
+    specversion: "1.0",
+    id,
+    source,
+    type: EVENT_TYPES[type],
+    subject: body.path,
+    time: body.time,
+    datacontenttype: "application/json",
+    data: body,
+  };
+  return {
+    id,
+    payload: Buffer.from(jsonText(event), "utf8"),
+    headers: { "Nats-Msg-Id": id, "Content-Type": `${STRUCTURED}+json; charset=utf-8` },
+  };
+}
+
 export function messageId(epoch: string, seq: number): string {
   return `${epoch}:${seq}`;
 }
 
 /**
- * Reads a message of the stream. Unknown fields are dropped; what is known must be right.
+ * Reads a message of the stream, in either mode. Unknown fields are dropped; what is known must be right.
  * @throws BrokerError `BROKER_MALFORMED`
  */
 export function decodeMessage(
   header: (name: string) => string | undefined,
   payload: Uint8Array,
 ): EventMessage {
-  const version = header("ce-specversion");
-  if (version !== "1.0") throw malformed(`ce-specversion is ${version ?? "absent"}`);
-  const type = header("ce-type");
-  const body = parseJson(payload);
+  const { specversion, type, body } = attributes(header, parseJson(payload));
+  if (specversion !== "1.0") throw malformed(`ce-specversion is ${String(specversion ?? "absent")}`);
   switch (type) {
     case EVENT_TYPES.changes:
       return { type: "changes", body: readChanges(body) };
@@ -67,8 +95,20 @@ export function decodeMessage(
     case EVENT_TYPES.state:
       return { type: "state", body: readState(body) };
     default:
-      throw malformed(`ce-type is ${type ?? "absent"}`);
+      throw malformed(`ce-type is ${String(type ?? "absent")}`);
   }
+}
+
+function attributes(
+  header: (name: string) => string | undefined,
+  payload: unknown,
+): { readonly specversion: unknown; readonly type: unknown; readonly body: unknown } {
+  if (header("Content-Type")?.toLowerCase().startsWith(STRUCTURED) !== true) {
+    return { specversion: header("ce-specversion"), type: header("ce-type"), body: payload };
+  }
+  if (typeof payload !== "object" || payload === null) throw malformed("not an object");
+  const { specversion, type, data } = payload as Readonly<Record<string, unknown>>;
+  return { specversion, type, body: data };
 }
 
 /**

@@ -108,6 +108,7 @@ export class NatsEventPublisher implements EventPublisher {
     const watch = new WatchOutbox(options, {
       limits: this.#limits,
       subjects: this.#store.subjects,
+      mode: this.#options.mode ?? "binary",
       clock: this.#clock,
       cursor: () => formatCursor({ nonce: this.#store.nonce, sequence: this.#stored }),
       changed: (watch, lanes, messages, bytes) => this.#changed(watch, lanes, messages, bytes),

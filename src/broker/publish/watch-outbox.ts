@@ -4,7 +4,7 @@ import { AbortedError, DeadlineError } from "../../base/errors.ts";
 import { type CanonicalPath, foldCase, pathKey } from "../../base/path.ts";
 import type { ChangesEvent, ResyncEvent, StateEvent } from "../../watch/events.ts";
 import { outboxFacts } from "../facts.ts";
-import { encodeMessage } from "../message/message-codec.ts";
+import { type EventMode, encodeMessage } from "../message/message-codec.ts";
 import type { EventMessage } from "../message.ts";
 import type { Cursor, WatchPublisher, WatchPublisherOptions } from "../port.ts";
 import { type Subjects, watchName } from "../subjects.ts";
@@ -36,6 +36,7 @@ export interface Sealed {
 export interface OutboxHost {
   readonly limits: OutboxLimits;
   readonly subjects: Subjects;
+  readonly mode: EventMode;
   readonly clock: Clock;
   /** Of the newest message known to be stored. */
   readonly cursor: () => Cursor;
@@ -148,7 +149,7 @@ export class WatchOutbox implements WatchPublisher {
       }
       if (draft.event.type === "resync" && (draft as ResyncDraft).expand) this.#expand(draft.event);
       const message = this.#number(draft, this.#seq + 1);
-      const encoded = encodeMessage(message, this.#options.source);
+      const encoded = encodeMessage(message, this.#options.source, this.#host.mode);
       if (encoded.payload.length > maxBodyBytes && "changes" in draft && draft.changes.length > 1) {
         this.queue.split(lane, draft);
         return [lane];

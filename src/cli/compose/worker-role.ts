@@ -39,6 +39,7 @@ export async function startWorker(
       againMs: config.nats.stream.maxAgeHours * 1_200_000,
     },
     publisher: {
+      mode: config.events.mode,
       maxInFlight: config.worker.maxInFlight,
       maxMessages: config.worker.outbox.maxMessages,
       maxBytes: config.worker.outbox.maxBytes,
@@ -97,7 +98,7 @@ function readGauges(worker: Worker, { metrics: { broker, fleet } }: Service): vo
 
 /** Sections that are read once. */
 function warnOfRestart({ log }: Service, before: Config, after: Config): void {
-  const sections = (["nats", "worker", "http"] as const).filter(
+  const sections = (["nats", "events", "worker", "http"] as const).filter(
     (section) => JSON.stringify(before[section]) !== JSON.stringify(after[section]),
   );
   if (sections.length > 0) {

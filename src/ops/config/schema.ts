@@ -19,6 +19,13 @@ export const OPTIONS: OptionTree<Omit<Config, "connections" | "watches">> = {
     passwordFile: secretFile("File with its password.", "SMB2NATS_PASSWORD_FILE"),
   },
   nats,
+  events: {
+    mode: option(
+      oneOf("binary", "structured"),
+      "binary",
+      "How messages are CloudEvents: attributes in headers, or all in one JSON body, for readers that know nothing else.",
+    ),
+  },
   worker,
   gateway,
   http: {

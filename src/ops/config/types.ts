@@ -5,6 +5,7 @@ export interface Config {
   /** By name. */
   readonly connections: Readonly<Record<string, ConnectionConfig>>;
   readonly watches: readonly PinnedWatch[];
+  readonly events: EventsConfig;
   readonly worker: WorkerConfig;
   readonly gateway: GatewayConfig;
   readonly http: ListenConfig;
@@ -42,6 +43,10 @@ export interface TlsFiles {
   readonly caFile: string | undefined;
   readonly certFile: string | undefined;
   readonly keyFile: string | undefined;
+}
+
+export interface EventsConfig {
+  readonly mode: "binary" | "structured";
 }
 
 export interface BucketConfig {

@@ -20,7 +20,7 @@ export class GatewayMetrics {
 
   constructor(set: MetricSet) {
     this.connections = set.gauge("gateway_connections", "Open WebSocket connections.", {});
-    this.opened = set.counter("gateway_connections_total", "WebSocket connections let in.", {});
+    this.opened = set.counter("gateway_connects_total", "WebSocket connections let in.", {});
     this.closes = set.counter("gateway_closes_total", "WebSocket connections ended, by close code.", {
       code: "any",
     });

@@ -13,7 +13,7 @@ async function listen(): Promise<{
     host: "127.0.0.1",
     port: 0,
     version: { version: "1.2.3", commit: "abc" },
-    metrics: { contentType: "text/plain; version=0.0.4", text: async () => "x 1\n" },
+    metrics: { scrape: async () => ({ contentType: "text/plain; version=0.0.4", text: "x 1\n" }) },
   });
   ops = server;
   return { ops: server, get: (path, init) => fetch(`http://127.0.0.1:${server.port}${path}`, init) };
@@ -75,7 +75,7 @@ describe("the operators' endpoint", () => {
       host: "127.0.0.1",
       port: ops.port,
       version: { version: "1", commit: undefined },
-      metrics: { contentType: "", text: async () => "" },
+      metrics: { scrape: async () => ({ contentType: "", text: "" }) },
     });
     await expect(again).rejects.toMatchObject({ code: "LISTEN", message: /the port is taken/ });
   });

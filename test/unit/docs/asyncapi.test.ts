@@ -38,8 +38,8 @@ function bare(schema: unknown): unknown {
 }
 
 describe("docs/asyncapi.yaml", () => {
-  it("is AsyncAPI 3.0 for the version of the protocol that is spoken", () => {
-    expect(document["asyncapi"]).toBe("3.0.0");
+  it("is AsyncAPI 3.1 for the version of the protocol that is spoken", () => {
+    expect(document["asyncapi"]).toBe("3.1.0");
     const { title, version } = section("info") as unknown as { title: string; version: string };
     expect(title).toBe("smb2nats");
     expect(SUBPROTOCOL).toBe(`smb2nats.v${version.split(".")[0]}`);

@@ -29,7 +29,26 @@ describe("metrics", () => {
       );
     });
     expect(wrong.map(({ name }) => name)).toEqual([]);
-    expect(new Set(definitions.map(({ name }) => name)).size).toBe(definitions.length);
+    // In OpenMetrics a counter's family has no suffix, and must be no other's.
+    expect(new Set(definitions.map(({ name }) => name.replace(/_total$/, ""))).size).toBe(definitions.length);
+  });
+
+  it("are OpenMetrics for who asks for it, and Prometheus' text for who does not", async () => {
+    const metrics = new Metrics(VERSION);
+    metrics.broker.published.inc({ connection: "nas1", type: "changes" });
+    const plain = await metrics.scrape("text/plain;version=0.0.4;q=0.5,*/*;q=0.1");
+    expect(plain.contentType).toBe("text/plain; version=0.0.4; charset=utf-8");
+    expect(plain.text).toContain("# TYPE smb2nats_events_published_total counter");
+    const { contentType, text } = await metrics.scrape(
+      "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.4",
+    );
+    expect(contentType).toBe("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    expect(text.endsWith("\n# EOF\n")).toBe(true);
+    // A counter's family has no suffix there, its samples do.
+    expect(text).toContain("# TYPE smb2nats_events_published counter");
+    expect(text).toContain('smb2nats_events_published_total{connection="nas1",type="changes"} 1');
+    const samples = (all: string): string[] => all.split("\n").filter((line) => /^smb2nats_/.test(line));
+    expect(samples(text).length).toBe(samples(plain.text).length);
   });
 
   it("start at 0 where the label sets are known", async () => {

@@ -57,6 +57,40 @@ const decode = (headers: Readonly<Record<string, string>>, payload: Uint8Array):
   decodeMessage((name) => headers[name], payload);
 
 describe("event messages", () => {
+  it.each([changes, resync, state])(
+    "in structured mode are one JSON body, and come back: $type",
+    (message) => {
+      const { id, headers, payload } = encodeMessage(message, "smb://nas/media", "structured");
+      expect(decode(headers, payload)).toEqual(message);
+      // A reader that finds a `ce-` header takes the message for binary.
+      expect(headers).toEqual({
+        "Nats-Msg-Id": id,
+        "Content-Type": "application/cloudevents+json; charset=utf-8",
+      });
+      expect(JSON.parse(Buffer.from(payload).toString())).toEqual({
+        specversion: "1.0",
+        id,
+        source: "smb://nas/media",
+        type: `smb2nats.${message.type}`,
+        subject: message.body.path,
+        time: message.body.time,
+        datacontenttype: "application/json",
+        data: message.body,
+      });
+      expect(encodeMessage(message, "smb://nas/media").id).toBe(id);
+    },
+  );
+
+  it.each([["[]"], ["null"], ["{}"], ['{"specversion":"1.0","type":"other"}'], ['{"specversion":"1.0"}']])(
+    "in structured mode that break the contract are refused: %s",
+    (text) => {
+      const headers = { "Content-Type": "application/cloudevents+json" };
+      expect(() => decode(headers, Buffer.from(text))).toThrow(
+        expect.objectContaining({ code: "BROKER_MALFORMED" }),
+      );
+    },
+  );
+
   it.each([changes, resync, state])("come back: $type", (message) => {
     const { headers, payload } = encodeMessage(message, "smb://nas/share");
     expect(decode(headers, payload)).toEqual(message);
