@@ -11,6 +11,7 @@ export class CoverPlan {
   readonly #options: ResolvedOptions;
   /** Keys of recursive interests that would need more than `maxHandles`. */
   readonly #fallen = new Set<string>();
+  #rootDenied = false;
 
   /** Two paths with one key are one directory. */
   readonly key: (path: CanonicalPath) => string;
@@ -23,6 +24,21 @@ export class CoverPlan {
 
   isWithin(ancestor: CanonicalPath, path: CanonicalPath): boolean {
     return isWithin(this.key(ancestor), this.key(path));
+  }
+
+  /** Directories are listed from time to time, by themselves: nothing can be held. */
+  get polls(): boolean {
+    return this.#rootDenied;
+  }
+
+  /**
+   * The account may not watch the root. Handles on the directories themselves would be in other people's way, which is
+   * not for us to choose. Returns whether that changes anything.
+   */
+  forgoRoot(): boolean {
+    if (this.#options.cover !== "auto" || this.cover !== "tree") return false;
+    this.#rootDenied = true;
+    return true;
   }
 
   get cover(): "directory" | "tree" {
@@ -57,6 +73,7 @@ export class CoverPlan {
 
   // Asked only for `auto`: what the server is like is known once it has been met.
   get #recursionStops(): boolean {
-    return this.#options.cover === "auto" && this.#source.traits.recursionStops === true;
+    if (this.#options.cover !== "auto") return false;
+    return this.#rootDenied || this.#source.traits.recursionStops === true;
   }
 }

@@ -77,6 +77,7 @@ export class HandleSet implements HandleHost {
     this.#registry = new HandleRegistry(key);
     this.#roots = new TreeRoots(
       {
+        treeFor: (active) => this.#plan.treeFor(active.interest.path),
         treeOf: (active) => this.#placement.treeOf(active.interest.path),
         rescan: (active, signal) => this.#rescanner.rescan(active.interest, AFRESH, signal),
         refresh: (active) => this.#refresh(active),
@@ -259,16 +260,13 @@ export class HandleSet implements HandleHost {
   isSure({ interest: { path, recursive } }: ActiveInterest): boolean {
     const own = this.#placement.handleOf(path);
     if (own === undefined || !isSure(own)) return false;
-    return !recursive || (this.#registry.isSure(path) && !this.#owes(path));
+    // Whether names at or below have been told, and what lies below them has not.
+    const owes = this.#lookups.open.some((node) => this.#plan.isWithin(path, node.path));
+    return !recursive || (this.#registry.isSure(path) && !owes);
   }
 
   recheck({ interest }: ActiveInterest): void {
     this.#registry.recheck(interest);
-  }
-
-  /** Whether names at or below `path` have been told, and what lies below them has not. */
-  #owes(path: CanonicalPath): boolean {
-    return this.#lookups.open.some((node) => this.#plan.isWithin(path, node.path));
   }
 
   /** A directory that somebody asked for by its path is watched wherever it leads. */
@@ -301,7 +299,10 @@ export class HandleSet implements HandleHost {
     this.#registry.note(handle, above?.snapshot?.has(baseName(path)) === true);
     if (handle.settled) this.#placement.settled(handle);
     if (recursive) {
-      if (handle.status.state === "live") this.#placement.retire(path);
+      const { state, error } = handle.status;
+      const forgone = path === "/" && error?.failure === "denied" && this.#plan.forgoRoot();
+      if (forgone) this.#serveWithin("/");
+      if (forgone || state === "live") this.#placement.retire(path);
       for (const active of this.#interests) {
         if (this.#plan.isWithin(path, active.interest.path)) this.#refresh(active);
       }

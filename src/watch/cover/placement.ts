@@ -151,7 +151,8 @@ export class Placement {
       const minutes = overrides.rescanMinutes ?? options.rescanMinutes;
       if (minutes > 0) rescanMinutes = Math.min(minutes, rescanMinutes || minutes);
     }
-    return { path, recursive, filter, rescanMinutes };
+    const { polls: polled } = this.#context.plan;
+    return { path, recursive, filter, rescanMinutes, polled };
   }
 
   #remove(node: Node, kind: Kind): void {

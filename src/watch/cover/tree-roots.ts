@@ -1,4 +1,5 @@
 import { Backoff, sleep } from "../../base/async.ts";
+import type { CanonicalPath } from "../../base/path.ts";
 import type { ActiveInterest } from "../deliver/active-interest.ts";
 import type { HandleView } from "../handle/handle-port.ts";
 import type { Surroundings } from "../options.ts";
@@ -12,6 +13,8 @@ import { SourceError } from "../source.ts";
 export const LET_WORK_MS = 300;
 
 export interface TreeRootsHost {
+  /** Where the recursive handle lies that is to serve the interest. */
+  treeFor(active: ActiveInterest): CanonicalPath | undefined;
   /** The recursive handle that serves the interest, if there is one yet. */
   treeOf(active: ActiveInterest): HandleView | undefined;
   /** @throws SourceError, AbortedError */
@@ -113,6 +116,8 @@ export class TreeRoots {
   /** `true` when there is nothing left to look for. */
   async #tried(active: ActiveInterest): Promise<boolean> {
     if (active.rescanned && active.missing === undefined) return true;
+    // Another kind of handle answers for it by now.
+    if (this.#host.treeFor(active) === undefined) return true;
     // The handle's own first rescan includes this interest's directories; before it is armed, a listing
     // would prove nothing.
     if (this.#host.treeOf(active)?.status.state !== "live") return false;

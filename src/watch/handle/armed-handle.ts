@@ -43,8 +43,8 @@ import { StrayRecordCheck } from "./stray-records.ts";
  *   opening, arming, scanning, live, rescanning, polling -> gone | denied | unreachable -> opening
  *   arming -> polling -> opening        any -> stopped
  *
- * `live` is entered only when the server has accepted the first request and the listing that began after
- * it is complete and no doubt arose meanwhile.
+ * `live` is entered only when the server has accepted the first request, the listing that began after it is complete, and
+ * no doubt arose meanwhile.
  */
 
 /** Servers get configured: one that could not notify is asked again this often. */
@@ -152,16 +152,16 @@ export class ArmedHandle implements HandleView {
   /** Ends with the reason why the handle is of no use any more. */
   async #session(stop: AbortSignal): Promise<Loss> {
     const { source, host, clock, strays } = this.#services;
-    const { path, recursive, filter } = this.spec;
+    const { path, recursive, filter, polled = false } = this.spec;
     const session = new AbortController();
     const signal = AbortSignal.any([stop, session.signal]);
     const lost = deferred<Loss>();
     this.#lose = lost.resolve;
     this.#move("opening");
+    if (polled) throw new SourceError("unsupported", "the share's root may not be watched");
     const check = new StrayRecordCheck(strays, clock, () => this.#lookAgain());
     const directory = await source.open(path, { signal, recursive });
     const coalescer = new Coalescer(clock, recursive, (change) => this.#tell([change]));
-    // What the server is like is known now at the latest.
     const depth = source.traits.notifyDepth;
     const requests = new NotifyRequests(directory, { recursive, filter, depth }, (outcome) => {
       this.#answered(outcome, coalescer);

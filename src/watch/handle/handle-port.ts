@@ -17,6 +17,8 @@ export interface HandleSpec {
   readonly filter: number;
   /** 0: only when in doubt. */
   readonly rescanMinutes: number;
+  /** Nothing is held: the directory is only listed, every `pollSeconds`. Default false. */
+  readonly polled?: boolean;
 }
 
 /** A handle as its owner's callbacks see it. */

@@ -51,6 +51,17 @@ describe("beside a recursive handle that does not hear everything", () => {
     expect(watcher.handles).toBe(1);
   });
 
+  it("where the account may not watch the root, directories are listed from time to time, and none is held", async () => {
+    const { clock, share, told, watch, watcher } = bench();
+    share.deny("/");
+    await watch("/a", true);
+    expect(share.handles.size).toBe(0);
+    share.write("/a/b/new");
+    await clock.advance(31_000);
+    expect(told()).toContain("poll: added /a/b/new");
+    await watcher.close();
+  });
+
   it("names that come, go and change on the server itself are found within two minutes", async () => {
     const { clock, share, told, watch } = bench();
     await watch("/a", true);
