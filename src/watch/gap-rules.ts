@@ -68,7 +68,8 @@ interface ListingRow {
 }
 
 const none = (): undefined => undefined;
-const isLook = (doubt: Doubt | undefined): boolean =>
+/** Nothing is in doubt: somebody looks to be on the safe side. */
+export const isLook = (doubt: Doubt | undefined): boolean =>
   doubt !== undefined && (isRoutine(doubt.reason) || doubt.reason === "settling");
 const told = ({ heardAt, rescannedAt }: DirectoryFacts): boolean =>
   heardAt !== undefined && heardAt >= (rescannedAt ?? Number.NEGATIVE_INFINITY);

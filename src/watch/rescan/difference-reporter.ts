@@ -5,6 +5,7 @@ import {
   type Announcement,
   type Gap,
   gapAfterListing,
+  isLook,
   resyncOfTooLarge,
   resyncOnceRemembered,
   staysOpen,
@@ -205,7 +206,9 @@ export class DifferenceReporter<T> {
   ): Promise<boolean> {
     const { node, log } = listed;
     const again = doubt?.reason === "settling" || doubt?.reason === "recalled";
-    const changes = again ? withoutHeard(found, before, after) : found;
+    const revealed = isLook(doubt) ? revealedIn(found, before) : NONE;
+    const others = revealed.size === 0 ? found : found.filter(({ name }) => !revealed.has(name));
+    const changes = again ? withoutHeard(others, before, after) : others;
     const atOnce = this.#breather.stepsPerTurn;
     for (let at = 0; at < changes.length; at += atOnce) {
       const part = changes.slice(at, at + atOnce).flatMap((change) => untouched(change, log));
@@ -220,6 +223,7 @@ export class DifferenceReporter<T> {
       if (this.#picture.find(path) !== node || node.snapshot !== before) return false;
     }
     node.snapshot = reconcile(before, after, log);
+    if (revealed.size > 0) this.#report.adopted(node, [...revealed]);
     return true;
   }
 
@@ -285,6 +289,18 @@ function untouched(change: Change, log: TouchLog): Change[] {
     ...(log.has(oldName) ? [] : [{ action: "removed", name: oldName } as const]),
     ...(log.has(name) ? [] : [{ action: "added", name } as const]),
   ];
+}
+
+/**
+ * Directories that have been told, but not as that: consumers need not hear of the name again, and what lies below is
+ * followed all the same.
+ */
+function revealedIn(changes: readonly Change[], before: Snapshot): ReadonlySet<string> {
+  const removed = new Set(changes.filter(({ action }) => action === "removed").map(({ name }) => name));
+  const revealed = changes.filter(
+    ({ action, name }) => action === "added" && before.has(name) && !removed.has(name),
+  );
+  return new Set(revealed.map(({ name }) => name));
 }
 
 /**
