@@ -12,6 +12,7 @@ import { type ChangeCounts, Changer, type Ground } from "./changes.ts";
 import { Consumer, type Tally } from "./consumer.ts";
 import { type Arena, type FaultName, faultsFor, inject } from "./faults.ts";
 import { Journal } from "./journal.ts";
+import { neighbour } from "./neighbour.ts";
 import { type SessionCounts, startTickets } from "./tickets.ts";
 import { diskTruth, existsInSomeCase } from "./truth.ts";
 
@@ -173,6 +174,11 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     if (fault !== undefined) faults[fault] = (faults[fault] ?? 0) + 1;
     await round(arena, fault, joinOne);
     await judge(fault === undefined ? "calm" : "faulty");
+    // Where handles lie on the directories themselves, others do find them in their way.
+    if (fault === undefined && options.mode === "tree") {
+      const refused = await neighbour(samba, chance, journal, { watched: GROUND.watched, serial: rounds });
+      for (const what of refused) lost.push({ consumer: "another client", what, history: [] });
+    }
     options.onRound?.(
       `${journal.seconds.toFixed(0)} s, round ${rounds} (${fault ?? "no fault"}), ${changer.counts.smb + changer.counts.local} changes, ${lost.length} lost`,
     );
@@ -208,7 +214,7 @@ function variation(chance: Chance, { mode, recursive }: TortureOptions): ShareWa
   const some = (probability: number, options: ShareWatcherOptions): ShareWatcherOptions =>
     chance.happens(probability) ? options : {};
   return {
-    cover: mode === "tree" ? "tree" : "directory",
+    cover: mode !== "tree" ? "directory" : chance.happens(0.5) ? "tree" : "auto",
     healthSeconds: 2,
     checksPerSecond: 50,
     pollSeconds: 1,

@@ -22,7 +22,7 @@ export interface CoverInput {
 }
 
 /**
- * `auto` is `tree`: the handle on the share's root is the only one that is in nobody's way (ADR 18). What a server does
+ * `auto` is `tree`: the handle on the share's root is the only one that is in nobody's way (ADR 19). What a server does
  * not tell through it is found by looking. But where the root cannot hear of a part at all, that is no watch.
  */
 export function effectiveCover(cover: CoverPolicy, recursionStops: boolean): "directory" | "tree" {
