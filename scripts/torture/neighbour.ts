@@ -22,7 +22,9 @@ export async function neighbour(
     `cd ${watched.replaceAll("/", "\\")}`,
     `mkdir ${home}`,
     ...made,
-    ...(chance.happens(0.5) ? [`cd ${home}\\d0`, "mkdir again", "rmdir again", "mkdir again", "cd ..\\.."] : []),
+    ...(chance.happens(0.5)
+      ? [`cd ${home}\\d0`, "mkdir again", "rmdir again", "mkdir again", "cd ..\\.."]
+      : []),
     // Time for whoever watches to take hold of it.
     ...(chance.happens(0.5) ? [`!sleep ${chance.between(1, 4)}`] : []),
     `rename ${home} ${home}-moved`,
