@@ -4,8 +4,11 @@ import type { ResyncReason } from "./events.ts";
  * - `timer`: nothing in particular. What the server would not have told is found as far as listings show it.
  * - `settling`: the server may have been deaf when the handle was new.
  * - `recalled`: the directory's own handle was given back for a while, and only the one above was listening.
+ * - `moved`: the directory's last write is not what it was, and nothing heard of explains that.
+ * - `probing`: the same, but it may be explained: how the server's clock goes is to be learnt.
+ * - `untold`: the same on a server that is known to tell only some changes: what was heard of explains nothing.
  */
-export type DoubtReason = ResyncReason | "timer" | "settling" | "recalled";
+export type DoubtReason = ResyncReason | "timer" | "settling" | "recalled" | "moved" | "probing" | "untold";
 
 /** Nothing was announced to be lost; what a listing shows is all there is to go by. */
 export function isRoutine(reason: DoubtReason): reason is "timer" | "recalled" {
@@ -14,7 +17,17 @@ export function isRoutine(reason: DoubtReason): reason is "timer" | "recalled" {
 
 /** As consumers are told. */
 export function resyncReason(reason: DoubtReason): ResyncReason {
-  return isRoutine(reason) || reason === "settling" ? "silent" : reason;
+  switch (reason) {
+    case "timer":
+    case "settling":
+    case "recalled":
+    case "moved":
+    case "probing":
+    case "untold":
+      return "silent";
+    default:
+      return reason;
+  }
 }
 
 /** Something may have been missed. */
@@ -22,6 +35,16 @@ export interface Doubt {
   readonly reason: DoubtReason;
   /** Monotonic ms of the last moment at which nothing could have been missed. */
   readonly since: number;
+}
+
+/** How a directory was found. */
+export interface Comparison {
+  /** Last write of the directory itself, from before anything of it was read (FILETIME). */
+  readonly lastWrite: bigint;
+  /** Monotonic ms. */
+  readonly begunAt: number;
+  /** Names had come or gone. */
+  readonly names: boolean;
 }
 
 /** Both at once: the earlier start of the gap, the first reason that is more than a second look. */

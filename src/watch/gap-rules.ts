@@ -16,6 +16,7 @@ import type { ResyncReason, ResyncScope } from "./events.ts";
  *   untouched    not written to since              any               no gap
  *   explained    written to, told of, names agree  timer, recalled   no gap: else a busy directory would have no end of it
  *   unwatched    written to                        the same, settling the last listing  the doubt's
+ *   probed       written to, names agree           probing           no gap
  *   doubtful     written to                        any other, none   the doubt          the doubt's; none, no gap
  *
  * B. Which audience does a gap concern (`concerns`)?
@@ -108,6 +109,11 @@ export const LISTING_ROWS: readonly ListingRow[] = [
     fits: (_directory, _listing, doubt) => isLook(doubt),
     gap: ({ rescannedAt }, _listing, doubt) =>
       rescannedAt === undefined ? undefined : { since: rescannedAt, reason: doubt?.reason ?? "settling" },
+  },
+  {
+    name: "probed",
+    fits: (_directory, { namesAgree = false }, doubt) => doubt?.reason === "probing" && namesAgree,
+    gap: none,
   },
   { name: "doubtful", fits: () => true, gap: (_directory, _listing, doubt) => doubt },
 ];

@@ -91,6 +91,8 @@ export class FakeShare implements DirectorySource {
   readonly handles: Set<FakeHandle> = new Set();
   /** Counts changes. */
   tick = 0;
+  /** How far the clock that files are dated by is ahead of the server's own, ms. */
+  skewMs = 0;
   /** Calls so far, by kind. */
   readonly calls = { open: 0, list: 0, lookUp: 0, stat: 0, arm: 0, reachable: 0 };
   readonly options: FakeOptions;
@@ -100,7 +102,8 @@ export class FakeShare implements DirectorySource {
   readonly #waiting = new Set<() => void>();
   #root: FakeNode;
   #nextId = 100n;
-  #time = 133_000_000_000_000_000n;
+  /** FILETIME of the last change. */
+  #time = 0n;
   #online = true;
   #refused = false;
   #barred: SourceError | undefined;
@@ -164,6 +167,13 @@ export class FakeShare implements DirectorySource {
     node.size = size;
     this.#stamp(node);
     if (node.parent !== undefined) this.#record(node.parent, MODIFIED, node.name);
+  }
+
+  /** Sets a directory's own last write, as tools that copy do; without a time, to now. */
+  setLastWrite(path: CanonicalPath, modified?: bigint): void {
+    const node = this.#must(path);
+    this.#stamp(node, false);
+    if (modified !== undefined) node.modified = modified;
   }
 
   /** Changes something about an entry, as its mode or owner. */
@@ -492,7 +502,7 @@ export class FakeShare implements DirectorySource {
 
   /** Times never repeat. */
   #advance(): void {
-    const now = this.serverTime();
+    const now = this.serverTime() + BigInt(Math.trunc(this.skewMs * 10_000));
     this.#time = now > this.#time ? now : this.#time + 10_000n;
   }
 

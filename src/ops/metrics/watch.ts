@@ -66,6 +66,9 @@ export class WatchMetrics {
         "timer",
         "settling",
         "recalled",
+        "moved",
+        "probing",
+        "untold",
       ],
     });
     this.rescans = set.counter("rescans_total", "Listings compared with the picture, first scans included.", {

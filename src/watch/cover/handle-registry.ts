@@ -18,6 +18,9 @@ export class HandleRegistry {
   /** The same inside recursive handles, by key. */
   readonly #skipped = new Subtrees<string, string>();
 
+  /** Whose directories' changes are not all told, and nobody compares from time to time. */
+  readonly #untold = new Subtrees<HandleView>();
+
   constructor(key: (path: CanonicalPath) => string) {
     this.#key = key;
   }
@@ -39,9 +42,10 @@ export class HandleRegistry {
     const key = this.#key(handle.spec.path);
     const awaited = this.#unsettled.delete(key, handle);
     const troubled = this.#troubled.delete(key, handle);
+    const untold = this.#untold.delete(key, handle);
     const ended = handle.close().finally(() => this.#closing.delete(ended));
     this.#closing.add(ended);
-    return awaited || troubled;
+    return awaited || troubled || untold;
   }
 
   /** Takes note of a handle's new status. `listed`: the directory above says that its directory is there. */
@@ -54,6 +58,18 @@ export class HandleRegistry {
     if (state === "denied" || state === "degraded" || stuck) {
       this.#troubled.set(key, handle, `${handle.spec.path}: ${error?.message ?? state}`);
     } else this.#troubled.delete(key, handle);
+    if (handle.untold && handle.spec.rescanMinutes === 0) this.#untold.set(key, handle, undefined);
+    else this.#untold.delete(key, handle);
+  }
+
+  /** What the server does not tell of an interest's directories, in one clause. */
+  untoldOf({ path, recursive }: Interest): string | undefined {
+    const key = this.#key(path);
+    for (const [{ spec }] of this.#untold.within(key)) {
+      if (!recursive && this.#key(spec.path) !== key) continue;
+      return `${spec.path}: the server tells only some changes; names that come and go are found by looking, new content only with rescanMinutes`;
+    }
+    return undefined;
   }
 
   /** A directory inside a recursive handle cannot be listed, or can again. */

@@ -1,7 +1,7 @@
 import { baseName, type CanonicalPath, parentOf } from "../../base/path.ts";
 import { type ActiveInterest, InterestIndex, type InterestStatus } from "../deliver/active-interest.ts";
 import { Announcer } from "../deliver/announcer.ts";
-import type { Doubt } from "../doubt.ts";
+import type { Comparison, Doubt } from "../doubt.ts";
 import type { Via } from "../events.ts";
 import type { LocatedChange } from "../handle/coalesce.ts";
 import type { HandleHost, HandleView } from "../handle/handle-port.ts";
@@ -277,16 +277,18 @@ export class HandleSet implements HandleHost {
     if (this.#interests.at(spec.path).length === 0) await this.#loops.refuse(node, signal);
   }
 
-  async rescan(handle: HandleView, doubt: Doubt | undefined, via: Via, signal: AbortSignal): Promise<void> {
+  async rescan(
+    handle: HandleView,
+    doubt: Doubt | undefined,
+    via: Via,
+    signal: AbortSignal,
+  ): Promise<Comparison | undefined> {
     const { path, recursive } = handle.spec;
     const provisional = !recursive && via !== "poll" && takesSecondLook(this.#source);
     const reasons = { doubt, via, provisional };
-    if (!recursive) {
-      await this.#rescanner.rescan({ path, recursive: false }, reasons, signal);
-      return;
-    }
+    if (!recursive) return this.#rescanner.rescan({ path, recursive }, reasons, signal);
     const own = this.#plan.key(path);
-    await this.#roots.each([...this.#placement.rootsUnder(handle)], {
+    return this.#roots.each([...this.#placement.rootsUnder(handle)], {
       atOnce: this.#options.scansAtOnce,
       rescan: ({ interest }) => this.#rescanner.rescan(interest, reasons, signal),
       isOwn: ({ interest }) => this.#plan.key(interest.path) === own,

@@ -9,10 +9,10 @@ export function statusByDirectories(
   registry: HandleRegistry,
 ): InterestStatus | undefined {
   const { path, recursive } = active.interest;
-  if (status.state !== "live" || !recursive) return status;
+  if (status.state !== "live") return status;
   // A listing taken now would not be covered yet.
-  if (!active.wasLive && registry.isAwaited(path)) return undefined;
-  const trouble = registry.troubleBelow(path);
+  if (recursive && !active.wasLive && registry.isAwaited(path)) return undefined;
+  const trouble = (recursive ? registry.troubleBelow(path) : undefined) ?? registry.untoldOf(active.interest);
   return trouble === undefined ? status : { ...status, state: "degraded", error: trouble };
 }
 
@@ -30,6 +30,8 @@ export function statusByTree(
   }
   if (!active.rescanned) return undefined;
   const trouble =
-    fallback ?? (active.interest.recursive ? registry.troubleBelow(active.interest.path) : undefined);
+    fallback ??
+    (active.interest.recursive ? registry.troubleBelow(active.interest.path) : undefined) ??
+    registry.untoldOf(active.interest);
   return trouble === undefined ? status : { ...status, state: "degraded", error: trouble };
 }

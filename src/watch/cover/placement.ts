@@ -3,6 +3,7 @@ import type { ActiveInterest, InterestIndex } from "../deliver/active-interest.t
 import type { ArmedHandle } from "../handle/armed-handle.ts";
 import type { HandleServices, HandleSpec, HandleView } from "../handle/handle-port.ts";
 import { StrayRecords } from "../handle/stray-records.ts";
+import { Trust } from "../handle/trust.ts";
 import type { Picture, PictureNode } from "../picture/picture.ts";
 import type { CoverPlan } from "./cover-plan.ts";
 import type { HandleRegistry } from "./handle-registry.ts";
@@ -21,7 +22,7 @@ export interface PlacementContext {
   readonly interests: InterestIndex;
   readonly plan: CoverPlan;
   readonly registry: HandleRegistry;
-  readonly services: Omit<HandleServices, "strays">;
+  readonly services: Omit<HandleServices, "strays" | "trust">;
   /** A handle that interests may have waited for is gone. */
   readonly dismissed: (path: CanonicalPath) => void;
 }
@@ -33,12 +34,14 @@ export interface PlacementContext {
 export class Placement {
   readonly #context: PlacementContext;
   readonly #strays: StrayRecords;
+  readonly #trust: Trust;
   /** By the replacement: whom it replaces at the same directory. */
   readonly #outgoing = new Map<HandleView, ArmedHandle>();
 
   constructor(context: PlacementContext) {
     this.#context = context;
     this.#strays = new StrayRecords(context.services.source, context.services.clock);
+    this.#trust = new Trust(context.services.clock);
   }
 
   /** A handle for `node` alone; `undefined` when `expansion` asks for more than there may be. */
@@ -135,7 +138,14 @@ export class Placement {
     if (existing !== undefined && serves(existing.spec, spec)) return existing;
     // The first request fixes a handle's filter (MS-SMB2 3.3.1.3): a wider one needs another handle.
     const filter = spec.filter | (existing?.spec.filter ?? 0);
-    const handle = registry.enlist({ ...spec, filter }, { ...services, strays: this.#strays });
+    const handle = registry.enlist(
+      { ...spec, filter },
+      {
+        ...services,
+        strays: this.#strays,
+        trust: this.#trust,
+      },
+    );
     node.attachment = { ...node.attachment, [kind]: handle };
     if (existing !== undefined) this.#outgoing.set(handle, existing);
     handle.start();

@@ -1,6 +1,7 @@
 import { Backoff, sleep } from "../../base/async.ts";
 import type { CanonicalPath } from "../../base/path.ts";
 import type { ActiveInterest } from "../deliver/active-interest.ts";
+import type { Comparison } from "../doubt.ts";
 import type { HandleView } from "../handle/handle-port.ts";
 import type { Surroundings } from "../options.ts";
 import { forEachAtOnce } from "../pacing.ts";
@@ -18,7 +19,7 @@ export interface TreeRootsHost {
   /** The recursive handle that serves the interest, if there is one yet. */
   treeOf(active: ActiveInterest): HandleView | undefined;
   /** @throws SourceError, AbortedError */
-  rescan(active: ActiveInterest, signal: AbortSignal): Promise<void>;
+  rescan(active: ActiveInterest, signal: AbortSignal): Promise<unknown>;
   refresh(active: ActiveInterest): void;
 }
 
@@ -64,20 +65,23 @@ export class TreeRoots {
       isOwn,
     }: {
       readonly atOnce: number;
-      readonly rescan: (active: ActiveInterest) => Promise<void>;
+      readonly rescan: (active: ActiveInterest) => Promise<Comparison | undefined>;
       /** It is the directory that the handle is open on. */
       readonly isOwn: (active: ActiveInterest) => boolean;
     },
-  ): Promise<void> {
+  ): Promise<Comparison | undefined> {
+    let own: Comparison | undefined;
     await forEachAtOnce(roots, atOnce, async (active) => {
       try {
-        await rescan(active);
+        const found = await rescan(active);
+        if (isOwn(active)) own = found;
         this.found(active);
       } catch (error) {
         if (!isAbsence(error) || isOwn(active)) throw error;
         this.missing(active, error);
       }
     });
+    return own;
   }
 
   found(active: ActiveInterest): void {

@@ -1,7 +1,7 @@
 import { deferred, waitFor } from "../../base/async.ts";
 import { type Doubt, joinDoubts } from "../doubt.ts";
 import type { WatchMode } from "../events.ts";
-import { doubts, type HandleState, notifies } from "../facts.ts";
+import { doubts, type HandleState } from "../facts.ts";
 import { every } from "../pacing.ts";
 import { QuietPeriod } from "../quiet-period.ts";
 import { type NotifyOutcome, SourceError } from "../source.ts";
@@ -12,6 +12,7 @@ import {
   asSourceError,
   type HandleStatus,
   type Loss,
+  publishAnswer,
   publishMove,
   stateAfter,
   statusAfter,
@@ -72,7 +73,7 @@ export class ArmedHandle implements HandleView {
     this.spec = spec;
     this.#services = services;
     this.#recovery = new Recovery(services);
-    this.#identity = new IdentityCheck(spec.path, services);
+    this.#identity = new IdentityCheck(spec, services, this);
     this.#quiet = new QuietPeriod(services.clock);
   }
 
@@ -82,6 +83,10 @@ export class ArmedHandle implements HandleView {
 
   get status(): HandleStatus {
     return this.#status;
+  }
+
+  get untold(): boolean {
+    return this.#identity.lastWrite.untold;
   }
 
   get failures(): number {
@@ -166,24 +171,22 @@ export class ArmedHandle implements HandleView {
     const requests = new NotifyRequests(directory, { recursive, filter, depth }, (outcome) => {
       this.#answered(outcome, coalescer);
       check.heard(outcome);
+      this.#identity.lastWrite.heard(outcome);
     });
-    const timers = [() => check.stop()];
+    const timers = [() => check.stop(), () => this.#identity.lastWrite.stop()];
     try {
       await host.admit(this, directory.info, signal);
       this.#move("arming");
       const armedAt = clock.monotonic();
-      if (!(await waitFor(requests.start(), { signal }))) {
-        return await waitFor(lost.promise, { signal });
-      }
+      if (!(await waitFor(requests.start(), { signal }))) return await waitFor(lost.promise, { signal });
       this.#sureAt = armedAt;
       this.#identity.healthyAt = armedAt;
-      const rescanned = this.#rescanUntilSure("notify", "scanning", signal);
-      const early = await Promise.race([rescanned, lost.promise]);
+      const early = await Promise.race([this.#rescanUntilSure("notify", "scanning", signal), lost.promise]);
       if (early !== undefined) return early;
       this.#recovery.healed();
       this.#rescan = () => void this.#rescanLive(signal);
-      const { info } = directory;
-      this.#check = () => void this.#identity.lost(info, signal).then((lost) => lost && this.evict());
+      this.#check = () =>
+        void this.#identity.lost(directory.info, signal).then((lost) => lost && this.evict());
       timers.push(...this.#timers(requests));
       this.#move("live");
       if (this.#doubt !== undefined) this.#rescan();
@@ -230,18 +233,12 @@ export class ArmedHandle implements HandleView {
 
   #answered(outcome: NotifyOutcome, coalescer: Coalescer): void {
     const { clock, options } = this.#services;
-    const records = outcome.type === "records" ? outcome.records : [];
-    notifies.publish({
-      connection: options.label,
-      path: this.spec.path,
-      outcome: outcome.type,
-      records: records.length,
-    });
+    publishAnswer(options.label, this.spec.path, outcome);
     const since = this.#sureAt;
     this.#quiet.heard();
     switch (outcome.type) {
       case "records": {
-        const { changes, doubtful } = coalescer.push(records);
+        const { changes, doubtful } = coalescer.push(outcome.records);
         this.#sureAt = clock.monotonic();
         this.#tell(changes);
         if (doubtful || outcome.doubtful === true) this.doubt("overflow", since);
@@ -279,7 +276,8 @@ export class ArmedHandle implements HandleView {
       this.#doubt = undefined;
       const begunAt = clock.monotonic();
       try {
-        await host.rescan(this, doubt, mode === "poll" ? "poll" : "rescan", signal);
+        const found = await host.rescan(this, doubt, mode === "poll" ? "poll" : "rescan", signal);
+        this.#identity.lastWrite.compared(found, doubt?.reason);
       } catch (error) {
         if (doubt !== undefined) this.#doubt = joinDoubts(doubt, this.#doubt ?? doubt);
         throw error;

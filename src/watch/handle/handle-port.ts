@@ -1,5 +1,5 @@
 import type { CanonicalPath } from "../../base/path.ts";
-import type { Doubt } from "../doubt.ts";
+import type { Comparison, Doubt } from "../doubt.ts";
 import type { Via } from "../events.ts";
 import type { HandleState } from "../facts.ts";
 import type { ResolvedOptions, Surroundings } from "../options.ts";
@@ -8,6 +8,7 @@ import type { DirectorySource, EntryInfo } from "../source.ts";
 import type { LocatedChange } from "./coalesce.ts";
 import type { HandleStatus } from "./handle-status.ts";
 import type { StrayRecords } from "./stray-records.ts";
+import type { Trust } from "./trust.ts";
 
 /** What a handle is for. */
 export interface HandleSpec {
@@ -30,6 +31,8 @@ export interface HandleView {
   readonly lookDue: boolean;
   /** How often in a row it failed. */
   readonly failures: number;
+  /** Names came or went in its directory that the server had not told, within the last day. */
+  readonly untold: boolean;
   /** The first answer is in: live, polling, or failed in a way that will not heal by itself. */
   readonly settled: boolean;
 }
@@ -40,8 +43,13 @@ export interface HandleHost {
   admit(handle: HandleView, info: EntryInfo, signal: AbortSignal): Promise<void>;
   /** Tells what the server said. */
   notified(handle: HandleView, changes: readonly LocatedChange[]): void;
-  /** Lists and compares all that this handle answers for. @throws SourceError */
-  rescan(handle: HandleView, doubt: Doubt | undefined, via: Via, signal: AbortSignal): Promise<void>;
+  /** Lists and compares all that this handle answers for; returns what became of its own directory. @throws SourceError */
+  rescan(
+    handle: HandleView,
+    doubt: Doubt | undefined,
+    via: Via,
+    signal: AbortSignal,
+  ): Promise<Comparison | undefined>;
   statusChanged(handle: HandleView): void;
 }
 
@@ -54,4 +62,5 @@ export interface HandleServices extends Surroundings {
   readonly looks: Pacer;
   readonly options: ResolvedOptions;
   readonly strays: StrayRecords;
+  readonly trust: Trust;
 }

@@ -2,8 +2,8 @@ import { describeError, Smb2NatsError } from "../../base/errors.ts";
 import type { CanonicalPath } from "../../base/path.ts";
 import type { Doubt } from "../doubt.ts";
 import type { PublicState, WatchMode } from "../events.ts";
-import { type HandleState, transitions } from "../facts.ts";
-import { SourceError, type SourceFailure } from "../source.ts";
+import { type HandleState, notifies, transitions } from "../facts.ts";
+import { type NotifyOutcome, SourceError, type SourceFailure } from "../source.ts";
 
 /** Why a handle is of no use any more. */
 export interface Loss extends Doubt {
@@ -32,6 +32,11 @@ export function publishMove(
     to,
     ...(error === undefined ? {} : { failure: error.failure }),
   });
+}
+
+export function publishAnswer(connection: string, path: CanonicalPath, outcome: NotifyOutcome): void {
+  const records = outcome.type === "records" ? outcome.records.length : 0;
+  notifies.publish({ connection, path, outcome: outcome.type, records });
 }
 
 /** Where a watch waits after a failure it can do nothing about. */

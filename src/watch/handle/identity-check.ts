@@ -1,10 +1,8 @@
 import type { CanonicalPath } from "../../base/path.ts";
 import { type HealthFact, healths } from "../facts.ts";
-import type { Pacer } from "../pacing.ts";
 import { type DirectorySource, type EntryInfo, SourceError } from "../source.ts";
-import type { HandleServices } from "./handle-port.ts";
-
-type Services = Pick<HandleServices, "source" | "checks" | "clock" | "options">;
+import type { HandleServices, HandleSpec } from "./handle-port.ts";
+import { LastWrite, type LastWriteOwner } from "./last-write.ts";
 
 /**
  * Does the path still name the directory we hold? Servers keep silent about a local removal of a watched
@@ -13,15 +11,18 @@ type Services = Pick<HandleServices, "source" | "checks" | "clock" | "options">;
  * times where none was stored, and moves when somebody reads the directory (seen with 4.17).
  */
 export class IdentityCheck {
+  /** Told what the check sees of the directory's own last write. */
+  readonly lastWrite: LastWrite;
   readonly #path: CanonicalPath;
-  readonly #services: Services;
+  readonly #services: HandleServices;
   #checking = false;
   /** Monotonic ms when it last did. */
   healthyAt = 0;
 
-  constructor(path: CanonicalPath, services: Services) {
-    this.#path = path;
+  constructor(spec: HandleSpec, services: HandleServices, owner: LastWriteOwner) {
+    this.#path = spec.path;
     this.#services = services;
+    this.lastWrite = new LastWrite(spec, services, owner);
   }
 
   /** Waits for its turn. `false` also when it cannot be told, and while another check is under way. */
@@ -30,11 +31,17 @@ export class IdentityCheck {
     this.#checking = true;
     const { source, checks, clock, options } = this.#services;
     const asked = clock.monotonic();
-    const verdict = await judge(source, this.#path, held, checks, signal);
+    let lookedAt = asked;
+    const turn = (): Promise<void> =>
+      checks.turn(signal).then(() => {
+        lookedAt = clock.monotonic();
+      });
+    const { verdict, modified } = await judge(source, this.#path, held, turn, signal);
     this.#checking = false;
     if (signal.aborted) return false;
     healths.publish({ connection: options.label, path: this.#path, verdict });
     if (verdict === "same") this.healthyAt = asked;
+    if (modified !== undefined) this.lastWrite.seen(modified, lookedAt);
     return verdict === "gone" || verdict === "replaced";
   }
 }
@@ -43,16 +50,17 @@ async function judge(
   source: DirectorySource,
   path: CanonicalPath,
   held: EntryInfo,
-  pacer: Pacer,
+  turn: () => Promise<void>,
   signal: AbortSignal,
-): Promise<HealthFact["verdict"]> {
+): Promise<{ readonly verdict: HealthFact["verdict"]; readonly modified?: bigint }> {
   try {
-    await pacer.turn(signal);
-    const { fileId, created } = await source.stat(path, { signal });
+    await turn();
+    const { fileId, created, modified } = await source.stat(path, { signal });
     const known = fileId !== undefined && held.fileId !== undefined;
-    return (known ? fileId === held.fileId : created === held.created) ? "same" : "replaced";
+    const same = known ? fileId === held.fileId : created === held.created;
+    return same ? { verdict: "same", modified } : { verdict: "replaced" };
   } catch (error) {
     // A failure to look proves nothing: a lost connection ends the watch by itself.
-    return error instanceof SourceError && error.failure === "gone" ? "gone" : "unknown";
+    return { verdict: error instanceof SourceError && error.failure === "gone" ? "gone" : "unknown" };
   }
 }

@@ -1,5 +1,5 @@
 import { baseName, type CanonicalPath } from "../../base/path.ts";
-import type { Doubt } from "../doubt.ts";
+import type { Doubt, DoubtReason } from "../doubt.ts";
 import type { Change, Via } from "../events.ts";
 import {
   type Announcement,
@@ -72,6 +72,8 @@ export interface Listed<T> extends Target<T> {
   readonly begunAt: number;
   /** Counts the listings of a share in the order they began. */
   readonly number: number;
+  /** Names had come or gone, and were told. */
+  names: boolean;
 }
 
 /** The differences of one directory before they are told. */
@@ -205,10 +207,9 @@ export class DifferenceReporter<T> {
     signal: AbortSignal,
   ): Promise<boolean> {
     const { node, log } = listed;
-    const again = doubt?.reason === "settling" || doubt?.reason === "recalled";
     const revealed = isLook(doubt) ? revealedIn(found, before) : NONE;
     const others = revealed.size === 0 ? found : found.filter(({ name }) => !revealed.has(name));
-    const changes = again ? withoutHeard(others, before, after) : others;
+    const changes = HEEDING.has(doubt?.reason) ? withoutHeard(others, before, after) : others;
     const atOnce = this.#breather.stepsPerTurn;
     for (let at = 0; at < changes.length; at += atOnce) {
       const part = changes.slice(at, at + atOnce).flatMap((change) => untouched(change, log));
@@ -218,6 +219,7 @@ export class DifferenceReporter<T> {
         else before.set(change.name, after.get(change.name) ?? UNKNOWN);
         if (change.oldName !== undefined) before.delete(change.oldName);
       }
+      listed.names ||= part.some(({ action }) => action !== "modified");
       if (part.length > 0) this.#report.differences(node, via, part);
       await this.#breather.after(part.length, signal);
       if (this.#picture.find(path) !== node || node.snapshot !== before) return false;
@@ -290,6 +292,14 @@ function untouched(change: Change, log: TouchLog): Change[] {
     ...(log.has(name) ? [] : [{ action: "added", name } as const]),
   ];
 }
+
+/** Doubts of a server that is believed otherwise: what it has told needs no second telling. */
+const HEEDING: ReadonlySet<DoubtReason | undefined> = new Set([
+  "settling",
+  "recalled",
+  "moved",
+  "probing",
+]);
 
 /**
  * Directories that have been told, but not as that: consumers need not hear of the name again, and what lies below is

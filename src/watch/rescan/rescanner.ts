@@ -1,5 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import { joinPath } from "../../base/path.ts";
+import type { Comparison } from "../doubt.ts";
 import type { Interest } from "../interest.ts";
 import type { ResolvedOptions } from "../options.ts";
 import { Breather, type Gate } from "../pacing.ts";
@@ -60,11 +61,11 @@ export class Rescanner<T> {
     this.#reporter = new DifferenceReporter(picture, breather, report);
   }
 
-  /** @throws SourceError when the root itself cannot be listed; AbortedError. */
-  async rescan(root: Interest, reasons: RescanReasons, signal: AbortSignal): Promise<void> {
+  /** Returns how the root was found. @throws SourceError when the root itself cannot be listed; AbortedError. */
+  async rescan(root: Interest, reasons: RescanReasons, signal: AbortSignal): Promise<Comparison | undefined> {
     const node = this.#picture.find(root.path);
     // A directory that was told to be gone meanwhile: should it return, it is rescanned as a new one.
-    if (node === undefined) return;
+    if (node === undefined) return undefined;
     const directories = !root.recursive && this.#report.expands(node);
     const budget: Budget = { left: this.#maxEntries, directories };
     const found: Listed<T>[] = [];
@@ -83,6 +84,8 @@ export class Rescanner<T> {
         level = next;
       }
       await this.#reporter.tell(found, { recursive: root.recursive, ...reasons }, signal);
+      const { listing, begunAt, names } = found[0] as Listed<T>;
+      return { lastWrite: listing.modified, begunAt, names };
     } finally {
       for (const { node, log } of logs) node.logs.delete(log);
     }
@@ -110,7 +113,7 @@ export class Rescanner<T> {
           node.logs.add(log);
         },
       });
-      return { ...target, listing, log, begunAt, number };
+      return { ...target, listing, log, begunAt, number, names: false };
     } catch (error) {
       if (isRoot || !(error instanceof SourceError)) throw error;
       // What vanished meanwhile is the business of its parent's records.

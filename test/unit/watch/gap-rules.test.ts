@@ -20,6 +20,7 @@ import {
 
 const LISTING = { modified: 7n, begunAt: 500 };
 const OVERFLOW: Doubt = { reason: "overflow", since: 100 };
+const PROBING: Doubt = { reason: "probing", since: 100 };
 const LOOK: Doubt = { reason: "settling", since: 100 };
 
 const directory = (facts: Partial<DirectoryFacts>): DirectoryFacts => ({
@@ -83,6 +84,14 @@ const EXAMPLES: readonly Example[] = [
     gap: { since: 50, reason: "timer" },
   },
   { row: "unwatched", of: directory({ rescannedAt: undefined }), doubt: LOOK, gap: undefined },
+  {
+    row: "probed",
+    of: directory({}),
+    doubt: PROBING,
+    listing: { ...LISTING, namesAgree: true },
+    gap: undefined,
+  },
+  { row: "doubtful", of: directory({}), doubt: PROBING, gap: PROBING },
   { row: "doubtful", of: directory({}), doubt: OVERFLOW, gap: OVERFLOW },
 ];
 

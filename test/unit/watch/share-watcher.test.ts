@@ -335,7 +335,7 @@ describe("doubt", () => {
   });
 
   it("finds what a server forgot to tell, at the next renewal", async () => {
-    const { clock, share, watcher, events, take } = bench({ refreshMinutes: 10 });
+    const { clock, share, watcher, events, take } = bench({ refreshMinutes: 10, healthSeconds: 0 });
     const handle = watcher.watch({ path: "/", recursive: false }, (event) => events.push(event));
     await clock.advance(1_000);
     await handle.live;
