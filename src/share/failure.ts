@@ -55,6 +55,8 @@ export function isNoSuchShare(error: unknown): boolean {
 }
 
 function failureOf(error: unknown): SourceFailure {
+  // Others have all places on the share: one gets free sooner or later.
+  if (error instanceof SmbStatusError && error.shareFull) return "unreachable";
   if (error instanceof SmbStatusError) return failureOfStatus(error.status);
   if (error instanceof SmbCredentialsError) return "credentials";
   // A server that may be an impostor gets neither data nor another try with the same settings at once.

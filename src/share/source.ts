@@ -20,7 +20,7 @@ import {
   type StatOptions,
   type WatchedDirectory,
 } from "../watch/source.ts";
-import { sourceError } from "./failure.ts";
+import { failureToConnect, sourceError } from "./failure.ts";
 import { DirectoryFromAbove } from "./from-above.ts";
 import { shownName, storedPaths } from "./reserved-names.ts";
 
@@ -84,9 +84,10 @@ export class SmbDirectorySource implements DirectorySource {
     };
   }
 
-  async reachable({ signal, onRefused }: ReachOptions): Promise<void> {
-    const tell = (error: Error): void => onRefused?.(new SourceError("policy", describeError(error), error));
-    await translated(this.#pool.ready({ signal, onRefused: tell }));
+  async reachable({ signal, onFailed }: ReachOptions): Promise<void> {
+    const tell = (error: Error): void =>
+      onFailed?.(new SourceError(failureToConnect(error), describeError(error), error));
+    await translated(this.#pool.ready({ signal, onFailed: tell }));
   }
 
   async open(path: CanonicalPath, options: OpenOptions): Promise<WatchedDirectory> {

@@ -1,7 +1,7 @@
 import { type Conclusion, Smb2NatsError } from "../base/errors.ts";
 import { statusName } from "../codec/status.ts";
 import type { Dialect, EncryptionPolicy, SigningPolicy } from "./options.ts";
-import { isRetryable } from "./status-class.ts";
+import { classifyStatus, isRetryable } from "./status-class.ts";
 
 /** Root of all errors of the SMB engine; `code` is unique per class. */
 export abstract class SmbError extends Smb2NatsError {}
@@ -20,6 +20,11 @@ export class SmbStatusError extends SmbError {
     this.command = command;
     this.status = status;
     this.statusName = statusName(status);
+  }
+
+  /** The share takes no further connection now: Samba's `max connections`, the user limit of a Windows share. */
+  get shareFull(): boolean {
+    return this.command === "TREE_CONNECT" && classifyStatus(this.status) === "busy";
   }
 }
 

@@ -67,6 +67,8 @@ export type PoolFact = { readonly connection: string } & (
   | { readonly type: "dial-failed"; readonly retryMs: number | undefined; readonly error: Error }
   | { readonly type: "lost"; readonly role: "scan" | "watch"; readonly error: Error | undefined }
   | { readonly type: "watch-cap"; readonly cap: number }
+  /** The share takes no further connection: watches and listings share one. */
+  | { readonly type: "shared" }
 );
 
 export const connectionFacts: Channel<StateFact> = channel("smb.connection");

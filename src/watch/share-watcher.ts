@@ -19,7 +19,7 @@ import { NameLookup } from "./rescan/name-lookup.ts";
 import { type DirectorySource, SourceError } from "./source.ts";
 
 /** How long the first contact may take before interests are told that the server is out of reach. */
-const FIRST_CONTACT_MS = 10_000;
+const FIRST_CONTACT_MS = 4_000;
 /** A refused login is not repeated sooner than this: accounts get locked. */
 const REFUSED_MS = 600_000;
 
@@ -148,7 +148,7 @@ export class ShareWatcher implements ShareWatch {
         report(new SourceError("unreachable", "no contact with the server yet")),
       );
       try {
-        await this.#source.reachable({ signal, onRefused: report });
+        await this.#source.reachable({ signal, onFailed: report });
         this.#trouble = undefined;
         return;
       } catch (error) {

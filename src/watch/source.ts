@@ -14,8 +14,8 @@ export interface DirectorySource {
   stat(path: CanonicalPath, options: StatOptions): Promise<EntryInfo>;
   /**
    * Waits until the server may be asked again after `unreachable`; the source owns reconnecting and
-   * its backoff, so a thousand watches do not each dial. Resolves when connected; until then tells `onRefused`
-   * what only people can change (`policy`), since that wait may be long. @throws SourceError for what is not even
+   * its backoff, so a thousand watches do not each dial. Resolves when connected; until then tells `onFailed`
+   * why it does not come about: it is away, or only people can help (`policy`). @throws SourceError for what is not even
    * tried again (`credentials`).
    */
   reachable(options: ReachOptions): Promise<void>;
@@ -59,7 +59,7 @@ export interface ListOptions {
 
 export interface ReachOptions {
   readonly signal?: AbortSignal | undefined;
-  readonly onRefused?: ((refusal: SourceError) => void) | undefined;
+  readonly onFailed?: ((failure: SourceError) => void) | undefined;
 }
 
 export interface SourceTraits {

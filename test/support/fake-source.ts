@@ -383,11 +383,11 @@ export class FakeShare implements DirectorySource {
     await this.#answer("/", signal);
   }
 
-  async reachable({ signal, onRefused }: ReachOptions): Promise<void> {
+  async reachable({ signal, onFailed }: ReachOptions): Promise<void> {
     this.calls.reachable++;
     if (this.#refused) throw failure("credentials", "/");
     while (!this.#online) {
-      if (this.#barred !== undefined) onRefused?.(this.#barred);
+      if (this.#barred !== undefined) onFailed?.(this.#barred);
       const back = deferred<void>();
       this.#waiting.add(back.resolve);
       await waitFor(back.promise, { signal });

@@ -119,6 +119,11 @@ export function observeSmb({ metrics: { smb }, log, summary }: Observer): (() =>
           smb.losses.inc({ connection });
           log.warn("smb.lost", "the connection ended", { connection, role: fact.role, error: fact.error });
           return;
+        case "shared":
+          log.warn("smb.shared", "the share takes no further connection: watches and listings share one", {
+            connection,
+          });
+          return;
         case "watch-cap":
           smb.watchCap.set({ connection }, fact.cap);
           log.info("smb.watch-cap", "the server is short of slots: fewer watches on a socket", {

@@ -39,10 +39,10 @@ export class DfsPool {
    * Resolves when the share, or a target that is in use, may be asked: neither has to wait for the other.
    * @throws as `SmbPool.ready`
    */
-  async ready({ signal, onRefused }: ReadyOptions = {}): Promise<void> {
+  async ready({ signal, onFailed }: ReadyOptions = {}): Promise<void> {
     const enough = new AbortController();
     const both = signal === undefined ? enough.signal : AbortSignal.any([signal, enough.signal]);
-    const base = this.#options.base.ready({ signal: both, onRefused });
+    const base = this.#options.base.ready({ signal: both, onFailed });
     const others = this.#table.pools().map((pool) => pool.ready({ signal: both }));
     for (const each of [base, ...others]) ignoreRejection(each);
     try {

@@ -45,19 +45,17 @@ export class Dialer {
     return this.#lastError;
   }
 
-  /** Why the last attempt failed, where only people can remove the cause; attempts go on, slowly. */
-  get obstacle(): Error | undefined {
-    return this.#lastError !== undefined && needsPeople(this.#lastError) ? this.#lastError : undefined;
-  }
-
   /** Ms until the server may be dialled again; 0 when now. */
   get pause(): number {
     return Math.max(0, this.#notBefore - this.#options.clock.monotonic());
   }
 
-  /** Runs one attempt when those before it are through. Does not wait for the pause: the caller does, or gives up. */
-  dial<T>(attempt: () => Promise<T>): Promise<T> {
-    const mine = this.#turn.then(() => this.#attempt(attempt));
+  /**
+   * Runs one attempt when those before it are through. Does not wait for the pause: the caller does, or gives up.
+   * @param dispensable - failures that mean nothing for attempts to come
+   */
+  dial<T>(attempt: () => Promise<T>, dispensable: (error: unknown) => boolean = () => false): Promise<T> {
+    const mine = this.#turn.then(() => this.#attempt(attempt, dispensable));
     this.#turn = mine.catch(() => undefined);
     return mine;
   }
@@ -78,13 +76,14 @@ export class Dialer {
     this.#notBefore = Number.NEGATIVE_INFINITY;
   }
 
-  async #attempt<T>(attempt: () => Promise<T>): Promise<T> {
+  async #attempt<T>(attempt: () => Promise<T>, dispensable: (error: unknown) => boolean): Promise<T> {
     if (this.#refusal !== undefined) throw this.#refusal;
     try {
       const result = await attempt();
       this.#lastError = undefined;
       return result;
     } catch (cause) {
+      if (dispensable(cause)) throw cause;
       this.#failed(cause instanceof Error ? cause : new Error(String(cause)));
       throw cause;
     }

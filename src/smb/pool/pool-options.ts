@@ -13,8 +13,8 @@ import type { DialOptions } from "./dial.ts";
 /** One configured share. */
 export interface ReadyOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Told, while it waits, what only people can change: our configuration, a policy of the server, rights. */
-  readonly onRefused?: ((obstacle: Error) => void) | undefined;
+  /** Told, while it waits, why the last attempt failed; the same reason once. */
+  readonly onFailed?: ((failure: Error) => void) | undefined;
 }
 
 export interface PoolOpenOptions extends OpenDirectoryOptions {

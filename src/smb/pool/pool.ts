@@ -14,10 +14,14 @@ import { classifyStatus } from "../status-class.ts";
 import { wirePath } from "../wire-path.ts";
 import { type DialOptions, dialTree } from "./dial.ts";
 import { Dialer } from "./dialer.ts";
-import { lowerCap, placeHandle } from "./placement.ts";
 import type { PoolInfo, PoolState } from "./pool-info.ts";
 import { dialOptions, type PoolOpenOptions, type PoolOptions, type ReadyOptions } from "./pool-options.ts";
-import { WatchLane } from "./watch-lane.ts";
+import type { WatchLane } from "./watch-lane.ts";
+import { WatchLanes } from "./watch-lanes.ts";
+
+function isShareFull(error: unknown): boolean {
+  return error instanceof SmbStatusError && error.shareFull;
+}
 
 /** Sessions of lost connections that the server may still hold; naming one at login makes it drop it. */
 const MOST_ORPHANS = 64;
@@ -39,12 +43,11 @@ export class SmbPool {
   readonly #root: CanonicalPath;
   readonly #dialer: Dialer;
   readonly #life = new AbortController();
-  readonly #lanes = new Set<WatchLane>();
+  readonly #lanes: WatchLanes;
   readonly #orphans: bigint[] = [];
   #dial: DialOptions;
   #scan: Tree | undefined;
   #server: ServerInfo | undefined;
-  #cap: number | undefined;
   #loop: Promise<void> | undefined;
   #attempt: Deferred<void> | undefined;
   #growing: Promise<void> | undefined;
@@ -55,21 +58,22 @@ export class SmbPool {
     this.#options = options;
     this.#root = options.root ?? "/";
     this.#dial = dialOptions(options);
-    this.#cap = options.watchesPerConnection;
     const { label, clock } = this.#dial.connection;
+    const { watchesPerConnection: cap, idleMs = 10_000 } = options;
+    this.#lanes = new WatchLanes({ label, cap, idleMs });
     this.#dialer = new Dialer({ label, clock, backoff: options.backoff });
   }
 
   /** Resolves when the server may be asked. @throws SmbCredentialsError, ClosedError, AbortedError */
-  async ready({ signal, onRefused }: ReadyOptions = {}): Promise<void> {
+  async ready({ signal, onFailed }: ReadyOptions = {}): Promise<void> {
     this.#start();
     let told: string | undefined;
     for (;;) {
       this.#check();
-      const { obstacle } = this.#dialer;
-      if (obstacle !== undefined && obstacle.message !== told) {
-        told = obstacle.message;
-        onRefused?.(obstacle);
+      const { lastError } = this.#dialer;
+      if (lastError !== undefined && lastError.message !== told) {
+        told = lastError.message;
+        onFailed?.(lastError);
       }
       const { pause } = this.#dialer;
       if (this.#scan !== undefined && pause === 0) return;
@@ -126,8 +130,8 @@ export class SmbPool {
       error: this.#dialer.lastError,
       server: this.#server,
       connections: this.#trees().length,
-      watches: [...this.#lanes].reduce((sum, { load }) => sum + load, 0),
-      watchesPerConnection: this.#cap,
+      watches: this.#lanes.load,
+      watchesPerConnection: this.#lanes.cap,
     };
   }
 
@@ -163,7 +167,9 @@ export class SmbPool {
   }
 
   #trees(): Tree[] {
-    return [...[...this.#lanes].map(({ tree }) => tree), ...(this.#scan === undefined ? [] : [this.#scan])];
+    const trees = new Set(this.#lanes.trees);
+    if (this.#scan !== undefined) trees.add(this.#scan);
+    return [...trees];
   }
 
   #state(): PoolState {
@@ -207,11 +213,8 @@ export class SmbPool {
     for (;;) {
       // A server that cannot be listed is not worth a watch: one gate for both.
       await this.#tree(signal);
-      const lane = placeHandle(this.#lanes);
-      if (lane !== undefined) {
-        lane.taken();
-        return lane;
-      }
+      const lane = this.#lanes.take();
+      if (lane !== undefined) return lane;
       this.#growing ??= this.#grow().finally(() => {
         this.#growing = undefined;
       });
@@ -221,31 +224,19 @@ export class SmbPool {
 
   async #grow(): Promise<void> {
     if (this.#dialer.pause > 0) throw new SmbNotSentError("watch connection", this.#dialer.lastError);
-    const tree = await this.#connect("watch");
-    this.#cap ??= tree.info.kind === "samba" ? 2_000 : 200;
-    const lane: WatchLane = new WatchLane({
-      tree,
-      cap: this.#cap,
-      idleMs: this.#options.idleMs ?? 10_000,
-      short: () => this.#lower(lane),
+    const tree = await this.#connect("watch").catch((error: unknown) => {
+      if (this.#scan === undefined || !isShareFull(error)) throw error;
+      return this.#scan;
     });
-    this.#lanes.add(lane);
+    // The share takes no further connection: the one for listings carries the watches, too.
+    const shared = tree === this.#scan;
+    this.#lanes.add(tree, { shared });
+    if (shared) {
+      poolFacts.publish({ connection: this.#dial.connection.label, type: "shared" });
+      return;
+    }
     const started = this.#now();
-    ignoreRejection(
-      tree.lost.then((error) => {
-        lane.stop();
-        this.#lanes.delete(lane);
-        this.#lost("watch", tree, started, error);
-      }),
-    );
-  }
-
-  #lower(lane: WatchLane): void {
-    const cap = lowerCap(lane);
-    if (this.#cap !== undefined && cap >= this.#cap) return;
-    this.#cap = cap;
-    for (const other of this.#lanes) other.cap = Math.min(other.cap, cap);
-    poolFacts.publish({ connection: this.#dial.connection.label, type: "watch-cap", cap });
+    ignoreRejection(tree.lost.then((error) => this.#lost("watch", tree, started, error)));
   }
 
   /** Owns the listing connection from the first use to the end of the pool. */
@@ -300,23 +291,26 @@ export class SmbPool {
 
   async #connect(role: "scan" | "watch"): Promise<Tree> {
     const { signal } = this.#life;
-    return this.#dialer.dial(async () => {
-      const started = this.#now();
-      const previousSessionId = this.#orphans.pop();
-      try {
-        const tree = await dialTree(this.#dial, { signal, previousSessionId });
-        if (signal.aborted) {
-          await tree.close();
-          throw new ClosedError("pool");
+    return this.#dialer.dial(
+      async () => {
+        const started = this.#now();
+        const previousSessionId = this.#orphans.pop();
+        try {
+          const tree = await dialTree(this.#dial, { signal, previousSessionId });
+          if (signal.aborted) {
+            await tree.close();
+            throw new ClosedError("pool");
+          }
+          const ms = this.#now() - started;
+          poolFacts.publish({ connection: this.#dial.connection.label, type: "connected", role, ms });
+          return tree;
+        } catch (error) {
+          if (previousSessionId !== undefined) this.#orphans.push(previousSessionId);
+          throw error;
         }
-        const ms = this.#now() - started;
-        poolFacts.publish({ connection: this.#dial.connection.label, type: "connected", role, ms });
-        return tree;
-      } catch (error) {
-        if (previousSessionId !== undefined) this.#orphans.push(previousSessionId);
-        throw error;
-      }
-    });
+      },
+      (error) => role === "watch" && this.#scan !== undefined && isShareFull(error),
+    );
   }
 
   #lost(role: "scan" | "watch", tree: Tree, started: number, error: Error | undefined): void {

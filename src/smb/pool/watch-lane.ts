@@ -7,17 +7,20 @@ export interface WatchLaneOptions {
   readonly cap: number;
   /** How long to stay without handles, ms. */
   readonly idleMs: number;
+  /** It has been without handles that long, and takes no more. */
+  readonly idle: () => void;
   /** The server has no slot left for what this lane carries. */
   readonly short: () => void;
 }
 
-/** A connection that carries watch handles and nothing else. It ends by itself when it has been empty for a while. */
+/** A connection that carries watch handles. Its owner ends it when it has been empty for a while. */
 export class WatchLane implements Lane, HandleOwner {
   readonly tree: Tree;
   cap: number;
   load = 0;
   readonly #idleMs: number;
   readonly #short: () => void;
+  readonly #onIdle: () => void;
   #cancelIdle: (() => void) | undefined;
 
   constructor(options: WatchLaneOptions) {
@@ -25,6 +28,7 @@ export class WatchLane implements Lane, HandleOwner {
     this.cap = options.cap;
     this.#idleMs = options.idleMs;
     this.#short = options.short;
+    this.#onIdle = options.idle;
     this.#idle();
   }
 
@@ -58,7 +62,7 @@ export class WatchLane implements Lane, HandleOwner {
       () => {
         // No new handle may land here while the farewell is under way.
         this.cap = 0;
-        void this.tree.close();
+        this.#onIdle();
       },
       { unref: true },
     );

@@ -317,7 +317,9 @@ export class ArmedHandle implements HandleView {
   /** The source owns reconnecting; a login it will not repeat is asked for again slowly. */
   async #reach(signal: AbortSignal): Promise<void> {
     try {
-      await this.#services.source.reachable({ signal, onRefused: (why) => this.#move("denied", why) });
+      // That it is away has been told.
+      const onFailed = (why: SourceError): unknown => why.failure === "policy" && this.#move("denied", why);
+      await this.#services.source.reachable({ signal, onFailed });
     } catch (error) {
       if (signal.aborted) throw error;
       const refusal = asSourceError(error);
