@@ -28,6 +28,8 @@ export type AuthErrorCode =
   | "AUTH_KERBEROS_UNREACHABLE"
   /** The credential cache holds no valid ticket; whoever fills it may do so later. */
   | "AUTH_KERBEROS_NO_TICKET"
+  /** The account is expired, disabled or locked, whatever its secret; it may be opened again. */
+  | "AUTH_ACCOUNT_CLOSED"
   /** The KDC has judged our account or its secret; another try may lock the account. */
   | "AUTH_KERBEROS_REFUSED"
   /** Something has to be set right first: a clock, a service principal, a realm, a keytab. */
@@ -52,6 +54,7 @@ const MEANING: { readonly [code in AuthErrorCode]: { conclusion: Conclusion; ret
   AUTH_KERBEROS_UNAVAILABLE: { conclusion: "misuse", retryable: false },
   AUTH_KERBEROS_UNREACHABLE: { conclusion: "silent", retryable: true },
   AUTH_KERBEROS_NO_TICKET: { conclusion: "never-sent", retryable: true },
+  AUTH_ACCOUNT_CLOSED: { conclusion: "refused", retryable: false },
   AUTH_KERBEROS_REFUSED: { conclusion: "refused", retryable: false },
   AUTH_KERBEROS_FAILED: { conclusion: "refused", retryable: false },
   AUTH_NOT_COMPLETE: { conclusion: "misuse", retryable: false },

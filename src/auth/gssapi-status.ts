@@ -87,9 +87,10 @@ function diagnose(routine: number, minor: number, attempt: GssAttempt): Diagnosi
       return refused(`the KDC does not know ${principal}: check username and domain`);
     case MINOR.KDC_ERR_NAME_EXP:
     case MINOR.KDC_ERR_CLIENT_REVOKED:
-      return refused(
-        `the account of ${principal} is expired, disabled or locked: whoever runs the realm must open it`,
-      );
+      return {
+        code: "AUTH_ACCOUNT_CLOSED",
+        fix: `the account of ${principal} is expired, disabled or locked: whoever runs the realm must open it`,
+      };
     case MINOR.KDC_ERR_KEY_EXPIRED:
       return refused(`the password of ${principal} has expired: set a new one`);
     case MINOR.KDC_ERR_S_PRINCIPAL_UNKNOWN:

@@ -17,6 +17,7 @@ const FAILURES: Readonly<Record<StatusClass, SourceFailure>> = {
   redirect: "bad-path",
   config: "denied",
   credentials: "credentials",
+  account: "policy",
   "auth-infrastructure": "unreachable",
   security: "denied",
   unsupported: "unsupported",

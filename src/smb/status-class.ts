@@ -10,6 +10,7 @@ import { NtStatus } from "../codec/status.ts";
  * - `redirect`: DFS link or symlink; the answer is elsewhere.
  * - `config`: somebody must change something; do not hammer.
  * - `credentials`: refused; never again by oneself, accounts get locked.
+ * - `account`: not let in now, whatever the password: disabled, locked, out of hours. Slowly again.
  * - `auth-infrastructure`: nobody could judge the credentials; slowly again.
  * - `security`: the negotiation was tampered with.
  * - `unsupported`: the server does not know how.
@@ -25,6 +26,7 @@ export type StatusClass =
   | "redirect"
   | "config"
   | "credentials"
+  | "account"
   | "auth-infrastructure"
   | "security"
   | "unsupported"
@@ -78,13 +80,15 @@ const CLASSES: { readonly [kind in Exclude<StatusClass, "other">]: readonly numb
     NtStatus.LOGON_FAILURE,
     NtStatus.WRONG_PASSWORD,
     NtStatus.NO_SUCH_USER,
+    NtStatus.PASSWORD_EXPIRED,
+    NtStatus.PASSWORD_MUST_CHANGE,
+  ],
+  account: [
     NtStatus.ACCOUNT_RESTRICTION,
     NtStatus.INVALID_LOGON_HOURS,
     NtStatus.INVALID_WORKSTATION,
-    NtStatus.PASSWORD_EXPIRED,
     NtStatus.ACCOUNT_DISABLED,
     NtStatus.ACCOUNT_EXPIRED,
-    NtStatus.PASSWORD_MUST_CHANGE,
     NtStatus.ACCOUNT_LOCKED_OUT,
     NtStatus.LOGON_TYPE_NOT_GRANTED,
   ],

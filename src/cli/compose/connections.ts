@@ -9,6 +9,7 @@ import type { ConnectionRuntime } from "../../worker/runtime.ts";
 import { authProvider } from "./auth.ts";
 import { countedWatch } from "./counted-watch.ts";
 import { pinnedOptions, pinsOf } from "./pinned-options.ts";
+import type { Reload } from "./service.ts";
 import { shareOptions } from "./share-options.ts";
 
 interface Live {
@@ -17,6 +18,8 @@ interface Live {
   readonly share: Share;
   readonly runtime: ConnectionRuntime;
 }
+
+const FIRST: Reload = { changedFiles: new Set(), asked: false };
 
 export interface ConnectionSetOptions {
   readonly log: Log;
@@ -47,9 +50,10 @@ export class ConnectionSet {
    * Takes a configuration. All secrets are read before anything changes, so a file that cannot be read leaves
    * everything as it was. A connection whose settings stay gets its new password in place; one whose settings, or
    * the options of whose pinned watches, changed becomes another object, and the former is closed by `closeObsolete`.
+   * One whose secret was written anew logs in at once where it had been refused; `asked`: all do.
    * @throws SecretError
    */
-  async apply(config: Config, changedFiles: ReadonlySet<string> = new Set()): Promise<void> {
+  async apply(config: Config, { changedFiles, asked }: Reload = FIRST): Promise<void> {
     const next: {
       readonly name: string;
       readonly settings: ConnectionConfig;
@@ -70,10 +74,12 @@ export class ConnectionSet {
         const rotated = [settings.passwordFile, settings.keytabFile].some((file) =>
           changedFiles.has(file ?? ""),
         );
-        if (!rotated) continue;
-        this.#options.log.info("config.credentials", "the next login uses the new secret", {
-          connection: name,
-        });
+        if (!rotated && !asked) continue;
+        if (rotated) {
+          this.#options.log.info("config.credentials", "the next login uses the new secret", {
+            connection: name,
+          });
+        }
         live.share.replaceAuth(auth);
         continue;
       }

@@ -70,11 +70,11 @@ export async function startGateway(
     ),
   );
   scope.defer(ops.addAction("/auth/recheck", () => gateway.recheckAuth()));
-  service.onReload(async ({ config: next }, changed) => {
+  service.onReload(async ({ config: next }, { changedFiles }) => {
     await gateway.updateConnections(served(next));
     const { auth: wanted } = next.gateway;
     const files = [wanted.publicKeyFile, wanted.secretFile, wanted.tokensFile, wanted.ask.caFile];
-    const touched = files.some((file) => file !== undefined && changed.has(file));
+    const touched = files.some((file) => file !== undefined && changedFiles.has(file));
     if (touched || JSON.stringify(wanted) !== JSON.stringify(current)) {
       await gateway.updateAuth(await gatewayAuth(wanted));
       current = wanted;

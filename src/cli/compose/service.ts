@@ -15,6 +15,13 @@ import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { configFile, loadFor } from "../load-config.ts";
 import { observe } from "./observe.ts";
 
+/** Why a configuration is taken up. */
+export interface Reload {
+  readonly changedFiles: ReadonlySet<string>;
+  /** Somebody wants everything tried now (SIGHUP). */
+  readonly asked: boolean;
+}
+
 /** What a role gets to stand on. */
 export interface Service {
   /** As of the last successful load. */
@@ -28,7 +35,7 @@ export interface Service {
   /** Aborts when the drain begins, also during the start. */
   readonly stopping: AbortSignal;
   /** Runs after each successful reload, one at a time. A rejection is logged; what it left stays. */
-  onReload(apply: (loaded: LoadedConfig, changedFiles: ReadonlySet<string>) => Promise<void>): void;
+  onReload(apply: (loaded: LoadedConfig, reload: Reload) => Promise<void>): void;
   /** Ends the service as failed. */
   fail(reason: string): void;
 }
@@ -104,11 +111,11 @@ export async function runService(options: ServiceOptions): Promise<ExitCode> {
     configWatch = new ConfigWatch({
       load,
       initial: loaded,
-      onChange: (next, changed) => {
+      onChange: (next, changed, asked) => {
         queue = queue.then(async () => {
           loaded = next;
           log.setLevel(next.config.log.level);
-          for (const apply of reloads) await apply(next, new Set(changed));
+          for (const apply of reloads) await apply(next, { changedFiles: new Set(changed), asked });
           metrics.process.configReloads.inc({ outcome: "applied" });
           metrics.process.configReloaded.set(Date.now() / 1_000);
           log.info("config.reloaded", "the new configuration is in force", { changed });

@@ -55,8 +55,8 @@ export async function startWorker(
     ),
   );
   scope.defer(metrics.beforeScrape(() => readGauges(worker, service)));
-  service.onReload(async ({ config: next }, changed) => {
-    await connections.apply(next, changed);
+  service.onReload(async ({ config: next }, reload) => {
+    await connections.apply(next, reload);
     await worker.updateConnections(connections.runtimes);
     worker.updatePins(next.watches);
     await connections.closeObsolete();

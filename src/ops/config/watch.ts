@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type FSWatcher, watch } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { errorCode } from "../../base/errors.ts";
@@ -10,8 +10,11 @@ import { namedFiles } from "./secret-files.ts";
 export interface ConfigWatchOptions {
   readonly load: LoadOptions;
   readonly initial: LoadedConfig;
-  /** The configuration, or what stands in a file it names, is another; `config` is checked. */
-  readonly onChange: (loaded: LoadedConfig, changed: readonly string[]) => void;
+  /**
+   * The configuration, or what stands in a file it names, is another, or a secret was written anew; `config` is checked.
+   * `asked`: somebody wants it to be taken up now, changed or not.
+   */
+  readonly onChange: (loaded: LoadedConfig, changed: readonly string[], asked: boolean) => void;
   /** The new one cannot be used; the old one stays in force. Told once per content. */
   readonly onError: (error: unknown) => void;
   /** Look at all files that often, whatever the file system told, ms. Default 30,000. */
@@ -23,9 +26,9 @@ export interface ConfigWatchOptions {
 
 /**
  * Follows the configuration file and every file it names. Directories are watched, not files: editors
- * replace files, and Kubernetes swaps a symbolic link two levels up. What decides is the content, so a
- * missed or a spurious notice only costs a look; polling catches what network and overlay file systems
- * do not tell.
+ * replace files, and Kubernetes swaps a symbolic link two levels up. What decides is the content, and of secrets
+ * also when they were written: who writes the same password again wants it tried. So a missed or a spurious
+ * notice only costs a look; polling catches what network and overlay file systems do not tell.
  */
 export class ConfigWatch {
   readonly #options: ConfigWatchOptions;
@@ -37,6 +40,7 @@ export class ConfigWatch {
   #cancelPoll: (() => void) | undefined;
   #reading: Promise<void> | undefined;
   #again = false;
+  #asked = false;
   #closed = false;
 
   constructor(options: ConfigWatchOptions) {
@@ -47,13 +51,14 @@ export class ConfigWatch {
 
   /** Resolves once what is there now is known: later changes are told. */
   async start(): Promise<void> {
-    this.#contents = await fingerprints(this.#files());
+    this.#contents = await this.#fingerprints(this.#files());
     this.#follow();
     this.#poll();
   }
 
   /** Looks now, changed or not: SIGHUP. */
   reload(): Promise<void> {
+    this.#asked = true;
     return this.#check();
   }
 
@@ -135,41 +140,47 @@ export class ConfigWatch {
 
   async #read(): Promise<void> {
     if (this.#closed) return;
-    const contents = await fingerprints(this.#files());
+    const asked = this.#asked;
+    this.#asked = false;
+    const contents = await this.#fingerprints(this.#files());
     const changed = [...contents]
       .filter(([file, hash]) => this.#contents.get(file) !== hash)
       .map(([file]) => file);
-    if (changed.length === 0 || this.#closed) return;
+    if ((changed.length === 0 && !asked) || this.#closed) return;
     // Remembered before it is judged: a broken file is told once, not at every poll.
     this.#contents = contents;
     try {
       this.#current = loadConfig(this.#options.load);
       // A file named only now was not looked at: what stands in it is the first picture.
       const known = this.#contents;
-      for (const [file, hash] of await fingerprints(this.#files().filter((file) => !known.has(file)))) {
+      const added = this.#files().filter((file) => !known.has(file));
+      for (const [file, hash] of await this.#fingerprints(added)) {
         known.set(file, hash);
       }
       this.#follow();
-      if (!this.#closed) this.#options.onChange(this.#current, changed);
+      if (!this.#closed) this.#options.onChange(this.#current, changed, asked);
     } catch (error) {
       this.#options.onError(error);
     }
   }
+
+  async #fingerprints(files: readonly string[]): Promise<Map<string, string>> {
+    const secrets = new Set(namedFiles(this.#current).flatMap(({ path, secret }) => (secret ? [path] : [])));
+    const found = new Map<string, string>();
+    for (const file of files) found.set(file, await fingerprint(file, secrets.has(file)));
+    return found;
+  }
 }
 
-async function fingerprints(files: readonly string[]): Promise<Map<string, string>> {
-  const found = new Map<string, string>();
-  for (const file of files) {
-    try {
-      found.set(
-        file,
-        createHash("sha256")
-          .update(await readFile(file))
-          .digest("base64"),
-      );
-    } catch (error) {
-      found.set(file, errorCode(error));
-    }
+async function fingerprint(file: string, secret: boolean): Promise<string> {
+  try {
+    const hash = createHash("sha256")
+      .update(await readFile(file))
+      .digest("base64");
+    if (!secret) return hash;
+    const { ino, mtimeNs } = await stat(file, { bigint: true });
+    return `${hash} ${ino} ${mtimeNs}`;
+  } catch (error) {
+    return errorCode(error);
   }
-  return found;
 }

@@ -8,6 +8,8 @@ import { classifyStatus, type StatusClass } from "../status-class.ts";
 
 /** Where trying again soon cannot help, but somebody may repair it: configuration, policy, a missing share. */
 const SLOW_MS = 60_000;
+/** An account that is not let in now, whatever its password: tried after 2 minutes, then every 15, less a half at random. */
+const CLOSED = { initialMs: 120_000, maxMs: 900_000, factor: 7.5 };
 /** A connection that lived this long proves that the server is well again. */
 const PROVEN_MS = 30_000;
 
@@ -25,6 +27,7 @@ export interface DialerOptions {
 export class Dialer {
   readonly #options: DialerOptions;
   readonly #backoff: Backoff;
+  readonly #closed: Backoff;
   #turn: Promise<unknown> = Promise.resolve();
   #notBefore = Number.NEGATIVE_INFINITY;
   #refusal: SmbCredentialsError | undefined;
@@ -33,6 +36,8 @@ export class Dialer {
   constructor(options: DialerOptions) {
     this.#options = options;
     this.#backoff = new Backoff(options.backoff);
+    const { random } = options.backoff ?? {};
+    this.#closed = new Backoff({ ...CLOSED, ...(random === undefined ? {} : { random }) });
   }
 
   /** Set after refused credentials, until `forgive`. */
@@ -73,6 +78,7 @@ export class Dialer {
     this.#refusal = undefined;
     this.#lastError = undefined;
     this.#backoff.reset();
+    this.#closed.reset();
     this.#notBefore = Number.NEGATIVE_INFINITY;
   }
 
@@ -81,6 +87,7 @@ export class Dialer {
     try {
       const result = await attempt();
       this.#lastError = undefined;
+      this.#closed.reset();
       return result;
     } catch (cause) {
       if (dispensable(cause)) throw cause;
@@ -93,6 +100,7 @@ export class Dialer {
     this.#lastError = error;
     let retryMs: number | undefined;
     if (error instanceof SmbCredentialsError) this.#refusal = error;
+    else if (isClosed(error)) retryMs = this.#pause(this.#closed.next());
     else retryMs = this.#pause(isSlow(error) ? SLOW_MS : 0);
     poolFacts.publish({ connection: this.#options.label, type: "dial-failed", retryMs, error });
   }
@@ -102,6 +110,12 @@ export class Dialer {
     this.#notBefore = this.#options.clock.monotonic() + ms;
     return ms;
   }
+}
+
+/** Says nothing about the password: another try locks no account. */
+function isClosed(error: Error): boolean {
+  if (error instanceof AuthError) return error.code === "AUTH_ACCOUNT_CLOSED";
+  return kindOf(error) === "account";
 }
 
 function isSlow(error: Error): boolean {

@@ -122,8 +122,8 @@ export class HandleRegistry {
   }
 
   *#troubles(key: string): IterableIterator<string> {
-    for (const [{ spec }, trouble] of this.#troubled.within(key)) {
-      if (this.#key(spec.path) !== key) yield trouble;
+    for (const [handle, trouble] of this.#troubled.within(key)) {
+      if (this.#key(handle.spec.path) !== key && !isReturning(handle)) yield trouble;
     }
     for (const [, trouble] of this.#skipped.within(key)) yield trouble;
   }
@@ -142,6 +142,12 @@ export class HandleRegistry {
     for (const handle of [...this.#handles]) this.dismiss(handle);
     while (this.#closing.size > 0) await Promise.allSettled(this.#closing);
   }
+}
+
+/** It waited for the connection, which is back: what was wrong then is not any more. */
+function isReturning({ state, status: { error } }: HandleView): boolean {
+  const atTheDoor = error?.failure === "credentials" || error?.failure === "policy";
+  return atTheDoor && (state === "opening" || state === "arming" || state === "scanning");
 }
 
 /** Armed, pictured, looked at for the second time where that is due, and no comparison under way. */

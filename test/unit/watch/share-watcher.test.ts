@@ -284,6 +284,32 @@ describe("a connection that only people can make possible", () => {
     await clock.advance(2_000);
     expect(handle.state).toBe("live");
   });
+
+  it.each(["bar", "refuse"] as const)(
+    "is live once, and not degraded by each directory on the way: %s",
+    async (how) => {
+      const { clock, share, watcher, take, events } = bench();
+      for (let i = 0; i < 6; i++) share.mkdir(`/d${i}`);
+      const handle = watcher.watch({ path: "/", recursive: true }, (event) => events.push(event));
+      await clock.advance(1_000);
+      if (how === "bar") share.bar("the account is disabled");
+      else {
+        share.refuse(true);
+        share.cut();
+        share.restore();
+      }
+      await clock.advance(60_000);
+      expect(handle.state).toBe("denied");
+      take();
+      if (how === "bar") share.restore();
+      else {
+        share.refuse(false);
+        watcher.retry();
+      }
+      await clock.advance(10_000);
+      expect(told(take())).toEqual(["live notify"]);
+    },
+  );
 });
 
 describe("doubt", () => {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -17,7 +17,11 @@ afterEach(async () => {
 });
 
 interface Told {
-  readonly changes: { readonly loaded: LoadedConfig; readonly changed: readonly string[] }[];
+  readonly changes: {
+    readonly loaded: LoadedConfig;
+    readonly changed: readonly string[];
+    readonly asked: boolean;
+  }[];
   readonly errors: unknown[];
 }
 
@@ -27,7 +31,7 @@ async function start(file: string, options: Partial<ConfigWatchOptions> = {}): P
   watcher = new ConfigWatch({
     load,
     initial: loadConfig(load),
-    onChange: (loaded, changed) => told.changes.push({ loaded, changed }),
+    onChange: (loaded, changed, asked) => told.changes.push({ loaded, changed, asked }),
     onError: (error) => told.errors.push(error),
     debounceMs: 10,
     ...options,
@@ -75,6 +79,33 @@ describe("ConfigWatch", () => {
     await vi.waitFor(() => expect(changes.at(-1)?.loaded.config.http.port).toBe(2), soon);
   });
 
+  it("tells that a secret was written anew, or touched, with what stood in it before", async () => {
+    const file = join(folder, "c.yaml");
+    const secret = join(folder, "secret");
+    writeFileSync(secret, "one");
+    writeFileSync(file, `connections: { a: { server: s, share: x, username: u, passwordFile: ${secret} } }`);
+    const { changes } = await start(file, { pollMs: 50 });
+    utimesSync(secret, 1_000, 1_000);
+    await vi.waitFor(() => expect(changes.map(({ changed }) => changed)).toEqual([[secret]]), soon);
+    writeFileSync(`${secret}.new`, "one");
+    renameSync(`${secret}.new`, secret);
+    await vi.waitFor(() => expect(changes.map(({ changed }) => changed)).toEqual([[secret], [secret]]), soon);
+    // Of a configuration only the content counts.
+    utimesSync(file, 1_000, 1_000);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(changes.length).toBe(2);
+  });
+
+  it("tells what is there when asked to, changed or not", async () => {
+    const file = join(folder, "c.yaml");
+    writeFileSync(file, "http: { port: 1 }");
+    const { changes } = await start(file);
+    await watcher?.reload();
+    expect(changes).toMatchObject([{ changed: [], asked: true }]);
+    writeFileSync(file, "http: { port: 2 }");
+    await vi.waitFor(() => expect(changes.at(-1)).toMatchObject({ changed: [file], asked: false }), soon);
+  });
+
   it("tells that a secret changed, also of a connection that came later", async () => {
     const file = join(folder, "c.yaml");
     const secret = join(folder, "secret");
@@ -100,9 +131,20 @@ describe("ConfigWatch", () => {
     writeFileSync(file, "http: { port: 1 }");
     const { changes, errors } = await start(file, { clock, pollMs: 1_000 });
     writeFileSync(file, "http: { prt: 1 }");
+    const looked = async (): Promise<void> => {
+      await clock.advance(1_000);
+      // Reading is done in real time.
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    };
+    await vi.waitFor(async () => {
+      await looked();
+      expect(errors).toMatchObject([{ code: "CONFIG" }]);
+    }, soon);
+    await looked();
+    expect(errors.length).toBe(1);
+    // Who asks hears it again.
     await watcher?.reload();
-    await watcher?.reload();
-    expect(errors).toMatchObject([{ code: "CONFIG" }]);
+    expect(errors.length).toBe(2);
     expect(changes).toEqual([]);
     writeFileSync(file, "http: { port: 3 }");
     await watcher?.reload();
@@ -126,7 +168,8 @@ describe("ConfigWatch", () => {
     const clock = new ManualClock();
     writeFileSync(file, "http: { port: 1 }");
     const { changes, errors } = await start(file, { clock });
-    await watcher?.reload();
+    await clock.advance(30_000);
+    await new Promise((resolve) => setTimeout(resolve, 50));
     await watcher?.close();
     writeFileSync(file, "http: { port: 2 }");
     await watcher?.reload();

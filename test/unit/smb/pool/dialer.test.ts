@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { AuthError } from "../../../../src/auth/errors.ts";
 import { ManualClock } from "../../../../src/base/clock.ts";
 import { NtStatus } from "../../../../src/codec/status.ts";
 import { SmbConnectionError, SmbCredentialsError, SmbStatusError } from "../../../../src/smb/errors.ts";
@@ -57,6 +58,31 @@ describe("dialer", () => {
     await dialer.dial(() => Promise.resolve());
     expect(dialer.lastError).toBeUndefined();
   });
+
+  it.each([
+    new SmbStatusError("SESSION_SETUP", NtStatus.ACCOUNT_DISABLED),
+    new SmbStatusError("SESSION_SETUP", NtStatus.ACCOUNT_LOCKED_OUT),
+    new SmbStatusError("SESSION_SETUP", NtStatus.INVALID_LOGON_HOURS),
+    new AuthError("AUTH_ACCOUNT_CLOSED", "revoked"),
+  ])(
+    "tries an account that is not let in after 2 minutes, then every 15, and at once when told to: %s",
+    async (closed) => {
+      const { clock, dialer } = setUp();
+      const pauses: number[] = [];
+      for (let attempt = 0; attempt < 3; attempt++) {
+        await dialer.dial(refuse(closed)).catch(() => undefined);
+        pauses.push(dialer.pause / 60_000);
+        await clock.advance(dialer.pause);
+      }
+      expect(pauses).toEqual([2, 15, 15]);
+      expect(dialer.refusal).toBeUndefined();
+      await dialer.dial(refuse(closed)).catch(() => undefined);
+      dialer.forgive();
+      expect(dialer.pause).toBe(0);
+      await dialer.dial(refuse(closed)).catch(() => undefined);
+      expect(dialer.pause).toBe(120_000);
+    },
+  );
 
   it("lets one attempt at a time through, so that one wrong password is one failed login", async () => {
     const { dialer } = setUp();
