@@ -204,6 +204,7 @@ describe("check", () => {
         cover: "directory",
         mode: "notify",
         listing: expect.objectContaining({ complete: true }),
+        findings: [],
       }),
     ]);
     expect(await entries()).toEqual(before);

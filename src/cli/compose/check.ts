@@ -5,11 +5,13 @@ import { printable } from "../../base/printable.ts";
 import { nearest } from "../../ops/nearest.ts";
 import { dialectName } from "../../smb/options.ts";
 import { effectiveCover } from "../../watch/cover/cover-policy.ts";
+import type { DirectoryEntry } from "../../watch/source.ts";
 import type { Context, Invocation } from "../command.ts";
 import { EXIT, type ExitCode, exitCodeOf, UsageError } from "../exit-codes.ts";
 import { loadFor } from "../load-config.ts";
 import type { Output } from "../output.ts";
 import { isShareArgument } from "../share-argument.ts";
+import { type Finding, Lookout, MEANINGS } from "./check-findings.ts";
 import { firstContact } from "./first-contact.ts";
 import { interruptible } from "./interruptible.ts";
 import { nameShare, type OpenedShare, openConfigured, openNamedShare } from "./open-share.ts";
@@ -43,6 +45,8 @@ export interface CheckReport {
   readonly auth?: "ntlm" | "kerberos";
   readonly loginMs: number;
   readonly listing: { readonly entries: number; readonly ms: number; readonly complete: boolean };
+  /** What a watch will not hear of, or not at once, as far as that could be seen. */
+  readonly findings: readonly Finding[];
 }
 
 interface CheckFailure {
@@ -120,7 +124,16 @@ async function examine(
   const contact = firstContact(share, { connection: name, where, username: settings.username, signal });
   await waitFor(contact, { signal, deadlineMs: LOGIN_MS, what: where });
   const loginMs = Math.round(performance.now() - started);
-  const listing = await list({ share, path }, signal);
+  const lookout = new Lookout(share.source, path);
+  let listing: CheckReport["listing"];
+  let findings: readonly Finding[];
+  try {
+    await lookout.begin(signal);
+    listing = await list({ share, path }, (page) => lookout.see(page), signal);
+    findings = await lookout.finish(signal);
+  } finally {
+    await lookout.close();
+  }
   const single = await accepts({ share, path }, false, signal);
   const tree = single && (await accepts({ share, path }, true, signal));
   const { server, watchesPerConnection } = share.info();
@@ -150,6 +163,7 @@ async function examine(
     ...(server?.mechanism === undefined ? {} : { auth: server.mechanism }),
     loginMs,
     listing,
+    findings,
   };
 }
 
@@ -161,12 +175,17 @@ async function givesLeases(share: OpenedShare["share"], signal: AbortSignal): Pr
 
 type Place = Pick<OpenedShare, "share"> & { readonly path: CanonicalPath };
 
-async function list({ share, path }: Place, signal: AbortSignal): Promise<CheckReport["listing"]> {
+async function list(
+  { share, path }: Place,
+  see: (page: readonly DirectoryEntry[]) => void,
+  signal: AbortSignal,
+): Promise<CheckReport["listing"]> {
   const started = performance.now();
   let entries = 0;
   let complete = true;
   for await (const page of share.list(path, { signal })) {
     entries += page.length;
+    see(page);
     if (performance.now() - started > LISTING_MS) {
       complete = false;
       break;
@@ -214,6 +233,10 @@ function print(out: Output, report: CheckReport | CheckFailure): void {
       "listing",
       `${listing.entries} entries in ${listing.ms} ms${listing.complete ? "" : ", and not at the end"}`,
     ],
+    ...report.findings.map(({ kind, count, example }): [string, string] => {
+      const others = count > 1 ? ` and ${count - 1} more` : "";
+      return [kind, `${printable(example)}${others}: ${MEANINGS[kind]}`];
+    }),
   ];
   out.table(rows.map(([key, value]) => [`  ${out.style("dim", key)}`, printable(value)]));
 }
