@@ -68,6 +68,8 @@ export interface FakeOptions {
   readonly mute?: boolean;
   /** Handles get leases where they ask for them. Default false. */
   readonly leases?: boolean;
+  /** It keeps one request for each handle, forgets the one before, and gives none up when asked to. */
+  readonly oneNotify?: boolean;
   /** How long the server hears nothing after it has accepted the first request on a handle, ms. Default 0. */
   readonly deafMs?: number;
   /** Samba's `hide new files timeout`, ms: what changed less long ago is not listed, but opens. Default 0. */
@@ -582,6 +584,7 @@ export class FakeHandle implements WatchedDirectory {
     } else {
       if (this.#armedAt === undefined) this.recursive = recursive;
       this.#armedAt ??= this.#clock.monotonic();
+      if (this.#share.options.oneNotify === true) this.#parked = [];
       this.#parked.push(parked);
       accepted.resolve(true);
       this.#flushSoon();
@@ -591,7 +594,7 @@ export class FakeHandle implements WatchedDirectory {
       outcome: outcome.promise,
       cancel: () => {
         const at = this.#parked.indexOf(parked);
-        if (at < 0) return;
+        if (at < 0 || this.#share.options.oneNotify === true) return;
         this.#parked.splice(at, 1);
         parked.settle({ type: "cancelled" });
       },

@@ -113,6 +113,8 @@ export class DirectoryHandle implements NotifySubject, TreeResource {
     this.tree.resources.delete(this);
     await closed;
     this.#lease?.end();
+    // Some servers leave them without a last word.
+    for (const notify of this.#armed) this.tree.connection.expire(notify);
     this.#owner.released();
   }
 }

@@ -96,7 +96,7 @@ export class ArmedNotify extends PendingRequest {
 
   /**
    * Asks the server to give it up. `outcome` tells what became of it: mostly `cancelled`, or what the server
-   * said meanwhile; `failed` with SmbTimeoutError when it does not react, and then the handle is to be closed.
+   * said meanwhile, or said later where it does not react (DittoFS 0.29 answers no CANCEL).
    */
   cancel(): void {
     if (this.#ended || this.#cancelled) return;
@@ -136,10 +136,6 @@ export class ArmedNotify extends PendingRequest {
   override onFailure(error: Error): void {
     const ours = error instanceof AbortedError || this.#subject.closing;
     this.#end(ours ? { type: "cancelled" } : { type: "failed", error });
-  }
-
-  override onCancelRefused(status: number): void {
-    this.#subject.tree.connection.giveUp(this, new SmbStatusError("CANCEL", status));
   }
 
   #read(message: Uint8Array): NotifyOutcome {

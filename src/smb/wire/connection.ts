@@ -192,8 +192,8 @@ export class Connection {
   }
 
   /**
-   * Asks the server to give a request up (MS-SMB2 3.2.4.24). There is no answer to a CANCEL: the request
-   * itself ends, normally with STATUS_CANCELLED, and fails by SmbTimeoutError after `cancelMs` if it does not.
+   * Asks the server to give a request up (MS-SMB2 3.2.4.24). There is no answer to a CANCEL: the request itself
+   * ends, normally with STATUS_CANCELLED. Silence proves nothing, and what the request still hears is heard.
    */
   cancel(request: PendingRequest): void {
     if (request.state === "new") {
@@ -202,6 +202,11 @@ export class Connection {
     }
     if (request.state !== "sent" && request.state !== "interim") return;
     this.#transport.send(assembleCancel(request, this.#outbound()));
+  }
+
+  /** Nothing can answer a request any more but its end: it fails by SmbTimeoutError after `cancelMs`. */
+  expire(request: PendingRequest): void {
+    if (this.#state === "closed") return;
     this.#pending.hurry(request, this.options.timeouts.cancelMs, this.#keepalive.now());
     this.#keepalive.lookSoon();
   }

@@ -135,7 +135,6 @@ function match({ header, message }: Arrival, context: InboundContext): PendingRe
     // A server that did not accept our CANCEL says so under the id of its target, which stays pending.
     // Nothing is believed but that cancelling does not work here.
     context.deadLetter(header.command, "refused-cancel");
-    request.onCancelRefused(header.status);
     return undefined;
   }
   throw new SmbProtocolError(

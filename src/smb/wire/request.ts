@@ -91,9 +91,6 @@ export abstract class PendingRequest {
   /** No answer will come, or none is waited for. */
   abstract onFailure(error: Error): void;
 
-  /** The server answered a CANCEL of this request with an error; the request itself is still pending. */
-  onCancelRefused(_status: number): void {}
-
   /** The answer to a request that had been abandoned. */
   onOrphan(_response: Response): void {}
 }

@@ -1,5 +1,8 @@
 import type { ArmedNotify, NotifyOutcome, WatchedDirectory } from "../source.ts";
 
+/** A server that has left so many cancelled requests of one handle unanswered is asked for no more. */
+const MOST_UNANSWERED = 8;
+
 export interface NotifyRequestOptions {
   readonly recursive: boolean;
   readonly filter: number;
@@ -40,8 +43,12 @@ export class NotifyRequests {
     return false;
   }
 
-  /** Arms anew, then gives the old requests up: a server may have forgotten them without a word. */
+  /**
+   * Arms anew, then gives the old requests up: a server may have forgotten them without a word. One that does not
+   * give them up either has them all still, or keeps one for each handle; whichever it answers is heard.
+   */
   async refresh(): Promise<void> {
+    if (this.#givenUp.size >= MOST_UNANSWERED) return;
     const old = [...this.#armed];
     const fresh = this.#arm();
     if (!(await fresh.accepted)) return;

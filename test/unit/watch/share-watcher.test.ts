@@ -377,6 +377,23 @@ describe("doubt", () => {
     expect(told(take())).toContain("notify: added /:b");
   });
 
+  it("is in none because of a server that keeps one request for each handle and gives none up", async () => {
+    const { clock, share, watcher, events, take } = bench({ refreshMinutes: 10 }, { oneNotify: true });
+    const handle = watcher.watch({ path: "/", recursive: false }, (event) => events.push(event));
+    await clock.advance(1_000);
+    await handle.live;
+    take();
+    for (let hours = 0; hours < 3 * 12; hours++) {
+      await clock.advance(5 * 60_000);
+      share.write(`/${hours}`);
+    }
+    await clock.advance(1_000);
+    expect(told(take())).toEqual(Array.from({ length: 36 }, (_, hours) => `notify: added /:${hours}`));
+    expect(share.calls.open).toBe(1);
+    // Nobody goes on asking for ever what is never answered.
+    expect(share.calls.arm).toBeLessThan(36 + 2 + 12);
+  });
+
   it("notices within a minute that another directory took the place of the watched one", async () => {
     const { clock, share, watcher, events, take } = bench();
     share.mkdir("/d");
