@@ -49,19 +49,20 @@ export interface NtlmVersion {
 }
 
 /**
- * Samba has said 6.1 build 0 for years; every Windows since Vista has a build number, and what says 255.255 for
- * want of one (Impacket) is no Windows. Without a version
- * (Kerberos) the ServerGuid decides where Samba, as it does by default, has put its NetBIOS name and zeros there;
- * else the start time, which Windows before Server 2016 tells and Samba never does.
+ * Samba has said 6.1 build 0 for years, and so do others that learnt from it (DittoFS); its ServerGuid is its NetBIOS
+ * name and zeros. Every Windows since Vista has a build number, and what says 255.255 for want of one (Impacket)
+ * is no Windows. Without a version (Kerberos) the ServerGuid decides; else the start time, which
+ * Windows before Server 2016 tells and Samba never does.
  */
 export function guessKind(
   version: NtlmVersion | undefined,
   server: { readonly serverGuid: Uint8Array; readonly serverStartTime: bigint },
 ): ServerKind {
+  const named = /^[\x21-\x7e]{1,15}\0+$/.test(Buffer.from(server.serverGuid).toString("latin1"));
   if (version !== undefined) {
     if (version.build > 0) return version.major < 0xff ? "windows" : "unknown";
-    return version.major === 6 && version.minor === 1 ? "samba" : "unknown";
+    return version.major === 6 && version.minor === 1 && named ? "samba" : "unknown";
   }
-  if (/^[\x21-\x7e]{1,15}\0+$/.test(Buffer.from(server.serverGuid).toString("latin1"))) return "samba";
+  if (named) return "samba";
   return server.serverStartTime === 0n ? "unknown" : "windows";
 }

@@ -7,7 +7,8 @@ NAMED_GUID.set(Buffer.from("fileserver"));
 
 describe("what a server most likely is", () => {
   it.each([
-    ["Samba 4.17 over NTLM", { major: 6, minor: 1, build: 0 }, RANDOM_GUID, 0n, "samba"],
+    ["Samba 4.17 over NTLM", { major: 6, minor: 1, build: 0 }, NAMED_GUID, 0n, "samba"],
+    ["what only calls itself 6.1.0", { major: 6, minor: 1, build: 0 }, RANDOM_GUID, 0n, "unknown"],
     ["Windows Server 2022 over NTLM", { major: 10, minor: 0, build: 20_348 }, RANDOM_GUID, 0n, "windows"],
     ["Windows Server 2008 R2 over NTLM", { major: 6, minor: 1, build: 7_601 }, RANDOM_GUID, 1n, "windows"],
     ["something that says nothing useful", { major: 0, minor: 0, build: 0 }, RANDOM_GUID, 0n, "unknown"],
