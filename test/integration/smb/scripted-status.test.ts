@@ -35,7 +35,8 @@ const IN_SESSION: readonly Row[] = [
 ];
 
 const AT_LOGIN: readonly Row[] = [
-  { kind: "credentials", status: NtStatus.ACCOUNT_LOCKED_OUT, failure: "credentials", next: "waits" },
+  { kind: "credentials", status: NtStatus.LOGON_FAILURE, failure: "credentials", next: "waits" },
+  { kind: "account", status: NtStatus.ACCOUNT_LOCKED_OUT, failure: "policy", next: "waits" },
   { kind: "auth-infrastructure", status: NtStatus.NO_LOGON_SERVERS, failure: "unreachable", next: "waits" },
   { kind: "busy", status: NtStatus.REQUEST_NOT_ACCEPTED, failure: "busy", next: "again" },
 ];
