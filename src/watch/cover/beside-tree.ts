@@ -25,7 +25,7 @@ export interface BesideTreeContext {
   /** A leased handle has said something. */
   told(node: Node, changes: readonly LocatedChange[]): void;
   /** Lists one directory and compares. @throws SourceError, AbortedError */
-  compare(node: Node, doubt: Doubt): Promise<void>;
+  compare(node: Node, doubt: Doubt): Promise<unknown>;
   absent(node: Node, error: SourceError): void;
 }
 

@@ -1,8 +1,7 @@
 import { baseName, type CanonicalPath, parentOf } from "../../base/path.ts";
 import { type ActiveInterest, InterestIndex, type InterestStatus } from "../deliver/active-interest.ts";
 import { Announcer } from "../deliver/announcer.ts";
-import type { Comparison, Doubt } from "../doubt.ts";
-import type { Via } from "../events.ts";
+import type { Comparison } from "../doubt.ts";
 import type { LocatedChange } from "../handle/coalesce.ts";
 import type { HandleHost, HandleView } from "../handle/handle-port.ts";
 import { takesSecondLook } from "../handle/second-look.ts";
@@ -278,10 +277,7 @@ export class HandleSet implements HandleHost {
   }
 
   async rescan(
-    handle: HandleView,
-    doubt: Doubt | undefined,
-    via: Via,
-    signal: AbortSignal,
+    ...[handle, doubt, via, signal]: Parameters<HandleHost["rescan"]>
   ): Promise<Comparison | undefined> {
     const { path, recursive } = handle.spec;
     const provisional = !recursive && via !== "poll" && takesSecondLook(this.#source);

@@ -22,7 +22,7 @@ export interface TimeChecksHost<T> {
   /** The directory at its path is this one now. */
   seen(node: PictureNode<T>, fileId: bigint | undefined): void;
   /** Lists one directory and compares. @throws SourceError, AbortedError */
-  compare(node: PictureNode<T>, doubt: Doubt): Promise<void>;
+  compare(node: PictureNode<T>, doubt: Doubt): Promise<unknown>;
   /** It is not there any more, or not for us. */
   absent(node: PictureNode<T>, error: SourceError): void;
 }

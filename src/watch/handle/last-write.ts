@@ -86,7 +86,9 @@ export class LastWrite {
   /** The directory's last write is `modified`, as asked for at `askedAt` (monotonic ms). */
   seen(modified: bigint, askedAt: number): void {
     this.#judge();
-    if (this.#listed === undefined || (this.#spec.filter & ALL_NAMES) !== ALL_NAMES) return;
+    const { recursive, filter } = this.#spec;
+    // To compare all that is below a recursive handle is no answer to one time: `time-checks.ts` looks at each.
+    if (recursive || this.#listed === undefined || (filter & ALL_NAMES) !== ALL_NAMES) return;
     if (modified === this.#listed) {
       this.#sureAt = Math.max(this.#sureAt, askedAt);
       return;

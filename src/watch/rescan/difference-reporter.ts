@@ -294,12 +294,7 @@ function untouched(change: Change, log: TouchLog): Change[] {
 }
 
 /** Doubts of a server that is believed otherwise: what it has told needs no second telling. */
-const HEEDING: ReadonlySet<DoubtReason | undefined> = new Set([
-  "settling",
-  "recalled",
-  "moved",
-  "probing",
-]);
+const HEEDING: ReadonlySet<DoubtReason | undefined> = new Set(["settling", "recalled", "moved", "probing"]);
 
 /**
  * Directories that have been told, but not as that: consumers need not hear of the name again, and what lies below is

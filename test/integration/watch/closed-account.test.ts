@@ -26,7 +26,10 @@ async function set(flag: "-d" | "-e"): Promise<void> {
 it("waits for an account that was disabled, tries again with the same password, and is live once", async () => {
   const { host, port, user, password, domain } = samba;
   const auth = createNtlmProvider({ username: user, password, domain });
-  await using share = new Share({ smb: { host, port, share: "share", auth } });
+  await using share = new Share({
+    smb: { host, port, share: "share", auth },
+    watch: { cover: "directory" },
+  });
   const events: WatchEvent[] = [];
   const handle = share.watches.watch({ path: "/", recursive: true }, (event) => events.push(event));
   await handle.live;

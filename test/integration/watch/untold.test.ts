@@ -24,7 +24,7 @@ function open(samba: Samba, label: string): Share {
   const { host, port, user, password, domain } = samba;
   return new Share({
     smb: { host, port, share: "share", auth: createNtlmProvider({ username: user, password, domain }) },
-    watch: { label, healthSeconds: 1 },
+    watch: { label, healthSeconds: 1, cover: "directory" },
   });
 }
 
