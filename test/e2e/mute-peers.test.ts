@@ -14,7 +14,7 @@ import { until } from "../support/until.ts";
  */
 
 /** A look at NATS is 10 s; starting a process here may take some more. */
-const LOOK_MS = 25_000;
+const LOOK_MS = 40_000;
 /** What SIGTERM may take where there is nothing to hand over. */
 const TERM_MS = 8_000;
 
@@ -115,7 +115,7 @@ describe.concurrent("names that nobody resolves", () => {
       start(["worker"], options),
       start(share, { ...options, env }),
     ];
-    await worker.said("nats.error");
+    await worker.said("nats.error", 50_000);
     worker.child.kill("SIGTERM");
     expect(await worker.end(TERM_MS)).toBe(0);
     expect(await Promise.all([status.end(LOOK_MS), tail.end(LOOK_MS)])).toEqual([69, 69]);
