@@ -555,6 +555,16 @@ const scenes: Record<string, Scene> = {
     ],
     faults: FAULTS,
   },
+  "a server that hides, one recursive handle that hears a part": {
+    hiding: true,
+    watcher: { cover: "auto", rescanMinutes: 1 },
+    share: { traits: { fullRecursion: false } },
+    interests: [
+      { path: "/", recursive: true },
+      { path: "/a", recursive: false },
+    ],
+    faults: FAULTS,
+  },
   "a server that hides what is new": {
     share: { hideNewMs: 10_000, traits: { settleScanMs: 1_500 } },
     interests: [{ path: "/", recursive: true }],
