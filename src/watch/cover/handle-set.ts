@@ -8,16 +8,12 @@ import { takesSecondLook } from "../handle/second-look.ts";
 import type { ResolvedOptions, Surroundings } from "../options.ts";
 import { type Gate, Pacer } from "../pacing.ts";
 import { Picture, type PictureNode } from "../picture/picture.ts";
-import { ageMs, Habits } from "../rescan/habits.ts";
-import { type Findings, Identification } from "../rescan/identification.ts";
 import { LinkLoops } from "../rescan/link-loops.ts";
+import { ListedNames } from "../rescan/listed-names.ts";
 import { LookupQueue } from "../rescan/lookup-queue.ts";
-import { ModifiedNames } from "../rescan/modified-names.ts";
 import type { NameLookup } from "../rescan/name-lookup.ts";
-import { RecentDirectories } from "../rescan/recent-directories.ts";
 import { Rescanner } from "../rescan/rescanner.ts";
 import { Spellings } from "../rescan/spellings.ts";
-import { UnlistedNames } from "../rescan/unlisted-names.ts";
 import type { DirectorySource, EntryInfo, SourceError } from "../source.ts";
 import { BesideTree } from "./beside-tree.ts";
 import { CoverPlan } from "./cover-plan.ts";
@@ -52,6 +48,7 @@ export class HandleSet implements HandleHost {
   readonly #plan: CoverPlan;
   readonly #lookups: LookupQueue<Node>;
   readonly #loops: LinkLoops;
+  readonly #names: ListedNames<NodeHandles>;
   readonly #spellings: Spellings<NodeHandles>;
   readonly #descent: Descent;
   readonly #beside: BesideTree;
@@ -103,26 +100,22 @@ export class HandleSet implements HandleHost {
       },
     });
     this.#spellings = new Spellings(source, clock, signal);
-    const habits = new Habits();
-    const names: Findings<NodeHandles> = {
-      listed: ({ modified }) => habits.listed(ageMs(source.serverTime?.(), modified)),
-      emerged: (node, entries) => this.#announcer.emerged(node, entries),
-      isDirectory: (node, name, { fileId }) => {
-        node.ensure(name).fileId = fileId ?? "none";
-        this.#announcer.enter(node, name);
+    this.#names = new ListedNames<NodeHandles>(
+      source,
+      { lookup, picture: this.picture, clock },
+      {
+        emerged: (node, entries) => this.#announcer.emerged(node, entries),
+        vanished: (node, names) => this.#announcer.vanished(node, names),
+        isDirectory: (node, name, { fileId }) => {
+          node.ensure(name).fileId = fileId ?? "none";
+          this.#announcer.enter(node, name);
+        },
+        doubtful: (node) => this.#doubtful(node.path),
+        compare: (node) => this.#descent.compare(node),
       },
-      doubtful: (node) => this.#doubtful(node.path),
-    };
-    const services = { lookup, picture: this.picture, clock, signal, habits };
-    const unlisted = new UnlistedNames<NodeHandles>(services, {
-      ...names,
-      vanished: (node, gone) => this.#announcer.vanished(node, gone),
-      compare: (node) => this.#descent.compare(node),
-    });
-    const identity = new Identification<NodeHandles>(services, unlisted, names);
+    );
     const delay = (node: Node): number => (this.#plan.treeFor(node.path) === undefined ? 0 : LET_WORK_MS);
-    this.#lookups = new LookupQueue(clock, signal, (node, asked) => identity.find(node, asked), delay);
-    const samples = new ModifiedNames<NodeHandles>(services, (node, asked) => identity.confirm(node, asked));
+    this.#lookups = new LookupQueue(clock, signal, (node, asked) => this.#names.find(node, asked), delay);
     this.#announcer = new Announcer(this.picture, this.#interests, clock, key, {
       left: (node) => {
         this.#beside.left(node);
@@ -141,11 +134,9 @@ export class HandleSet implements HandleHost {
       enquire: (node, asked, urgent) => this.#lookups.add(node, asked, urgent),
       modified: (node, name) => {
         this.#descent.touched(node.child(name));
-        samples.add(node, name);
+        this.#names.modified(node, name);
       },
     });
-    const looks = new Pacer(clock, LOOKS_PER_SECOND);
-    const recent = new RecentDirectories<NodeHandles>(source, services, looks, names);
     this.#rescanner = new Rescanner(
       source,
       options,
@@ -153,10 +144,10 @@ export class HandleSet implements HandleHost {
       {
         differences: (node, via, changes) => this.#announcer.differences(node, via, changes),
         pictured: (node, { modified, begunAt, fresh }) => {
-          recent.listed(node, modified, fresh);
+          this.#names.pictured(node, modified, fresh);
           void this.#spellings.listed(node, begunAt);
         },
-        keeps: (node, missing, asking) => unlisted.keeps(node, missing, asking),
+        keeps: (node, missing, asking) => this.#names.keeps(node, missing, asking),
         expands: (node) => this.#descent.expander(node) !== undefined,
         listed: (node, silent, directories) => {
           this.#descent.cleared(node.path);
@@ -226,7 +217,10 @@ export class HandleSet implements HandleHost {
   remove(active: ActiveInterest): void {
     this.#interests.delete(active);
     this.#roots.wake(active);
-    if (this.#interests.size === 0) this.#beside.rest();
+    if (this.#interests.size === 0) {
+      this.#beside.rest();
+      this.#names.rest();
+    }
     if (this.#stop.signal.aborted) return;
     if (this.#plan.rise(active)) this.#serveWithin(active.interest.path);
     this.#beside.retire(active.interest.path);

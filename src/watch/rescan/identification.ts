@@ -24,7 +24,7 @@ export class Identification<T> {
   readonly #lookup: NameLookup;
   readonly #picture: Picture<T>;
   readonly #clock: Clock;
-  readonly #signal: AbortSignal;
+  readonly #services: NameServices<T>;
   readonly #unlisted: UnlistedNames<T>;
   readonly #findings: Findings<T>;
 
@@ -32,9 +32,13 @@ export class Identification<T> {
     this.#lookup = services.lookup;
     this.#picture = services.picture;
     this.#clock = services.clock;
-    this.#signal = services.signal;
+    this.#services = services;
     this.#unlisted = unlisted;
     this.#findings = findings;
+  }
+
+  get #signal(): AbortSignal {
+    return this.#services.signal;
   }
 
   /** Never rejects. */

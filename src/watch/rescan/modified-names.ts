@@ -1,8 +1,7 @@
 import { sleep } from "../../base/async.ts";
-import type { Clock } from "../../base/clock.ts";
 import type { PictureNode } from "../picture/picture.ts";
-import type { Habits } from "./habits.ts";
 import { STAT_AT_MOST } from "./name-lookup.ts";
+import type { NameServices } from "./unlisted-names.ts";
 
 /** Between two directories, where nothing has been hidden so far; and where something has. */
 const PAUSE_MS = { plain: 1_000, hiding: 100 } as const;
@@ -14,25 +13,17 @@ const MOST_WAITING = 100;
  * is told as a change like any other. A few requests a second for the whole share, more where that has happened.
  */
 export class ModifiedNames<T> {
-  readonly #clock: Clock;
-  readonly #signal: AbortSignal;
-  readonly #habits: Habits;
+  readonly #services: NameServices<T>;
   readonly #find: (node: PictureNode<T>, names: readonly string[]) => Promise<void>;
   readonly #waiting = new Map<PictureNode<T>, Set<string>>();
   #running = false;
 
   /** @param find must not reject */
   constructor(
-    {
-      clock,
-      signal,
-      habits,
-    }: { readonly clock: Clock; readonly signal: AbortSignal; readonly habits: Habits },
+    services: NameServices<T>,
     find: (node: PictureNode<T>, names: readonly string[]) => Promise<void>,
   ) {
-    this.#clock = clock;
-    this.#signal = signal;
-    this.#habits = habits;
+    this.#services = services;
     this.#find = find;
   }
 
@@ -46,19 +37,22 @@ export class ModifiedNames<T> {
     if (names.size < STAT_AT_MOST) names.add(name);
     if (this.#running) return;
     this.#running = true;
-    // Ends by itself, or because we were stopped.
-    void this.#run().catch(() => undefined);
+    // Ends by itself, or because nobody is left who would want to know.
+    void this.#run()
+      .catch(() => this.#waiting.clear())
+      .finally(() => {
+        this.#running = false;
+      });
   }
 
   async #run(): Promise<void> {
     while (this.#waiting.size > 0) {
-      const ms = this.#habits.hides ? PAUSE_MS.hiding : PAUSE_MS.plain;
-      await sleep(ms, { signal: this.#signal, clock: this.#clock });
+      const { habits, signal, clock } = this.#services;
+      await sleep(habits.hides ? PAUSE_MS.hiding : PAUSE_MS.plain, { signal, clock });
       const [next] = this.#waiting;
       if (next === undefined) break;
       this.#waiting.delete(next[0]);
       await this.#find(next[0], [...next[1]]);
     }
-    this.#running = false;
   }
 }

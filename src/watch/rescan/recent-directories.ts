@@ -1,4 +1,4 @@
-import { sleep } from "../../base/async.ts";
+import { sleep, throwIfAborted } from "../../base/async.ts";
 import type { Pacer } from "../pacing.ts";
 import type { PictureNode, TouchLog } from "../picture/picture.ts";
 import type { DirectorySource } from "../source.ts";
@@ -7,6 +7,8 @@ import type { NameReport, NameServices } from "./unlisted-names.ts";
 
 /** Longest time for which a share is expected to keep new files back. */
 const NEW_MS = 60_000;
+/** Directories that have gone are forgotten as often. */
+const MOST_MS = 20_000;
 /** Where that is known to happen: pauses between looks. */
 const HIDING_MS = [5_000, 5_000, 10_000, 20_000, 21_000, 60_000] as const;
 
@@ -20,7 +22,9 @@ export class RecentDirectories<T> {
   readonly #services: NameServices<T>;
   readonly #pacer: Pacer;
   readonly #report: Pick<NameReport<T>, "emerged">;
-  readonly #waiting = new Set<PictureNode<T>>();
+  /** When a directory is due (monotonic ms), and how often it has been looked at. One timer for all of them. */
+  readonly #waiting = new Map<PictureNode<T>, { due: number; looks: number }>();
+  #running = false;
 
   constructor(
     source: DirectorySource,
@@ -36,28 +40,46 @@ export class RecentDirectories<T> {
 
   /** A directory has been listed. @param fresh - it may hold names of which nothing had been told */
   listed(node: PictureNode<T>, modified: bigint, fresh: boolean): void {
-    const { habits } = this.#services;
+    const { habits, clock } = this.#services;
     if ((this.#source.traits.settleScanMs ?? 0) === 0 || habits.showsNew) return;
     if ((!fresh && !habits.hides) || this.#waiting.has(node)) return;
     const age = ageMs(this.#source.serverTime?.(), modified);
     if (age === undefined || age >= NEW_MS) return;
-    this.#waiting.add(node);
-    // Ends by itself, or because we were stopped.
-    void this.#lookLater(node, NEW_MS - Math.max(0, age))
-      .catch(() => undefined)
-      .finally(() => this.#waiting.delete(node));
+    const ms = habits.hides ? HIDING_MS[0] : NEW_MS - Math.max(0, age) + 1_000;
+    this.#waiting.set(node, { due: clock.monotonic() + ms, looks: 0 });
+    if (this.#running) return;
+    this.#running = true;
+    // Ends by itself, or because nobody is left who would want to know.
+    void this.#run()
+      .catch(() => this.#waiting.clear())
+      .finally(() => {
+        this.#running = false;
+      });
   }
 
-  async #lookLater(node: PictureNode<T>, ms: number): Promise<void> {
+  async #run(): Promise<void> {
     const { clock, signal, habits } = this.#services;
-    const first = AbortSignal.any([signal, habits.hiding]);
-    // Not as long where it becomes known meanwhile that it happens.
-    await sleep(ms + 1_000, { signal: first, clock }).catch(() => undefined);
-    for (const pause of habits.hides ? HIDING_MS : [0]) {
-      await sleep(pause, { signal, clock });
-      await this.#pacer.turn(signal);
-      if (habits.showsNew || !(await this.#look(node))) return;
+    while (this.#waiting.size > 0) {
+      const next = Math.min(...[...this.#waiting.values()].map(({ due }) => due));
+      const wake = habits.hides ? signal : AbortSignal.any([signal, habits.hiding]);
+      const ms = Math.min(MOST_MS, Math.max(0, next - clock.monotonic()));
+      await sleep(ms, { signal: wake, clock }).catch(() => throwIfAborted(signal));
+      for (const [node, each] of [...this.#waiting]) {
+        // Not as late where it has become known meanwhile that it happens.
+        if (habits.hides && each.looks === 0) each.due = Math.min(each.due, clock.monotonic() + HIDING_MS[0]);
+        if (this.#services.picture.find(node.path) !== node || habits.showsNew) this.#waiting.delete(node);
+        else if (each.due <= clock.monotonic()) await this.#visit(node, each);
+      }
     }
+  }
+
+  async #visit(node: PictureNode<T>, each: { due: number; looks: number }): Promise<void> {
+    const { clock, signal, habits } = this.#services;
+    await this.#pacer.turn(signal);
+    const worth = await this.#look(node).catch(() => false);
+    const pause = habits.hides ? HIDING_MS[++each.looks] : undefined;
+    if (worth && pause !== undefined) each.due = clock.monotonic() + pause;
+    else this.#waiting.delete(node);
   }
 
   /** Returns whether it is still worth looking. */

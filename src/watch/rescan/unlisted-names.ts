@@ -25,6 +25,7 @@ export interface NameServices<T> {
   readonly lookup: NameLookup;
   readonly picture: Picture<T>;
   readonly clock: Clock;
+  /** Aborted, and then another one, when nobody watches anything any more: there is nobody to look for. */
   readonly signal: AbortSignal;
   readonly habits: Habits;
 }
@@ -51,7 +52,7 @@ export class UnlistedNames<T> {
   readonly #lookup: NameLookup;
   readonly #picture: Picture<T>;
   readonly #clock: Clock;
-  readonly #signal: AbortSignal;
+  readonly #services: NameServices<T>;
   readonly #habits: Habits;
   readonly #report: NameReport<T>;
   /** Directories that are looked at again from time to time, and how to begin anew with short pauses. */
@@ -61,9 +62,13 @@ export class UnlistedNames<T> {
     this.#lookup = services.lookup;
     this.#picture = services.picture;
     this.#clock = services.clock;
-    this.#signal = services.signal;
+    this.#services = services;
     this.#habits = services.habits;
     this.#report = report;
+  }
+
+  get #signal(): AbortSignal {
+    return this.#services.signal;
   }
 
   /** A lookup has not found these. Never rejects. */
