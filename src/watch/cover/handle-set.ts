@@ -320,7 +320,7 @@ export class HandleSet implements HandleHost {
 
   get #fallback(): string | undefined {
     if (this.#plan.cover === "tree") return undefined;
-    return `more than ${this.#options.maxHandles} directories: one recursive handle and rescans instead`;
+    return `more than ${this.#options.maxHandles} directories (maxHandles): one recursive handle and rescans instead`;
   }
 
   #poke(node: Node): void {
