@@ -76,8 +76,6 @@ try {
   const gatewayPort = Number(new URL(gateway.url).port);
   const front = await startFront(sambee.page, port);
   scope.defer(() => front.close());
-  const { context, close } = await launchBrowser();
-  scope.defer(close);
 
   const columns: Record<string, string>[] = [];
   for (const [name, target] of [
@@ -86,22 +84,16 @@ try {
   ] as const) {
     say(`\n${name}`);
     front.socket = target;
-    const page = await context.newPage();
-    try {
-      columns.push(
-        await run({
-          front,
-          page,
-          stack,
-          target,
-          token,
-          id,
-          shot: `${shot ?? "artifacts/sambee"}-${columns.length}.png`,
-        }),
-      );
-    } finally {
-      await page.close();
-    }
+    columns.push(
+      await run({
+        front,
+        stack,
+        target,
+        token,
+        id,
+        shot: `${shot ?? "artifacts/sambee"}-${columns.length}.png`,
+      }),
+    );
   }
   const [theirs = {}, ours = {}] = columns;
   console.log(
@@ -122,7 +114,6 @@ function at(stack: Stack, name: string): string {
 
 interface Run {
   readonly front: Front;
-  readonly page: Page;
   readonly stack: Stack;
   /** Port that WebSockets go to. */
   readonly target: number;
@@ -132,8 +123,10 @@ interface Run {
 }
 
 /** One column: what the page shows after each mishap. */
-async function run({ front, id, page, shot, stack, target, token }: Run): Promise<Record<string, string>> {
+async function run({ front, id, shot, stack, target, token }: Run): Promise<Record<string, string>> {
   const seen: Record<string, string> = {};
+  let page: Page;
+  let leave = async (): Promise<void> => undefined;
   const shows = (name: string): Promise<boolean> => page.getByText(name, { exact: true }).first().isVisible();
   const make = (folder: string): string => {
     const name = `file-${++files}.txt`;
@@ -150,6 +143,11 @@ async function run({ front, id, page, shot, stack, target, token }: Run): Promis
     return `not within ${withinMs / 1_000} s`;
   };
   const open = async (folder: string): Promise<void> => {
+    // Somebody who was never here: nothing is remembered from the directory before.
+    await leave();
+    const browser = await launchBrowser();
+    leave = browser.close;
+    page = await browser.context.newPage();
     const handshakes = front.handshakes;
     await page.goto(`${front.url}/browse/smb/lab/${folder}`);
     const password = page.locator("input[type=password]").first();
@@ -165,10 +163,10 @@ async function run({ front, id, page, shot, stack, target, token }: Run): Promis
     await until("the page's socket", async () => front.handshakes > handshakes);
     // Until it has subscribed, and beyond the time in which it drops reloads after its own.
     await delay(3_000);
+    await page.screenshot({ path: join(ROOT, shot) });
   };
 
   await open("Open");
-  await page.screenshot({ path: join(ROOT, shot) });
   seen["a file made on the server is shown after"] = await shown(make("Open"), 15_000);
 
   front.socket = undefined;
@@ -206,6 +204,7 @@ async function run({ front, id, page, shot, stack, target, token }: Run): Promis
     token,
     id,
   });
+  await leave();
   return seen;
 }
 

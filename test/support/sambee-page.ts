@@ -60,6 +60,8 @@ export class SambeePage {
     socket.on("open", () => {
       this.#attempt = 0;
       this.opened++;
+      // Its backend counts as back, and panes reload what they show: from then on it drops what comes soon.
+      if (this.opened > 1) this.ownWork();
       socket.send(JSON.stringify({ action: "subscribe", connection_id: connection, path }));
     });
     socket.on("message", (data) => {

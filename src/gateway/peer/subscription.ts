@@ -1,3 +1,4 @@
+import type { Clock } from "../../base/clock.ts";
 import type { CanonicalPath } from "../../base/path.ts";
 import type { PublicState } from "../../watch/events.ts";
 import type { ErrorCode } from "../errors.ts";
@@ -8,6 +9,12 @@ import type { RequestId } from "./protocol.ts";
 
 /** States in which nobody hears what happens in a directory. */
 const LOST: ReadonlySet<PublicState> = new Set(["gone", "denied", "unreachable"]);
+
+/**
+ * Sambee's page drops a `directory_changed` within 2 s of a listing of its own (1.0.9, `useFileBrowserPane.ts`), and what changed after
+ * that listing is never shown. So the last one is told again, this long after it: coalescing may have held it back for a moment.
+ */
+const ECHO_MS = 2_500;
 
 type Change = Exclude<DirectoryEvent, { type: "state" }>;
 
@@ -36,6 +43,8 @@ export class Subscription implements Subscriber {
   /** Ids of the requests to answer once armed. */
   waiting: (RequestId | undefined)[] = [];
   readonly #outbox: Outbox;
+  readonly #clock: Clock;
+  #cancelEcho: (() => void) | undefined;
   readonly #heldLimit: number;
   readonly #onBack: () => void;
   /** What a plain subscriber was refused with, once. */
@@ -54,6 +63,7 @@ export class Subscription implements Subscriber {
     readonly watch: SharedWatch;
     readonly directory: CanonicalPath;
     readonly outbox: Outbox;
+    readonly clock: Clock;
     /** Live changes that may wait behind a replay. */
     readonly heldLimit: number;
     /** A refused directory can be watched now. */
@@ -67,6 +77,7 @@ export class Subscription implements Subscriber {
     this.plain = options.plain;
     this.watch = options.watch;
     this.#outbox = options.outbox;
+    this.#clock = options.clock;
     this.#heldLimit = options.heldLimit;
     this.#onBack = options.onBack;
     this.watch.add(this);
@@ -96,6 +107,7 @@ export class Subscription implements Subscriber {
       if (event.own) this.#tellLoss(event.body.state);
       return;
     }
+    if (this.plain) this.#echo();
     if (this.#held === undefined) this.#outbox.offer(this, event);
     else if (this.#held.length < this.#heldLimit) this.#held.push(event);
     else this.#held = [this.#resync("slow-consumer")];
@@ -112,7 +124,18 @@ export class Subscription implements Subscriber {
   /** A plain subscriber is to list: in its protocol nothing else says that something is different. */
   tellToList(): void {
     if (!this.plain) return;
+    this.#tellToList();
+    this.#echo();
+  }
+
+  #tellToList(): void {
     this.#outbox.send({ type: "directory_changed", connection_id: this.connectionId, path: this.path });
+  }
+
+  #echo(): void {
+    this.#cancelEcho?.();
+    if (this.#state === "ended") return;
+    this.#cancelEcho = this.#clock.after(ECHO_MS, () => this.#tellToList(), { unref: true });
   }
 
   /** It cannot be watched now. Returns whether that is news for the subscriber. */
@@ -151,6 +174,7 @@ export class Subscription implements Subscriber {
   end(): void {
     if (this.#state === "ended") return;
     this.#state = "ended";
+    this.#cancelEcho?.();
     this.#held = undefined;
     this.watch.remove(this);
     this.#outbox.forget(this);

@@ -124,6 +124,7 @@ export class Subscriptions {
       watch,
       directory: path,
       outbox: this.#options.outbox,
+      clock: this.#options.clock,
       heldLimit: this.#options.limits.replayMessages,
       onBack: () => this.#rearm(subscription, [undefined]),
     });

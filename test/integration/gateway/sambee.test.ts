@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ManualClock } from "../../../src/base/clock.ts";
 import { type Bench, startGateway, type TestClient } from "../../support/gateway.ts";
 import { until } from "../../support/until.ts";
 
@@ -124,6 +125,34 @@ describe("a Sambee client", () => {
     client.send({ action: "unsubscribe", connection_id: "nas1", path: "/dir" });
     await client.nextOf("unsubscribed");
     expect(bench.gateway.stats).toMatchObject({ subscriptions: 0, watches: 0 });
+  });
+
+  it("is told again what its page may have dropped, once, when all is quiet", async () => {
+    const clock = new ManualClock();
+    await bench.close();
+    bench = await startGateway({}, { clock });
+    const client = await bench.connect();
+    subscribe(client, "/dir");
+    expect(await client.next()).toMatchObject(subscribed("/dir"));
+    expect(await client.next()).toEqual(changed("/dir"));
+    await clock.advance(2_000);
+    bench.fleet.changes("nas1", "/dir", "a");
+    expect(await client.next()).toEqual({ ...changed("/dir"), cursor: "s:1" });
+    await clock.advance(2_499);
+    client.send({ action: "ping" });
+    expect(await client.next()).toEqual({ type: "pong" });
+    await clock.advance(1);
+    expect(await client.next()).toEqual(changed("/dir"));
+    await clock.advance(60_000);
+    client.send({ action: "ping" });
+    expect(await client.next()).toEqual({ type: "pong" });
+    // What ended is not told again.
+    bench.fleet.changes("nas1", "/dir", "b");
+    client.send({ action: "unsubscribe", connection_id: "nas1", path: "/dir" });
+    await client.nextOf("unsubscribed");
+    await clock.advance(10_000);
+    client.send({ action: "ping" });
+    expect(await client.next()).toEqual({ type: "pong" });
   });
 
   it("is to list where it is refused, so that the page shows why", async () => {
