@@ -201,7 +201,7 @@ describe("check", () => {
         server: "samba",
         notify: true,
         recursion: "partial",
-        cover: "directory",
+        cover: "tree",
         mode: "notify",
         listing: expect.objectContaining({ complete: true }),
         findings: [],
