@@ -34,8 +34,6 @@ export interface CheckReport {
   /** Watches on one socket, as far as known. */
   readonly slots?: number;
   readonly cover: "directory" | "tree";
-  /** The server gives leases on directories: what it does not tell of trees is heard at once nevertheless. */
-  readonly leases: boolean;
   /** No handle is held that others could find in their way. */
   readonly harmless: boolean;
   readonly mode: "notify" | "poll";
@@ -140,7 +138,6 @@ async function examine(
   const full = tree && share.source.traits.fullRecursion;
   const { recursionStops = false } = share.source.traits;
   const cover = effectiveCover(settings.cover, recursionStops);
-  const leases = single && cover === "tree" && !full && (await givesLeases(share, signal));
   const route = share.route(path);
   return {
     connection: name,
@@ -156,7 +153,6 @@ async function examine(
     recursion: full ? "full" : tree ? "partial" : "none",
     ...(watchesPerConnection === undefined ? {} : { slots: watchesPerConnection }),
     cover,
-    leases,
     harmless: cover === "tree" || !single,
     mode: single ? "notify" : "poll",
     ...(route.length > 1 ? { route } : {}),
@@ -165,12 +161,6 @@ async function examine(
     listing,
     findings,
   };
-}
-
-async function givesLeases(share: OpenedShare["share"], signal: AbortSignal): Promise<boolean> {
-  const root = await share.source.open("/", { signal, recursive: true, lease: true });
-  await root.close();
-  return root.recalled !== undefined;
 }
 
 type Place = Pick<OpenedShare, "share"> & { readonly path: CanonicalPath };
@@ -247,13 +237,11 @@ function serverText({ server, version }: CheckReport): string {
 }
 
 /** What the cover does to others, and what it hears late. */
-function late({ cover, harmless, leases, mode, recursion }: CheckReport): string {
+function late({ cover, harmless, mode, recursion }: CheckReport): string {
   if (mode === "poll") return "";
   if (!harmless) return "; others cannot reliably remove or rename what is watched";
   if (recursion === "full" || cover === "directory") return "";
-  return leases
-    ? ", with leases"
-    : "; what is done on the server itself is found within 2 minutes, writes to existing files within 10";
+  return "; what is done on the server itself is found within 2 minutes, writes to existing files within 10";
 }
 
 const RECURSION: Readonly<Record<CheckReport["recursion"], string>> = {

@@ -78,7 +78,8 @@ export class BesideTree {
 
   /** The directory has been listed, and consumers have been told of it. */
   listed(node: Node): void {
-    if (node.attachment?.tree === undefined && this.#isHalfTold(node)) this.#leased.follow(node);
+    if (!this.#context.options.leases || node.attachment?.tree !== undefined) return;
+    if (this.#isHalfTold(node)) this.#leased.follow(node);
   }
 
   left(node: Node): void {

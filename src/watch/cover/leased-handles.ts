@@ -1,4 +1,5 @@
 import { ignoreRejection } from "../../base/async.ts";
+import { segmentsOf } from "../../base/path.ts";
 import { LeasedHandle, type LeasedHandleHost } from "../handle/leased-handle.ts";
 import type { ResolvedOptions, Surroundings } from "../options.ts";
 import { Pacer } from "../pacing.ts";
@@ -8,18 +9,23 @@ import type { DirectorySource } from "../source.ts";
 /** Thousands are opened without anybody noticing. */
 const OPENED_PER_SECOND = 100;
 
+/** What each handle needs besides what all of them share. */
+type LeasedHandleOwner = Pick<LeasedHandleHost, "told" | "compare" | "heardAt">;
+
 /** Leased handles beside the recursive one, on every directory that is watched, where the server gives leases. */
 export class LeasedHandles<T> {
   readonly #source: DirectorySource;
   readonly #options: ResolvedOptions;
   readonly #surroundings: Surroundings;
   readonly #picture: Picture<T>;
-  readonly #hostFor: (node: PictureNode<T>) => Omit<LeasedHandleHost, "refused">;
+  readonly #hostFor: (node: PictureNode<T>) => LeasedHandleOwner;
   readonly #turns: Pacer;
   readonly #stop = new AbortController();
   /** By directory; `undefined` as long as the server has not said that it gives leases. */
   readonly #held = new Map<PictureNode<T>, LeasedHandle | undefined>();
   readonly #closing = new Set<Promise<void>>();
+  /** Monotonic ms by directory of the root: when a handle below was last wanted back. */
+  readonly #recalledAt = new Map<string, number>();
   #granted = false;
   #askedAt: number | undefined;
 
@@ -28,7 +34,7 @@ export class LeasedHandles<T> {
     options: ResolvedOptions,
     surroundings: Surroundings,
     picture: Picture<T>,
-    hostFor: (node: PictureNode<T>) => Omit<LeasedHandleHost, "refused">,
+    hostFor: (node: PictureNode<T>) => LeasedHandleOwner,
   ) {
     this.#source = source;
     this.#options = options;
@@ -38,9 +44,11 @@ export class LeasedHandles<T> {
     this.#turns = new Pacer(surroundings.clock, OPENED_PER_SECOND);
   }
 
-  /** Handles held, or waited for. */
+  /** Handles held now. */
   get size(): number {
-    return this.#granted ? this.#held.size : 0;
+    let size = 0;
+    for (const handle of this.#held.values()) if (handle?.info !== undefined) size++;
+    return size;
   }
 
   at(node: PictureNode<T>): LeasedHandle | undefined {
@@ -80,7 +88,13 @@ export class LeasedHandles<T> {
     };
     const { filter, refreshMinutes } = this.#options;
     const services = { source, clock, random, turns, filter, refreshMinutes };
-    const host = { ...this.#hostFor(node), refused: () => this.#ask() };
+    const top = segmentsOf(node.path)[0] ?? "";
+    const host = {
+      ...this.#hostFor(node),
+      refused: () => this.#ask(),
+      recalled: () => void this.#recalledAt.set(top, clock.monotonic()),
+      recalledNearbyAt: () => this.#recalledAt.get(top),
+    };
     const handle = new LeasedHandle(node.path, services, host);
     this.#held.set(node, handle);
     handle.start();

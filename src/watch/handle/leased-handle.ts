@@ -21,6 +21,10 @@ export interface LeasedHandleHost {
   compare(): void;
   /** Monotonic ms when the recursive handle above last told of something here. */
   heardAt(): number | undefined;
+  /** The handle is wanted back. */
+  recalled(): void;
+  /** Monotonic ms when one nearby was: whoever is at work there finds a new handle in the way that came too late to be recalled. */
+  recalledNearbyAt(): number | undefined;
   /** The server gave no lease on this directory, and perhaps gives none any more. */
   refused(): void;
 }
@@ -31,6 +35,9 @@ const SHORTEST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
 /** Held that long, it was worth holding. */
 const HELD_MS = 10_000;
+/** How long work nearby is over when nothing more is wanted back. */
+const NEARBY_MS = 300;
+const LONGEST_LET_WORK_MS = 10_000;
 /** A failure has passed when nothing else knows. */
 const FAILED_PAUSE_MS = 60_000;
 
@@ -104,10 +111,23 @@ export class LeasedHandle {
     }
   }
 
+  /** Until nobody nearby has wanted anything back for a moment, but not for ever. @throws AbortedError */
+  async #letWork(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#services;
+    const until = clock.monotonic() + LONGEST_LET_WORK_MS;
+    for (;;) {
+      const now = clock.monotonic();
+      const rest = (this.#host.recalledNearbyAt() ?? Number.NEGATIVE_INFINITY) + NEARBY_MS - now;
+      if (rest <= 0 || now >= until) return;
+      await sleep(rest, { clock, signal });
+    }
+  }
+
   /** Ends when the handle has been given back. @throws SourceError, AbortedError */
   async #session(stop: AbortSignal): Promise<void> {
     const { source, clock, random, turns, filter, refreshMinutes } = this.#services;
     await turns.turn(stop);
+    await this.#letWork(stop);
     const directory = await source.open(this.#path, { signal: stop, lease: true });
     const ended = deferred<void>();
     this.#giveBack = ended.resolve;
@@ -118,7 +138,7 @@ export class LeasedHandle {
         this.#host.refused();
         throw new SourceError("busy", "the server gave no lease");
       }
-      const over = Promise.race([directory.recalled, ended.promise]);
+      const over = Promise.race([directory.recalled.then(() => this.#host.recalled()), ended.promise]);
       const requests = new NotifyRequests(
         directory,
         { recursive: false, filter, depth: source.traits.notifyDepth },

@@ -4,7 +4,6 @@ import { type SambaRelease, sambaIfAny } from "../../../scripts/lab/samba-releas
 import { createNtlmProvider } from "../../../src/auth/ntlm.ts";
 import { Share } from "../../../src/share/share.ts";
 import type { CoverPolicy } from "../../../src/watch/interest.ts";
-import { until } from "../../support/until.ts";
 import { operations } from "./operations.ts";
 
 /** `HARMLESS_ROUNDS=100` for the figures in the decision record. */
@@ -48,26 +47,9 @@ describe.each(RELEASES)("Samba: %s", (release) => {
           ),
         ].map((interest) => share.watches.watch(interest, () => undefined));
         await Promise.all(watches.map(({ live }) => live));
-        await steady(() => share.handles);
         const said = await samba.smbclient(rounds.map((round) => operation.commands(round)).join("; "));
         expect(said.match(REFUSED) ?? [], said).toEqual([]);
       });
     },
   );
 });
-
-/** Handles on the directories themselves come one after the other, where they come at all. */
-async function steady(count: () => number): Promise<void> {
-  let before = -1;
-  let since = 0;
-  await until(
-    "all handles",
-    () => {
-      const now = count();
-      if (now !== before) since = performance.now();
-      before = now;
-      return performance.now() - since > 500;
-    },
-    { timeoutMs: 30_000 },
-  );
-}

@@ -13,7 +13,7 @@ function bench(fake: Partial<FakeOptions> = {}) {
   share.mkdir("/a");
   share.mkdir("/a/b");
   share.write("/a/b/old");
-  const watcher = new ShareWatcher(share, {}, { clock, random: seeded(2) });
+  const watcher = new ShareWatcher(share, { leases: fake.leases === true }, { clock, random: seeded(2) });
   const events: WatchEvent[] = [];
   open.push({ watcher, clock, share });
   const told = (): string[] =>
