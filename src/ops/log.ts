@@ -1,3 +1,4 @@
+import { writeSync } from "node:fs";
 import { type DestinationStream, destination, type Logger, pino } from "pino";
 import { errorCode, Smb2NatsError } from "../base/errors.ts";
 import { escapeJson, printable, printableLines } from "../base/printable.ts";
@@ -97,16 +98,26 @@ interface Sink {
 function plainSink({ write, onDrop }: LogOptions): Sink {
   if (write !== undefined) return { stream: { write }, flush: () => undefined };
   const stream = destination({ dest: STDERR, sync: false, maxLength: MAX_BUFFER_BYTES });
+  let stuck = false;
   // A log that nobody reads (EPIPE) must not end the service.
-  stream.on("error", () => undefined);
+  stream.on("error", () => {
+    stuck = true;
+  });
+  stream.on("write", () => {
+    stuck = false;
+  });
   stream.on("drop", () => onDrop?.());
   return {
     stream,
     flush: () => {
       try {
+        if (stuck) throw new Error("the log takes no more");
+        writeSync(STDERR, "");
         stream.flushSync();
       } catch {
-        // Not open yet, or its reader has gone: there is no better place to say so.
+        // Not open yet, or its reader has gone: there is no better place to say so. sonic-boom 4.2.1 tries for ever where
+        // the disk is full or the terminal has gone (ENOSPC, EIO), here and again when pino flushes at the exit.
+        Object.assign(stream, { flush: () => undefined, flushSync: () => undefined, end: () => undefined });
       }
     },
   };

@@ -44,8 +44,7 @@ function run(args: readonly string[], env: Readonly<Record<string, string>> = {}
     SMB2NATS_GATEWAY_PORT: "0",
     ...env,
   });
-  scope.defer(() => program.kill());
-  return program;
+  return scope.use(program);
 }
 
 function expectHarmless(what: string, { shown }: OnTerminal): void {

@@ -1,11 +1,14 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startNats } from "../../scripts/lab/nats.ts";
 import { Scope } from "../../src/base/scope.ts";
 import { type MuteListener, startMuteListener } from "../support/mute-listener.ts";
-import { Program, type ProgramOptions } from "../support/program.ts";
+import { MAIN, Program, type ProgramOptions } from "../support/program.ts";
 import { until } from "../support/until.ts";
 
 /**
@@ -143,5 +146,22 @@ describe.concurrent("others that accept and say nothing", () => {
     } finally {
       await nats.stop();
     }
+  });
+});
+
+describe.concurrent("a log that takes no more", () => {
+  it("a full disk behind standard error: SIGTERM ends a role with 0", async () => {
+    // Lines that cannot be written must not be tried for ever at the end.
+    const full = openSync("/dev/full", "w");
+    const env = { ...quick(1), PATH: process.env["PATH"] ?? "", SMB2NATS_LOG_FORMAT: "json" };
+    const child = spawn(process.execPath, [MAIN, "worker"], { stdio: ["ignore", "ignore", full], env });
+    scope.defer(() => void child.kill("SIGKILL"));
+    const ended = once(child, "close");
+    // It writes at once, and again when NATS cannot be reached.
+    await delay(3_000);
+    child.kill("SIGTERM");
+    const late = setTimeout(() => child.kill("SIGKILL"), TERM_MS);
+    expect(await ended).toEqual([0, null]);
+    clearTimeout(late);
   });
 });

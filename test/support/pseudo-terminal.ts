@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { until } from "./until.ts";
 
 /** util-linux's `script`, which Debian always has, gives a program a terminal and us what it writes there. */
@@ -24,7 +25,8 @@ export interface OnTerminal {
   until(text: string): Promise<void>;
   /** Ctrl-C, as a person would. */
   interrupt(): void;
-  kill(): void;
+  /** Ends it for good. A service takes the end of its terminal (SIGHUP) for a wish to read its configuration again. */
+  close(): Promise<void>;
 }
 
 export function onTerminal(
@@ -41,11 +43,13 @@ export function onTerminal(
     shown += chunk;
   });
   child.stdin.on("error", () => undefined);
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+  const interrupt = (): void => void child.stdin.write("\u0003");
   return {
     get shown() {
       return shown;
     },
-    ended: new Promise((resolve) => child.once("close", resolve)),
+    ended,
     async until(text) {
       await until(`${JSON.stringify(text)} on the terminal`, () => shown.includes(text)).catch(
         (cause: unknown) => {
@@ -53,8 +57,15 @@ export function onTerminal(
         },
       );
     },
-    interrupt: () => void child.stdin.write("\u0003"),
-    kill: () => void child.kill("SIGKILL"),
+    interrupt,
+    async close() {
+      // The second one ends at once.
+      for (let presses = 0; presses < 2 && child.exitCode === null; presses++) {
+        interrupt();
+        await Promise.race([ended, delay(2_000, undefined, { ref: false })]);
+      }
+      child.kill("SIGKILL");
+    },
   };
 }
 
