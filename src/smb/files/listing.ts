@@ -254,7 +254,9 @@ function nextPage(fileId: Uint8Array, bytes: number, related: boolean, only?: st
     payload: bytes,
     body: encodeQueryDirectoryRequest({
       fileInformationClass: DirectoryClass.ID_FULL,
-      flags: only === undefined ? 0 : QueryDirectoryFlags.RESTART_SCANS,
+      // Only that makes a server take a new pattern on an open handle (MS-SMB2 3.3.5.18). With RESTART_SCANS Samba 4.17
+      // does, too; 4.22 and 4.25 go on with the first one, and find nothing.
+      flags: only === undefined ? 0 : QueryDirectoryFlags.REOPEN,
       fileIndex: 0,
       fileId,
       fileName: only ?? "*",

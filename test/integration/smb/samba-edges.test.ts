@@ -84,6 +84,17 @@ describe("Samba at its edges", () => {
       });
   });
 
+  it("finds each of several names of a directory, whatever release it is", async () => {
+    const dir = join(samba.path(), "several");
+    mkdirSync(dir);
+    const there = ["a", "Über", "c.txt", "~lock.d#"];
+    for (const name of [...there, "not asked for"]) writeFileSync(join(dir, name), "");
+    const found: string[] = [];
+    for await (const page of pool().list("/several", { only: ["nowhere", ...there] }))
+      found.push(...page.map(({ name }) => name));
+    expect(found.sort()).toEqual(there.sort());
+  });
+
   it("lists below a configured root, and tells what is not there", async () => {
     mkdirSync(join(samba.path(), "top", "Übung 1"), { recursive: true });
     writeFileSync(join(samba.path(), "top", "Übung 1", "x.txt"), "12345");
