@@ -2,6 +2,7 @@ import type { CanonicalPath } from "../../base/path.ts";
 import type { ActiveInterest, InterestIndex } from "../deliver/active-interest.ts";
 import type { ArmedHandle } from "../handle/armed-handle.ts";
 import type { HandleServices, HandleSpec, HandleView } from "../handle/handle-port.ts";
+import { RemovalHabit } from "../handle/late-removals.ts";
 import { StrayRecords } from "../handle/stray-records.ts";
 import { Trust } from "../handle/trust.ts";
 import type { Picture, PictureNode } from "../picture/picture.ts";
@@ -22,7 +23,7 @@ export interface PlacementContext {
   readonly interests: InterestIndex;
   readonly plan: CoverPlan;
   readonly registry: HandleRegistry;
-  readonly services: Omit<HandleServices, "strays" | "trust">;
+  readonly services: Omit<HandleServices, "strays" | "trust" | "removals">;
   /** A handle that interests may have waited for is gone. */
   readonly dismissed: (path: CanonicalPath) => void;
 }
@@ -35,6 +36,7 @@ export class Placement {
   readonly #context: PlacementContext;
   readonly #strays: StrayRecords;
   readonly #trust: Trust;
+  readonly #removals = new RemovalHabit();
   /** By the replacement: whom it replaces at the same directory. */
   readonly #outgoing = new Map<HandleView, ArmedHandle>();
 
@@ -144,6 +146,7 @@ export class Placement {
         ...services,
         strays: this.#strays,
         trust: this.#trust,
+        removals: this.#removals,
       },
     );
     node.attachment = { ...node.attachment, [kind]: handle };

@@ -156,7 +156,7 @@ export class ArmedHandle implements HandleView {
 
   /** Ends with the reason why the handle is of no use any more. */
   async #session(stop: AbortSignal): Promise<Loss> {
-    const { source, host, clock, strays } = this.#services;
+    const { source, host, clock, strays, removals } = this.#services;
     const { path, recursive, filter, polled = false } = this.spec;
     const session = new AbortController();
     const signal = AbortSignal.any([stop, session.signal]);
@@ -166,7 +166,7 @@ export class ArmedHandle implements HandleView {
     if (polled) throw new SourceError("unsupported", "the share's root may not be watched");
     const check = new StrayRecordCheck(strays, clock, () => this.#lookAgain());
     const directory = await source.open(path, { signal, recursive });
-    const coalescer = new Coalescer(clock, recursive, (change) => this.#tell([change]));
+    const coalescer = new Coalescer(clock, recursive, (change) => this.#tell([change]), removals);
     const depth = source.traits.notifyDepth;
     const requests = new NotifyRequests(directory, { recursive, filter, depth }, (outcome) => {
       this.#answered(outcome, coalescer);

@@ -3,6 +3,7 @@ import { parentOf } from "../../base/path.ts";
 import type { Change } from "../events.ts";
 import type { NotifyRecord } from "../source.ts";
 import { Action } from "./file-action.ts";
+import { RemovalHabit, RenamedAway } from "./late-removals.ts";
 import { TwinRecords } from "./twin-records.ts";
 
 /** Odd names that are remembered; few directories have any. */
@@ -73,8 +74,18 @@ export class Coalescer {
   /** Names, from the watched directory, that listings may show otherwise. */
   readonly #odd = new Set<string>();
 
-  constructor(clock: Clock, recursive: boolean, late: (change: LocatedChange) => void) {
+  readonly #habit: RemovalHabit;
+  readonly #renamed: RenamedAway;
+
+  constructor(
+    clock: Clock,
+    recursive: boolean,
+    late: (change: LocatedChange) => void,
+    habit: RemovalHabit = new RemovalHabit(),
+  ) {
     this.#clock = clock;
+    this.#habit = habit;
+    this.#renamed = new RenamedAway(clock, habit);
     this.#twins = new TwinRecords(clock);
     this.#recursive = recursive;
     this.#late = late;
@@ -126,11 +137,10 @@ export class Coalescer {
     }
     switch (action) {
       case Action.added:
-        out.add(directory, { action: "added", name });
+        this.#add(directory, name, out);
         return true;
       case Action.removed:
-        out.add(directory, { action: "removed", name });
-        return true;
+        return this.#remove(directory, name, out);
       case Action.modified:
         out.add(directory, { action: "modified", name });
         return true;
@@ -151,6 +161,27 @@ export class Coalescer {
     }
   }
 
+  #add(directory: string, name: string, out: Batch): void {
+    this.#renamed.came(`${directory}/${name}`);
+    out.add(directory, { action: "added", name });
+  }
+
+  /** `false`: only a listing can tell. */
+  #remove(directory: string, name: string, out: Batch): boolean {
+    switch (this.#renamed.removed(`${directory}/${name}`)) {
+      case "told":
+        return true;
+      case "gone":
+        out.add(directory, { action: "removed", name });
+        return true;
+      case "doubtful":
+        if (!this.#habit.repeats) return false;
+        // Most likely it is there. What is modified is looked for on its listing, and told as removed if it is not on it.
+        out.add(directory, { action: "modified", name });
+        return true;
+    }
+  }
+
   /** Nothing is told under such a name; all that counts is that it ends another half, and may be one. */
   #takeTemporary(action: number, place: { directory: string; name: string }, out: Batch): void {
     if (action !== Action.renamedOldName && action !== Action.renamedNewName) return;
@@ -163,11 +194,13 @@ export class Coalescer {
     this.#half = undefined;
     half?.cancel();
     if (half === undefined || half.temporary) {
-      out.add(directory, { action: "added", name });
+      this.#add(directory, name, out);
     } else if (half.directory !== directory) {
       out.add(half.directory, { action: "removed", name: half.name });
-      out.add(directory, { action: "added", name });
+      this.#add(directory, name, out);
     } else {
+      this.#renamed.left(`${directory}/${half.name}`);
+      this.#renamed.came(`${directory}/${name}`);
       out.add(directory, { action: "renamed", name, oldName: half.name });
     }
   }

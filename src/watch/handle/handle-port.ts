@@ -7,6 +7,7 @@ import type { Pacer } from "../pacing.ts";
 import type { DirectorySource, EntryInfo } from "../source.ts";
 import type { LocatedChange } from "./coalesce.ts";
 import type { HandleStatus } from "./handle-status.ts";
+import type { RemovalHabit } from "./late-removals.ts";
 import type { StrayRecords } from "./stray-records.ts";
 import type { Trust } from "./trust.ts";
 
@@ -63,4 +64,5 @@ export interface HandleServices extends Surroundings {
   readonly options: ResolvedOptions;
   readonly strays: StrayRecords;
   readonly trust: Trust;
+  readonly removals: RemovalHabit;
 }

@@ -132,6 +132,56 @@ describe("coalescing", () => {
     });
   });
 
+  describe("of names that were renamed away", () => {
+    const rename = [
+      { action: 4, name: "doc" },
+      { action: 5, name: "doc~" },
+    ];
+    const removed = { action: 2, name: "doc" };
+    const added = { action: 1, name: "doc" };
+
+    it("says nothing of their removal: Samba 4.25 tells that after each rename", () => {
+      const { coalescer } = bench();
+      coalescer.push(rename);
+      expect(coalescer.push([removed])).toEqual({ changes: [], doubtful: false });
+      expect(text(coalescer.push([added, removed]).changes)).toEqual(["added doc", "removed doc"]);
+    });
+
+    it("does not believe the removal of one that has come back", () => {
+      const { coalescer } = bench();
+      coalescer.push(rename);
+      expect(text(coalescer.push([added]).changes)).toEqual(["added doc"]);
+      expect(coalescer.push([removed])).toEqual({ changes: [], doubtful: true });
+      // One rename, one such removal.
+      expect(text(coalescer.push([{ action: 3, name: "doc" }, removed]).changes)).toEqual([
+        "modified doc",
+        "removed doc",
+      ]);
+    });
+
+    it("has it looked at where that server is known to do so", () => {
+      const { coalescer } = bench();
+      coalescer.push([
+        ...rename,
+        removed,
+        added,
+        { action: 4, name: "doc" },
+        { action: 5, name: "doc~" },
+        added,
+      ]);
+      const { changes, doubtful } = coalescer.push([removed]);
+      expect(text(changes)).toEqual(["modified doc"]);
+      expect(doubtful).toBe(false);
+    });
+
+    it("believes it later on", async () => {
+      const { coalescer, clock } = bench();
+      coalescer.push([...rename, added]);
+      await clock.advance(5_000);
+      expect(text(coalescer.push([removed]).changes)).toEqual(["removed doc"]);
+    });
+  });
+
   it("splits a pair that spans directories", () => {
     const { coalescer } = bench();
     expect(
@@ -192,7 +242,18 @@ describe("coalescing", () => {
       fc.property(history, fc.array(fc.nat(4)), (parts, cuts) => {
         const records = parts.flat();
         const expected = new Map<string, boolean>();
-        for (const { action, name } of records) {
+        // Removed, says the server, and it had come back since it was renamed away: to be looked at.
+        const away = new Map<string, boolean>();
+        const unsure = new Set<string>();
+        for (const [at, { action, name }] of records.entries()) {
+          const before = records[at - 1];
+          // Told twice, and so once.
+          if (action === 2 && before?.action === 2 && before.name === name) continue;
+          if (action !== 3) unsure.delete(name);
+          if (action === 2 && away.get(name) === true) unsure.add(name);
+          if (action === 2) away.delete(name);
+          else if (action === 4) away.set(name, false);
+          else if (action !== 3 && away.has(name)) away.set(name, true);
           if (action === 1 || action === 5) expected.set(name, true);
           else if (action === 2 || action === 4) expected.set(name, false);
         }
@@ -210,6 +271,7 @@ describe("coalescing", () => {
         for (const cut of cuts) listen(coalescer.push(rest.splice(0, cut)).changes);
         listen(coalescer.push(rest).changes);
         listen(coalescer.flush());
+        for (const name of unsure) for (const names of [told, expected]) names.delete(name);
         expect(told).toEqual(expected);
         for (const { action, name } of records) if (action === 3) expect(modified).toContain(name);
       }),
