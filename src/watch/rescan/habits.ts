@@ -28,8 +28,13 @@ export class Habits {
     this.#showsNew = false;
   }
 
-  /** @param ageMs since its last change, by the server's clock; `undefined` where that is not known */
-  listed(ageMs: number | undefined): void {
+  /**
+   * Directories teach nothing: Samba 4.22 and 4.25 hide new files only, 4.17 both.
+   *
+   * @param ageMs since its last change, by the server's clock; `undefined` where that is not known
+   */
+  listed(type: "file" | "directory", ageMs: number | undefined): void {
+    if (type === "directory") return;
     if (!this.hides && ageMs !== undefined && ageMs < 2_000) this.#showsNew = true;
   }
 }

@@ -42,7 +42,7 @@ export class ListedNames<T> {
       emerged: (node, entries) => report.emerged(node, entries),
       isDirectory: (node, name, info) => report.isDirectory(node, name, info),
       doubtful: (node) => report.doubtful(node),
-      listed: ({ modified }) => habits.listed(ageMs(source.serverTime?.(), modified)),
+      listed: ({ type, modified }) => habits.listed(type, ageMs(source.serverTime?.(), modified)),
     };
     this.#unlisted = new UnlistedNames(services, report);
     this.#identification = new Identification(services, this.#unlisted, findings);

@@ -6,9 +6,7 @@ import { tortureShare } from "../../../scripts/torture/matrix/run.ts";
 import { SLICE_TIMEOUT_MS } from "./slice.ts";
 
 /** A few of the kinds of share; `npm run torture -- --matrix` has all. */
-const KINDS = ["case pairs", "links back", "odd modes", "mangled names", "share in a share", "recycle"].map(
-  configuration,
-);
+const KINDS = ["case pairs", "odd modes", "mangled names", "share in a share", "recycle"].map(configuration);
 
 describe("torture, one kind of share after the other", { timeout: SLICE_TIMEOUT_MS }, () => {
   for (const one of KINDS) {
