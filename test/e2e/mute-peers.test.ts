@@ -74,7 +74,7 @@ describe.concurrent("NATS that accepts and says nothing", () => {
       expect(await Promise.all([worker.end(TERM_MS), gateway.end(TERM_MS)])).toEqual([0, 0]);
       expect(worker.stderr).toContain("everything is closed");
       expect(await Promise.all([status.end(LOOK_MS), watch.end(LOOK_MS)])).toEqual([69, 69]);
-      expect(status.stderr).toContain("timeout");
+      expect(status.stderr).toMatch(/timeout|no answer/);
       expect(peers.map(({ open }) => open)).toEqual([0, 0, 0, 0]);
     },
   );
