@@ -207,7 +207,7 @@ export class DifferenceReporter<T> {
     signal: AbortSignal,
   ): Promise<boolean> {
     const { node, log } = listed;
-    const revealed = isLook(doubt) ? revealedIn(found, before) : NONE;
+    const revealed = mayHaveLost(doubt) ? NONE : revealedIn(found, before);
     const others = revealed.size === 0 ? found : found.filter(({ name }) => !revealed.has(name));
     const changes = HEEDING.has(doubt?.reason) ? withoutHeard(others, before, after) : others;
     const atOnce = this.#breather.stepsPerTurn;
@@ -295,6 +295,14 @@ function untouched(change: Change, log: TouchLog): Change[] {
 
 /** Doubts of a server that is believed otherwise: what it has told needs no second telling. */
 const HEEDING: ReadonlySet<DoubtReason | undefined> = new Set(["settling", "recalled", "moved", "probing"]);
+
+/**
+ * A name that was told may mean something else by now, and nobody would have heard of it. Without a doubt somebody
+ * looks too: into a directory that is new, or whose records may be another's.
+ */
+function mayHaveLost(doubt: Doubt | undefined): boolean {
+  return doubt !== undefined && !isLook(doubt) && !HEEDING.has(doubt.reason);
+}
 
 /**
  * Directories that have been told, but not as that: consumers need not hear of the name again, and what lies below is
