@@ -18,6 +18,8 @@ export async function runTail(invocation: Invocation, context: Context): Promise
   const { path } = named.argument;
   return interruptible(context, async ({ scope, signal }) => {
     scope.use(share);
+    // What goes wrong before has been explained where it was found: a login, a share.
+    let met = false;
     try {
       return await consume<StreamEvent>({
         options,
@@ -25,6 +27,7 @@ export async function runTail(invocation: Invocation, context: Context): Promise
         signal,
         open: async (signal) => {
           await firstContact(share, { connection: name, where, username: settings.username, signal });
+          met = true;
           return new WatchStream(share.watches, path, {
             recursive: invocation.flag("recursive"),
             stat: invocation.flag("stat"),
@@ -35,7 +38,7 @@ export async function runTail(invocation: Invocation, context: Context): Promise
         written,
       });
     } catch (error) {
-      throw error instanceof SourceError ? explain(error, where, path) : error;
+      throw met && error instanceof SourceError ? explain(error, where, path) : error;
     }
   });
 }
