@@ -100,7 +100,8 @@ export async function tortureShare(options: MatrixOptions): Promise<MatrixReport
       auth: createNtlmProvider({ username: samba.user, password: samba.password }),
       backoff: { initialMs: 50, maxMs: 500 },
     },
-    watch: { healthSeconds: 2, checksPerSecond: 50, ...options.watch },
+    // What a recursive handle does not hear is compared every 5 minutes by default: docs/watching.md.
+    watch: { healthSeconds: 2, checksPerSecond: 50, rescanMinutes: 0.1, ...options.watch },
   });
   scope.defer(() => share.close());
   const stop = new AbortController();
