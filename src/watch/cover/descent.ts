@@ -3,6 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { CanonicalPath } from "../../base/path.ts";
 import type { ActiveInterest, InterestIndex } from "../deliver/active-interest.ts";
 import type { Announcer } from "../deliver/announcer.ts";
+import type { Doubt } from "../doubt.ts";
 import type { PictureNode } from "../picture/picture.ts";
 import type { RescanReasons } from "../rescan/difference-reporter.ts";
 import { unknownNames } from "../rescan/identification.ts";
@@ -106,7 +107,7 @@ export class Descent {
 
   /** Something in this directory may go by another name than was told: it is listed and compared. */
   compare(node: Node): void {
-    const { plan, placement, rescanner, doubtful, signal } = this.#context;
+    const { plan, placement, doubtful, signal } = this.#context;
     const { path } = node;
     if (plan.treeFor(path) === undefined) {
       placement.handleOf(path)?.doubt("timer");
@@ -116,14 +117,23 @@ export class Descent {
     const again = this.#comparing.has(node);
     this.#comparing.set(node, again);
     if (again) return;
-    rescanner
-      .rescan({ path, recursive: false }, AFRESH, signal)
+    this.look(node, undefined)
       .catch(() => signal.aborted || doubtful(path))
       .finally(() => {
         const more = this.#comparing.get(node);
         this.#comparing.delete(node);
         if (more === true && !signal.aborted) this.compare(node);
       });
+  }
+
+  /**
+   * Lists one directory inside a recursive handle and compares. A link that leads back is not entered this way either:
+   * its last write is that of what it leads to. @throws SourceError, AbortedError
+   */
+  async look(node: Node, doubt: Doubt | undefined): Promise<unknown> {
+    const { interests, loops, rescanner, signal } = this.#context;
+    if (interests.at(node.path).length === 0) await loops.refuse(node, signal);
+    return rescanner.rescan({ path: node.path, recursive: false }, { ...AFRESH, doubt }, signal);
   }
 
   /** Mode, owner or times of a directory have changed: whoever was refused may come in now. */

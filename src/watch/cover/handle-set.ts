@@ -179,8 +179,7 @@ export class HandleSet implements HandleHost {
     this.#beside = new BesideTree({
       ...share,
       told: (node, changes) => this.#hearing.take(node.path, changes),
-      compare: (node, doubt) =>
-        this.#rescanner.rescan({ path: node.path, recursive: false }, { ...AFRESH, doubt }, signal),
+      compare: (node, doubt) => this.#descent.look(node, doubt),
       absent: (node, error) => {
         for (const active of this.#interests.at(node.path)) this.#roots.missing(active, error);
       },

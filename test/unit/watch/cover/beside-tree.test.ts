@@ -62,6 +62,19 @@ describe("beside a recursive handle that does not hear everything", () => {
     await watcher.close();
   });
 
+  it("a link that leads back is not entered by looks at last writes either", async () => {
+    const { clock, share, told, watch } = bench();
+    share.symlink("/a/back", "/");
+    await watch("/", true);
+    share.locally(() => {
+      share.write("/a/new");
+      share.write("/top");
+    });
+    await clock.advance(600_000);
+    const changes = told().filter((line) => line.includes(": added"));
+    expect(changes.sort()).toEqual(["notify: added //top", "rescan: added /a/new"]);
+  });
+
   it("names that come, go and change on the server itself are found within two minutes", async () => {
     const { clock, share, told, watch } = bench();
     await watch("/a", true);
