@@ -48,6 +48,14 @@ export interface AskFact {
   readonly code?: string;
 }
 
+/** A socket to the other application whose frames are relayed. */
+export interface UpstreamFact {
+  /** `failed`: it was never open, and is tried again. `lost`: it was, and its client is sent away to come back. */
+  readonly outcome: "open" | "failed" | "lost";
+  /** As the close handshake had it; 1006 when there was none, 0 where the token cannot be sent. */
+  readonly code?: number;
+}
+
 /** Somebody was let in who may see nothing at all: mostly an issuer that does not know what to put into its tokens. */
 export interface NoGrantsFact {
   /** As the issuer names whom the token is about. */
@@ -95,6 +103,7 @@ export const refusalFacts: Channel<RefusalFact> = channel("gateway.refusal");
 export const unreadableHopFacts: Channel<UnreadableHopFact> = channel("gateway.unreadable-hop");
 export const authFailureFacts: Channel<AuthFailureFact> = channel("gateway.auth-failure");
 export const askFacts: Channel<AskFact> = channel("gateway.ask");
+export const upstreamFacts: Channel<UpstreamFact> = channel("gateway.upstream");
 export const noGrantsFacts: Channel<NoGrantsFact> = channel("gateway.no-grants");
 export const subscriptionFacts: Channel<SubscriptionFact> = channel("gateway.subscription");
 export const sentFacts: Channel<SentFact> = channel("gateway.sent");

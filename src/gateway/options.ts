@@ -104,6 +104,18 @@ export type AuthOptions =
   /** Everyone may see everything. Only on a loopback address, unless `allowAnonymous`. */
   | { readonly mode: "none"; readonly allowAnonymous?: boolean };
 
+/** Another application's WebSocket, whose frames go to the same clients. */
+export interface UpstreamOptions {
+  /** ws or wss; the client's token goes there, the way the client brought it. */
+  readonly url: string;
+  /** Types of frames that are passed on; ours never are. Empty: all others. */
+  readonly types: readonly string[];
+  /** For its handshake, ms. */
+  readonly timeoutMs: number;
+  /** PEM of the authorities that may sign its certificate. Default: the system's. */
+  readonly ca?: string;
+}
+
 /** A connection that browsers may name. */
 export interface ServedConnection {
   readonly name: string;
@@ -169,6 +181,8 @@ export interface GatewayOptions {
   readonly allowedOrigins?: readonly string[];
   /** Addresses or CIDR ranges of proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies?: readonly string[];
+  /** Absent: none. */
+  readonly upstream?: UpstreamOptions | undefined;
   readonly limits?: Partial<GatewayLimits>;
   readonly times?: Partial<GatewayTimes>;
 }

@@ -126,6 +126,7 @@ class GatewayServer implements Gateway {
       limits: this.#limits,
       times: this.#times,
       random,
+      upstream: options.upstream,
       verifier: this.#keys.verifier,
       connection: (name) => this.#connections.get(name),
       connectionNames: () => [...this.#connections.keys()].sort(),
@@ -248,7 +249,7 @@ class GatewayServer implements Gateway {
     let admitted: Admitted | undefined;
     try {
       const fromProxy = this.#addresses.isTrusted(request.socket.remoteAddress);
-      admitted = await identify(this.#peerHost, { token: admission.token, request, fromProxy });
+      admitted = await identify(this.#peerHost, { ...admission, request, fromProxy });
     } catch (error) {
       const reason = error instanceof TokenError ? error.reason : "unavailable";
       authFailureFacts.publish({ reason });

@@ -9,9 +9,10 @@ import type {
   JwtKeys,
   JwtOptions,
   ServedConnection,
+  UpstreamOptions,
 } from "../../gateway/options.ts";
 import { createGateway, type Gateway } from "../../gateway/server.ts";
-import type { AskConfig, Config, GatewayAuthConfig } from "../../ops/config/config.ts";
+import type { AskConfig, Config, GatewayAuthConfig, UpstreamConfig } from "../../ops/config/config.ts";
 import { readSecretFile } from "../../ops/secrets.ts";
 import type { Service } from "./service.ts";
 import { readTokensFile } from "./tokens-file.ts";
@@ -26,6 +27,7 @@ export async function startGateway(
   const caseSensitive = (name: string): boolean | undefined =>
     service.loaded.config.connections[name]?.caseSensitive;
   const auth = await gatewayAuth(config.gateway.auth);
+  const upstream = await upstreamOptions(config.gateway.upstream);
   let desk: ClientDesk | undefined;
   const fleet = scope.use(
     await FleetMember.start(
@@ -52,6 +54,7 @@ export async function startGateway(
         connections: served(config),
         allowedOrigins,
         trustedProxies,
+        upstream,
         limits,
         times: { drainMs: drainSeconds * 1_000 },
       },
@@ -88,6 +91,15 @@ export async function startGateway(
 
 function served(config: Config): ServedConnection[] {
   return Object.entries(config.connections).map(([name, { caseSensitive }]) => ({ name, caseSensitive }));
+}
+
+async function upstreamOptions({
+  caFile,
+  url,
+  ...rest
+}: UpstreamConfig): Promise<UpstreamOptions | undefined> {
+  if (url === undefined) return undefined;
+  return { ...rest, url, ...(caFile === undefined ? {} : { ca: await readFile(caFile, "utf8") }) };
 }
 
 /** Reads the files behind the settings. @throws SecretError, ConfigError */

@@ -9,6 +9,7 @@ import {
   socketFacts,
   subscriptionFacts,
   unreadableHopFacts,
+  upstreamFacts,
 } from "../../gateway/facts.ts";
 import { BoundedLabel } from "../../ops/metrics/metric-set.ts";
 import type { Observer } from "./observer.ts";
@@ -70,6 +71,14 @@ export function observeGateway({ metrics: { gateway }, log, summary }: Observer)
       gateway.asks.inc({ outcome });
       if (outcome !== "failed") return;
       summary.warn("ask", "gateway.ask-failed", "the application was asked about a token, and did not say", {
+        code,
+      });
+    }),
+    upstreamFacts.subscribe(({ outcome, code }) => {
+      gateway.upstreams.inc({ outcome });
+      if (outcome === "open") return;
+      summary.warn(`upstream ${outcome}`, "gateway.upstream", "the other application's socket is not there", {
+        outcome,
         code,
       });
     }),

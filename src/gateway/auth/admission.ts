@@ -21,6 +21,8 @@ export type Admission =
   | {
       readonly ok: true;
       readonly token: string | undefined;
+      /** It came as `?token=`. */
+      readonly tokenInUrl?: true;
       /** Where it comes from, and what that counts as. */
       readonly client: string;
       readonly address: string;
@@ -86,8 +88,15 @@ export class Admissions {
     if (this.#pending >= limits.pendingHandshakes) return refuse(503, "pending");
     const address = addressGroup(client);
     if ((this.#perAddress.get(address) ?? 0) >= limits.connectionsPerAddress) return refuse(429, "address");
-    const token = tokenOf(headers, url.searchParams);
-    return { ok: true, token, client, address, ...(unreadable === undefined ? {} : { unreadable }) };
+    const shown = tokenOf(headers);
+    return {
+      ok: true,
+      token: shown ?? url.searchParams.get("token") ?? undefined,
+      ...(shown === undefined && url.searchParams.has("token") ? { tokenInUrl: true } : {}),
+      client,
+      address,
+      ...(unreadable === undefined ? {} : { unreadable }),
+    };
   }
 
   /** Takes a seat. `authenticated` ends the waiting, `leave` gives the seat back; both may be called twice. */
@@ -161,12 +170,12 @@ export function withoutQuery(url: string): string {
   return url.split("?", 1)[0] ?? "";
 }
 
-function tokenOf(headers: IncomingHttpHeaders, query: URLSearchParams): string | undefined {
+/** In a header. */
+function tokenOf(headers: IncomingHttpHeaders): string | undefined {
   const bearer = /^bearer +(\S+) *$/i.exec(headers.authorization ?? "")?.[1];
   if (bearer !== undefined) return bearer;
   const offered = offeredProtocols(headers).find((name) => name.startsWith(BEARER_PROTOCOL));
-  if (offered !== undefined) return offered.slice(BEARER_PROTOCOL.length);
-  return query.get("token") ?? undefined;
+  return offered?.slice(BEARER_PROTOCOL.length);
 }
 
 export function parseTarget(target: string): URL | undefined {

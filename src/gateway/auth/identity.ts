@@ -65,6 +65,8 @@ export interface Admitted {
   readonly identity: Identity;
   /** Absent where none was needed. */
   readonly credential?: Credential | undefined;
+  /** The handshake's token, whether it was needed or not, for another application that may want one. */
+  readonly presented?: { readonly token: string; readonly inUrl: boolean };
 }
 
 /** Checks a credential against the keys that hold when the check is over. @throws TokenError */
@@ -90,21 +92,26 @@ export async function identify(
   keys: CurrentKeys,
   handshake: {
     readonly token: string | undefined;
+    /** It came as `?token=`. */
+    readonly tokenInUrl?: boolean | undefined;
     readonly request: IncomingMessage;
     /** It came from one of the trusted proxies. */
     readonly fromProxy: boolean;
   },
 ): Promise<Admitted | undefined> {
   const verifier = keys.verifier();
-  const { token, request, fromProxy } = handshake;
-  if (!verifier.required) return { identity: ANONYMOUS };
+  const { token, tokenInUrl: inUrl = false, request, fromProxy } = handshake;
+  const presented = token === undefined ? {} : { presented: { token, inUrl } };
+  if (!verifier.required) return { identity: ANONYMOUS, ...presented };
   const credential =
     verifier.claims !== undefined
       ? { claims: verifier.claims(request, fromProxy) }
       : token === undefined
         ? undefined
         : { token };
-  if (credential !== undefined) return { identity: await verifyNow(keys, credential), credential };
+  if (credential !== undefined) {
+    return { identity: await verifyNow(keys, credential), credential, ...presented };
+  }
   if (verifier.firstFrame) return undefined;
   throw new TokenError("missing", "a token is needed in the handshake");
 }

@@ -87,6 +87,11 @@ export class Outbox {
     this.#send(() => JSON.stringify(frame));
   }
 
+  /** A frame of another application, as it came. */
+  relay(text: string): void {
+    this.#send(() => text);
+  }
+
   /** A change or a resync. */
   offer(to: Addressee, event: ToldEvent): void {
     if (this.#closed) return;

@@ -1,5 +1,4 @@
 import { setMaxListeners } from "node:events";
-import type { Clock } from "../../base/clock.ts";
 import type { FleetClient } from "../../fleet/port.ts";
 import { type Admitted, type Credential, type CurrentKeys, verifyNow } from "../auth/identity.ts";
 import type { ClientInfo } from "../clients.ts";
@@ -7,7 +6,7 @@ import { CLOSE } from "../close-codes.ts";
 import { RequestError, TokenError, type TokenFault, toRequestError } from "../errors.ts";
 import { authFailureFacts, requestFacts, socketFacts } from "../facts.ts";
 import type { Hub } from "../hub/hub.ts";
-import type { GatewayLimits, GatewayTimes, ServedConnection } from "../options.ts";
+import type { ServedConnection } from "../options.ts";
 import { aboutFrame } from "./about.ts";
 import { type Caller, clientInfo } from "./caller.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -15,6 +14,7 @@ import { Listings } from "./listings.ts";
 import { type FrameSink, Outbox } from "./outbox.ts";
 import {
   type AuthRequest,
+  contextOf,
   echoId,
   errorFrame,
   parseRequest,
@@ -24,6 +24,7 @@ import {
 import { RateLimit } from "./rate.ts";
 import { Session } from "./session.ts";
 import { Subscriptions, type SubscriptionsOptions } from "./subscriptions.ts";
+import { type Upstream, type UpstreamHost, upstreamOf } from "./upstream.ts";
 
 /** A WebSocket, as far as a peer needs one. */
 export interface PeerSocket extends FrameSink {
@@ -38,14 +39,9 @@ export interface PeerSocket extends FrameSink {
 }
 
 /** What all peers share. */
-export interface PeerHost extends CurrentKeys {
+export interface PeerHost extends CurrentKeys, UpstreamHost {
   readonly hub: Hub;
   readonly fleet: FleetClient;
-  readonly clock: Clock;
-  readonly limits: GatewayLimits;
-  readonly times: GatewayTimes;
-  /** Uniform in [0, 1). */
-  readonly random: () => number;
   readonly connection: (name: string) => ServedConnection | undefined;
   readonly connectionNames: () => readonly string[];
   /** Once authenticated a peer no longer counts as a pending handshake. */
@@ -73,6 +69,7 @@ export class Peer {
   readonly #listings: Listings;
   readonly #rate: RateLimit;
   readonly #session: Session;
+  readonly #upstream: Upstream | undefined;
   readonly #gone = new AbortController();
   readonly #openedAt: number;
   #state: PeerState = "authenticating";
@@ -122,6 +119,12 @@ export class Peer {
     this.#subscriptions = new Subscriptions(shared);
     this.#listings = new Listings(shared);
     this.#rate = new RateLimit({ perSecond: limits.messagesPerSecond, burst: limits.messageBurst, clock });
+    this.#upstream = upstreamOf(host, {
+      caller,
+      outbox: this.#outbox,
+      sink: socket,
+      onLost: () => this.close(CLOSE.goingAway, "the application's socket is lost"),
+    });
     socketFacts.publish({ type: "opened" });
     this.#heartbeat = new Heartbeat({
       clock,
@@ -236,6 +239,7 @@ export class Peer {
   }
 
   #serve(request: Exclude<Request, AuthRequest>): void {
+    this.#upstream?.relay(request);
     if (request.action === "subscribe") this.#subscriptions.subscribe(request);
     else if (request.action === "unsubscribe") this.#subscriptions.unsubscribe(request);
     else if (request.action === "list") this.#listings.start(request);
@@ -293,6 +297,7 @@ export class Peer {
   #admit(admitted: Admitted): void {
     this.#cancelAuth?.();
     this.#session.begin(admitted);
+    this.#upstream?.open(admitted);
     if (this.#state !== "authenticating") return;
     this.#state = "open";
     this.#host.onAuthenticated(this);
@@ -331,13 +336,7 @@ export class Peer {
     this.#heartbeat.stop();
     this.#session.end();
     this.#subscriptions.close();
+    this.#upstream?.close();
     this.#outbox.close();
   }
-}
-
-function contextOf(request: Request): RequestContext {
-  return {
-    ...("connection_id" in request ? { connection_id: request.connection_id, path: request.path } : {}),
-    ...echoId(request.id),
-  };
 }

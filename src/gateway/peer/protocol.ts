@@ -120,6 +120,13 @@ export interface RequestContext {
   readonly id?: RequestId;
 }
 
+export function contextOf(request: Request): RequestContext {
+  return {
+    ...("connection_id" in request ? { connection_id: request.connection_id, path: request.path } : {}),
+    ...echoId(request.id),
+  };
+}
+
 export type Parsed =
   | { readonly ok: true; readonly request: Request }
   | { readonly ok: false; readonly context: RequestContext; readonly message: string };
@@ -141,7 +148,7 @@ export function parseRequest(text: string): Parsed {
   const where = issue?.path.join(".") ?? "";
   return {
     ok: false,
-    context: contextOf(value as Readonly<Record<string, unknown>>),
+    context: contextIn(value as Readonly<Record<string, unknown>>),
     message:
       where === "action"
         ? "unknown action: subscribe, unsubscribe, ping, auth, list, connections, workers and whoami are known"
@@ -149,7 +156,7 @@ export function parseRequest(text: string): Parsed {
   };
 }
 
-function contextOf(value: Readonly<Record<string, unknown>>): RequestContext {
+function contextIn(value: Readonly<Record<string, unknown>>): RequestContext {
   const id = value["id"];
   const connection = value["connection_id"];
   const given = value["path"];

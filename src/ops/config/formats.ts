@@ -205,6 +205,22 @@ export const httpUrl: Format<string> = text({
   check: (value) =>
     URL.canParse(value) && /^https?:$/.test(new URL(value).protocol) ? undefined : "is not an http(s) URL",
 });
+export const wsUrl: Format<string> = text({
+  name: "ws url",
+  says: "a URL beginning with wss:// or ws://, without login and fragment",
+  check: (value) => {
+    const url = /^wss?:\/\/[^\s\\]+$/i.test(value) && URL.canParse(value) ? new URL(value) : undefined;
+    if (url === undefined) return "is not a ws(s) URL";
+    if (url.username !== "" || url.password !== "")
+      return "has a login in it; the client's token is passed on";
+    return value.includes("#") ? "has a fragment, which no WebSocket has" : undefined;
+  },
+});
+export const frameType: Format<string> = text({
+  name: "frame type",
+  says: "the type of a frame: A-Z a-z 0-9 _ . : -, at most 64",
+  pattern: /^[A-Za-z0-9_.:-]{1,64}$/,
+});
 export const origin: Format<string> = text({
   name: "origin",
   says: "an origin such as https://app.example.org, or *",

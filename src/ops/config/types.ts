@@ -127,10 +127,18 @@ export interface ListenConfig {
   readonly port: number;
 }
 
+export interface UpstreamConfig {
+  readonly url: string | undefined;
+  readonly types: readonly string[];
+  readonly timeoutMs: number;
+  readonly caFile: string | undefined;
+}
+
 export interface GatewayConfig extends ListenConfig {
   readonly auth: GatewayAuthConfig;
   readonly allowedOrigins: readonly string[];
   readonly trustedProxies: readonly string[];
+  readonly upstream: UpstreamConfig;
   readonly lingerSeconds: number;
   readonly limits: GatewayLimits;
   readonly drainSeconds: number;

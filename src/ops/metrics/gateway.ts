@@ -11,6 +11,7 @@ export class GatewayMetrics {
   readonly unreadableHops: Counter<never>;
   readonly authFailures: Counter<"reason">;
   readonly asks: Counter<"outcome">;
+  readonly upstreams: Counter<"outcome">;
   readonly noGrants: Counter<never>;
   readonly subscriptions: Gauge<"connection">;
   readonly requests: Counter<"action" | "outcome">;
@@ -53,6 +54,9 @@ export class GatewayMetrics {
     });
     this.asks = set.counter("gateway_asks_total", "Questions to the application about a token.", {
       outcome: ["ok", "refused", "failed"],
+    });
+    this.upstreams = set.counter("gateway_upstreams_total", "Sockets to the other application.", {
+      outcome: ["open", "failed", "lost"],
     });
     this.noGrants = set.counter(
       "gateway_no_grants_total",

@@ -1,5 +1,15 @@
-import { addressRange, host, integer, listenPort, listOf, origin } from "../formats.ts";
-import { type OptionTree, option } from "../option.ts";
+import {
+  addressRange,
+  frameType,
+  host,
+  integer,
+  listenPort,
+  listOf,
+  optional,
+  origin,
+  wsUrl,
+} from "../formats.ts";
+import { file, type OptionTree, option } from "../option.ts";
 import type { GatewayConfig } from "../types.ts";
 import { auth } from "./auth.ts";
 
@@ -17,6 +27,20 @@ export const gateway: OptionTree<GatewayConfig> = {
     [],
     "Proxies whose X-Forwarded-For, -Host and -Proto, or Forwarded, are believed.",
   ),
+  upstream: {
+    url: option(
+      optional(wsUrl),
+      undefined,
+      "Another application's WebSocket, whose frames go to the same clients; the client's token goes there.",
+    ),
+    types: option(
+      listOf(frameType),
+      [],
+      "Types of its frames that are passed on. Empty: all that are not the gateway's own.",
+    ),
+    timeoutMs: option(integer(100, 60_000), 5_000, "Longest wait for its handshake."),
+    caFile: file("PEM file of the authorities that may sign its certificate."),
+  },
   lingerSeconds: option(
     integer(0, 3_600),
     10,

@@ -317,6 +317,21 @@ describe("typical mistakes", () => {
       ],
     ],
     [
+      "another application's socket that cannot be one",
+      "gateway: { upstream: { url: 'http://sambee/ws', types: ['a b'] } }",
+      {},
+      [
+        'gateway.upstream.url: "http://sambee/ws" is not a ws(s) URL',
+        'gateway.upstream.types: ["a b"] has "a b", which is not the type of a frame: A-Z a-z 0-9 _ . : -, at most 64',
+      ],
+    ],
+    [
+      "another application's socket with a fragment",
+      "gateway: { upstream: { url: 'wss://sambee/ws#x' } }",
+      {},
+      ['gateway.upstream.url: "wss://sambee/ws#x" has a fragment, which no WebSocket has'],
+    ],
+    [
       "no URL to ask",
       "gateway: { auth: { mode: ask } }",
       {},
