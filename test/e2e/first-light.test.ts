@@ -14,7 +14,9 @@ describe("a change on a real share reaches a browser", () => {
   let ws: string;
 
   beforeAll(async () => {
-    stack = await startStack({ connection: { cover: "directory" } });
+    // Names as they are: with mangling, a name that Windows could not have is told as listings spell it.
+    const shares = { share: { "mangled names": "no" } };
+    stack = await startStack({ connection: { cover: "directory" }, samba: { shares } });
     ws = `${stack.gateways[0]?.url.replace("http", "ws")}/ws`;
     await stack.samba.smbclient("mkdir Photos; mkdir Odd; mkdir Docs; mkdir Gone");
   });
