@@ -140,7 +140,8 @@ export class Coalescer {
         this.#add(directory, name, out);
         return true;
       case Action.removed:
-        return this.#remove(directory, name, out);
+        this.#remove(directory, name, out);
+        return true;
       case Action.modified:
         out.add(directory, { action: "modified", name });
         return true;
@@ -166,20 +167,14 @@ export class Coalescer {
     out.add(directory, { action: "added", name });
   }
 
-  /** `false`: only a listing can tell. */
-  #remove(directory: string, name: string, out: Batch): boolean {
-    switch (this.#renamed.removed(`${directory}/${name}`)) {
-      case "told":
-        return true;
-      case "gone":
-        out.add(directory, { action: "removed", name });
-        return true;
-      case "doubtful":
-        if (!this.#habit.repeats) return false;
-        // Most likely it is there. What is modified is looked for on its listing, and told as removed if it is not on it.
-        out.add(directory, { action: "modified", name });
-        return true;
-    }
+  #remove(directory: string, name: string, out: Batch): void {
+    const removal = this.#renamed.removed(`${directory}/${name}`);
+    if (removal === "told") return;
+    // Where removals are repeated it is most likely there: what is modified is looked for on its listing, and told as
+    // removed if it is not on it. A server that was never heard to do so is believed: a look at each name that was saved
+    // and removed again would cost the others a listing.
+    const there = removal === "doubtful" && this.#habit.repeats;
+    out.add(directory, { action: there ? "modified" : "removed", name });
   }
 
   /** Nothing is told under such a name; all that counts is that it ends another half, and may be one. */

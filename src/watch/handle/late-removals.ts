@@ -2,6 +2,8 @@ import type { Clock } from "../../base/clock.ts";
 
 /** Samba waits 100 ms for the other half of a rename; the rest is for busy machines, its and ours. */
 const WINDOW_MS = 5_000;
+/** One that comes later than this proves nothing about the server: a record in between may have been lost. */
+const PROOF_MS = 1_000;
 
 /**
  * Whether a server tells the old name of a rename once more, as removed. Samba 4.25 does so up to 100 ms after each
@@ -46,9 +48,10 @@ export class RenamedAway {
   removed(path: string): Removal {
     const known = this.#names.get(path);
     this.#names.delete(path);
-    if (known === undefined || known.until <= this.#clock.monotonic()) return "gone";
+    const now = this.#clock.monotonic();
+    if (known === undefined || known.until <= now) return "gone";
     if (known.back) return "doubtful";
-    this.#habit.repeats = true;
+    if (now <= known.until - WINDOW_MS + PROOF_MS) this.#habit.repeats = true;
     return "told";
   }
 }

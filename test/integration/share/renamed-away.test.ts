@@ -41,6 +41,11 @@ describe("a name that is renamed away and comes back, as editors do that keep a 
       }
     })();
     await until("live", () => live);
+    // The first rename of a share is how such a server is known.
+    writeFileSync(join(dir, "first"), "");
+    renameSync(join(dir, "first"), join(dir, "renamed"));
+    await until("the rename", () => names.has("renamed"));
+    await new Promise((resolve) => setTimeout(resolve, 300));
     for (let round = 0; round < 3; round++) {
       renameSync(join(dir, "doc"), join(dir, `doc~${round}`));
       writeFileSync(join(dir, "doc"), "2");

@@ -147,11 +147,13 @@ describe("coalescing", () => {
       expect(text(coalescer.push([added, removed]).changes)).toEqual(["added doc", "removed doc"]);
     });
 
-    it("does not believe the removal of one that has come back", () => {
+    it("believes the removal of one that has come back, of a server that was never heard to repeat any", () => {
       const { coalescer } = bench();
       coalescer.push(rename);
       expect(text(coalescer.push([added]).changes)).toEqual(["added doc"]);
-      expect(coalescer.push([removed])).toEqual({ changes: [], doubtful: true });
+      const { changes, doubtful } = coalescer.push([removed]);
+      expect(text(changes)).toEqual(["removed doc"]);
+      expect(doubtful).toBe(false);
       // One rename, one such removal.
       expect(text(coalescer.push([{ action: 3, name: "doc" }, removed]).changes)).toEqual([
         "modified doc",
