@@ -75,6 +75,8 @@ export class Arena {
     const stack = await startStack({
       workers: 0,
       gateways: 0,
+      // Changes are made on the server itself; a recursive handle would have them found by looks, minutes later.
+      connection: { cover: "directory" },
       nats: async () => {
         const nats = newer === undefined ? undefined : await startNatsCluster(newer.path, options.nodes);
         const single = nats ?? (await startNats());

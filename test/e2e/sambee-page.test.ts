@@ -72,6 +72,8 @@ describe("Sambee's page, as it behaves, behind a proxy and with its own applicat
     const ask = { url: application.url, connection: "/id" };
     stack = await startStack({
       gateways: 0,
+      // What is done on the server itself is to be shown within seconds.
+      connection: { cover: "directory" },
       config: {
         gateway: { host: "127.0.0.1", auth: { mode: "ask", firstFrame: false, ask } },
         worker: { leaseTtlMs: 3_000 },
