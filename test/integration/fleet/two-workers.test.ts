@@ -75,7 +75,8 @@ describe("two workers", () => {
     expect([...first.controller!.owned()]).toHaveLength(PATHS.length);
     fleet.share.sure = true;
     await until("the hand-over", () => both() === 0);
-    expect([...first.controller!.owned()].length).toBeLessThanOrEqual(8);
+    // Its own mirror of the bucket may hear of the last one a moment later.
+    await until("the first to know", () => [...first.controller!.owned()].length <= 8);
     expect(consumer.resyncs()).toHaveLength(PATHS.length);
   });
 
@@ -87,8 +88,9 @@ describe("two workers", () => {
     const { worker: second } = await fleet.worker();
     await until("the second's share", () => [...(second.controller?.owned() ?? [])].length >= 4);
     await until("calm", () => PATHS.every((path) => fleet.share.armed(path) === 1));
-    const moved = PATHS.length - [...first.controller!.owned()].length;
-    await until("a resync for each that moved", () => consumer.resyncs().length === PATHS.length + moved);
+    // Asked each time: its own mirror of the bucket may hear of the last one a moment later.
+    const moved = (): number => PATHS.length - [...first.controller!.owned()].length;
+    await until("a resync for each that moved", () => consumer.resyncs().length === PATHS.length + moved());
   });
 
   it("drain hands everything over without a gap", async () => {
