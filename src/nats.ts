@@ -3,7 +3,7 @@
 export { AbortedError, BadPathError, DeadlineError, Smb2NatsError } from "./base/errors.ts";
 export type { BrokerOptions } from "./broker/broker.ts";
 export { BrokerError, type BrokerErrorCode } from "./broker/errors.ts";
-export type { ConnectAuth, ConnectOptions } from "./broker/link/connect-options.ts";
+export type { ConnectAuth, ConnectOptions } from "./broker/link/index.ts";
 export type { StreamNames, StreamOptions } from "./broker/stream-config.ts";
 export type { ClientChanges, ClientEvent, ClientLive, ClientResync, ClientState } from "./client/events.ts";
 export {

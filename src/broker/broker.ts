@@ -1,18 +1,13 @@
 import { Backoff, sleep, throwIfAborted } from "../base/async.ts";
 import { Scope } from "../base/scope.ts";
-import { NatsKvBucket } from "./bucket/kv.ts";
-import { NatsKvMirror } from "./bucket/mirror.ts";
-import { NatsObjectBucket } from "./bucket/objects.ts";
+import { NatsKvBucket, NatsKvMirror, NatsObjectBucket } from "./bucket/index.ts";
 import { connectionFacts } from "./facts.ts";
-import { NatsEventFeed } from "./feed/feed.ts";
-import type { ConnectOptions } from "./link/connect-options.ts";
-import { NatsLink } from "./link/link.ts";
-import { toBrokerError } from "./link/nats-errors.ts";
+import { NatsEventFeed } from "./feed/index.ts";
+import { type ConnectOptions, NatsLink, toBrokerError } from "./link/index.ts";
 import type { Broker, EventPublisher, KvMirror, MirrorOptions, PublisherOptions } from "./port.ts";
-import { jetStreamStore, NatsEventPublisher } from "./publish/publisher.ts";
+import { jetStreamStore, NatsEventPublisher } from "./publish/index.ts";
 import type { StreamOptions } from "./stream-config.ts";
-import { NOT_READY, StreamKeeper } from "./streams/stream-keeper.ts";
-import { type PreparedStreams, prepareStreams } from "./streams/streams.ts";
+import { NOT_READY, type PreparedStreams, prepareStreams, StreamKeeper } from "./streams/index.ts";
 
 export interface BrokerOptions extends ConnectOptions {
   readonly streams?: StreamOptions;

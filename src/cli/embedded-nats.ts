@@ -5,7 +5,7 @@ import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { sleep } from "../base/async.ts";
 import { Smb2NatsError } from "../base/errors.ts";
-import type { Environment } from "../ops/config/env.ts";
+import type { Environment } from "../ops/config/index.ts";
 
 /** There is no nats-server here, or it did not start. */
 export class EmbeddedNatsError extends Smb2NatsError {

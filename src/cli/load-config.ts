@@ -1,5 +1,9 @@
-import { type ConnectionArgument, type LoadedConfig, loadConfig } from "../ops/config/config.ts";
-import { CONFIG_VARIABLE } from "../ops/config/env.ts";
+import {
+  CONFIG_VARIABLE,
+  type ConnectionArgument,
+  type LoadedConfig,
+  loadConfig,
+} from "../ops/config/index.ts";
 import type { Context, Invocation } from "./command.ts";
 
 /** Path of the configuration file, from `--config` or the environment. */

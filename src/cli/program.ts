@@ -1,5 +1,5 @@
 import { describeError } from "../base/errors.ts";
-import { ConfigError, describeProblem } from "../ops/config/error.ts";
+import { ConfigError, describeProblem } from "../ops/config-error.ts";
 import { nearest } from "../ops/nearest.ts";
 import { redactUrls } from "../ops/secrets.ts";
 import { type Context, parseInvocation } from "./command.ts";

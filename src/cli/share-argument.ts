@@ -1,5 +1,5 @@
 import { type CanonicalPath, canonicalPath } from "../base/path.ts";
-import { parseHostAndPort } from "../ops/config/formats.ts";
+import { parseHostAndPort } from "../ops/config/index.ts";
 import { UsageError } from "./exit-codes.ts";
 
 /** A share named on the command line. */

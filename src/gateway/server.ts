@@ -5,18 +5,21 @@ import { type WebSocket, WebSocketServer } from "ws";
 import { deferred, sleep, waitFor } from "../base/async.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { FleetClient } from "../fleet/port.ts";
-import { AddressBook } from "./auth/address.ts";
-import { Admissions, SUBPROTOCOL, withoutQuery } from "./auth/admission.ts";
-import { type Admitted, identify } from "./auth/identity.ts";
-import { KeysInForce } from "./auth/keys-in-force.ts";
+import {
+  AddressBook,
+  Admissions,
+  type Admitted,
+  identify,
+  KeysInForce,
+  SUBPROTOCOL,
+  withoutQuery,
+} from "./auth/index.ts";
 import type { ClientDesk, ClientInfo } from "./clients.ts";
 import { CLOSE } from "./close-codes.ts";
 import { TokenError } from "./errors.ts";
 import { authFailureFacts, refusalFacts, unreadableHopFacts } from "./facts.ts";
-import { Assets } from "./http/assets.ts";
-import { newHttpServer } from "./http/http-server.ts";
-import { reject } from "./http/refusal.ts";
-import { Hub } from "./hub/hub.ts";
+import { Assets, newHttpServer, reject } from "./http/index.ts";
+import { Hub } from "./hub/index.ts";
 import {
   type AuthOptions,
   type GatewayLimits,
@@ -26,9 +29,7 @@ import {
   resolveTimes,
   type ServedConnection,
 } from "./options.ts";
-import { type Caller, callerOf } from "./peer/caller.ts";
-import { Peer, type PeerHost, type PeerSocket } from "./peer/peer.ts";
-import { peerSocket } from "./peer/ws-socket.ts";
+import { type Caller, callerOf, Peer, type PeerHost, type PeerSocket, peerSocket } from "./peer/index.ts";
 
 export interface GatewayStats {
   /** WebSockets, those still authenticating included. */

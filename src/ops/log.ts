@@ -2,7 +2,7 @@ import { writeSync } from "node:fs";
 import { type DestinationStream, destination, type Logger, pino } from "pino";
 import { errorCode, Smb2NatsError } from "../base/errors.ts";
 import { escapeJson, printable, printableLines } from "../base/printable.ts";
-import type { LogConfig, LogLevel } from "./config/types.ts";
+import type { LogConfig, LogLevel } from "./config/index.ts";
 import { REDACTED, redactUrls } from "./secrets.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;

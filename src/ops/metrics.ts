@@ -1,11 +1,14 @@
 import { collectDefaultMetrics, type Metric, type OpenMetricsContentType, Registry } from "prom-client";
-import { BrokerMetrics } from "./metrics/broker.ts";
-import { FleetMetrics } from "./metrics/fleet.ts";
-import { GatewayMetrics } from "./metrics/gateway.ts";
-import { type MetricDefinition, MetricSet } from "./metrics/metric-set.ts";
-import { ProcessMetrics } from "./metrics/process.ts";
-import { SmbMetrics } from "./metrics/smb.ts";
-import { WatchMetrics } from "./metrics/watch.ts";
+import {
+  BrokerMetrics,
+  FleetMetrics,
+  GatewayMetrics,
+  type MetricDefinition,
+  MetricSet,
+  ProcessMetrics,
+  SmbMetrics,
+  WatchMetrics,
+} from "./metrics/index.ts";
 import type { Version } from "./version.ts";
 
 /** Every metric of the service, defined once. A role that does not use a floor leaves its metrics at 0. */

@@ -1,7 +1,7 @@
 import { AuthError } from "../auth/errors.ts";
 import { AbortedError, describeError } from "../base/errors.ts";
 import { NtStatus } from "../codec/status.ts";
-import { SmbDfsError } from "../smb/dfs/dfs-errors.ts";
+import { SmbDfsError } from "../smb/dfs/index.ts";
 import { SmbCredentialsError, SmbNotSentError, SmbSecurityError, SmbStatusError } from "../smb/errors.ts";
 import { classifyStatus, type StatusClass } from "../smb/status-class.ts";
 import { SourceError, type SourceFailure } from "../watch/source.ts";

@@ -2,7 +2,7 @@ import { createNtlmProvider } from "../auth/ntlm.ts";
 import type { AuthProvider } from "../auth/provider.ts";
 import { type CanonicalPath, canonicalPath } from "../base/path.ts";
 import { filetimeToUnixMs } from "../codec/filetime.ts";
-import type { PoolOptions } from "../smb/pool/pool-options.ts";
+import type { PoolOptions } from "../smb/pool/index.ts";
 import type { ServerInfo } from "../smb/server-info.ts";
 import type { ShareWatcherOptions } from "../watch/options.ts";
 import type { DirectoryEntry, EntryInfo } from "../watch/source.ts";

@@ -3,9 +3,8 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { describeError } from "../base/errors.ts";
 import type { CanonicalPath } from "../base/path.ts";
 import { ShareCapabilities } from "../codec/msg/tree-connect.ts";
-import type { DirectoryHandle } from "../smb/files/handle.ts";
-import type { ArmOptions, NotifyOutcome as SmbNotifyOutcome } from "../smb/files/notify.ts";
-import type { SmbPool } from "../smb/pool/pool.ts";
+import type { ArmOptions, DirectoryHandle, NotifyOutcome as SmbNotifyOutcome } from "../smb/files/index.ts";
+import type { SmbPool } from "../smb/pool/index.ts";
 import {
   type ArmedNotify,
   type DirectoryEntry,

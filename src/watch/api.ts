@@ -1,6 +1,6 @@
 import type { PublicState, WatchEvent, WatchMode } from "./events.ts";
 import type { Interest } from "./interest.ts";
-import type { CheckpointDirectory } from "./picture/checkpoint.ts";
+import type { CheckpointDirectory } from "./picture/index.ts";
 
 /** What the upper floors ask of the watch engine. `ShareWatcher` (share-watcher.ts) implements it. */
 

@@ -3,9 +3,8 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { ClosedError } from "../base/errors.ts";
 import type { CanonicalPath } from "../base/path.ts";
 import type { ShareWatch, WatchHandle, WatchOverrides, WatchSink } from "./api.ts";
-import { HandleSet } from "./cover/handle-set.ts";
-import { ActiveInterest } from "./deliver/active-interest.ts";
-import { deliveryStage } from "./deliver/delivery.ts";
+import { HandleSet } from "./cover/index.ts";
+import { ActiveInterest, deliveryStage } from "./deliver/index.ts";
 import type { Interest } from "./interest.ts";
 import {
   type ResolvedOptions,
@@ -14,8 +13,8 @@ import {
   type Surroundings,
 } from "./options.ts";
 import { Gate } from "./pacing.ts";
-import { adoptCheckpoint, type CheckpointDirectory, takeCheckpoint } from "./picture/checkpoint.ts";
-import { NameLookup } from "./rescan/name-lookup.ts";
+import { adoptCheckpoint, type CheckpointDirectory, takeCheckpoint } from "./picture/index.ts";
+import { NameLookup } from "./rescan/index.ts";
 import { type DirectorySource, SourceError } from "./source.ts";
 
 /** How long the first contact may take before interests are told that the server is out of reach. */

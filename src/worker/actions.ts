@@ -4,7 +4,7 @@ import type { EventPublisher, KvBucket } from "../broker/port.ts";
 import type { WatchKey } from "../fleet/identity.ts";
 import type { WatchTarget } from "../fleet/port.ts";
 import type { ClaimEntry, FleetView } from "../fleet/view.ts";
-import type { CheckpointDirectory } from "../watch/picture/checkpoint.ts";
+import type { CheckpointDirectory } from "../watch/picture/index.ts";
 import type { Archivist } from "./archivist.ts";
 import type { ClaimWriter } from "./claim-writer.ts";
 import type { Action } from "./decide.ts";

@@ -4,8 +4,8 @@ import {
   CheckpointError,
   decodeCheckpoint,
   encodeCheckpoint,
-} from "../watch/picture/checkpoint.ts";
-import type { Steps } from "../watch/picture/diff.ts";
+  type Steps,
+} from "../watch/picture/index.ts";
 
 /*
  * An object of the bucket of checkpoints: u32 length of the head (little-endian), head as JSON, then the picture

@@ -7,7 +7,7 @@ import type { FleetErrorCode, WatchTarget } from "../fleet/port.ts";
 import type { ClaimState } from "../fleet/records.ts";
 import type { WatchHandle } from "../watch/api.ts";
 import type { ResyncEvent, ResyncReason, StateEvent, WatchEvent, WatchMode } from "../watch/events.ts";
-import type { CheckpointDirectory } from "../watch/picture/checkpoint.ts";
+import type { CheckpointDirectory } from "../watch/picture/index.ts";
 import { Activity } from "./activity.ts";
 import type { Checkpoint } from "./checkpoint-record.ts";
 import { watchFacts } from "./facts.ts";

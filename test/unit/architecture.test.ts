@@ -119,7 +119,42 @@ const ROOMS: Record<string, string[][]> = {
     ["page"],
     ["server.ts"],
   ],
+  ops: [
+    ["config-error.ts", "event-loop.ts", "nearest.ts", "secrets.ts", "version.ts"],
+    ["config"],
+    ["metrics"],
+    ["http.ts", "lifecycle.ts", "log.ts", "metrics.ts", "summary.ts"],
+  ],
+  cli: [
+    [
+      "command.ts",
+      "credentials.ts",
+      "early-signals.ts",
+      "embedded-nats.ts",
+      "exec.ts",
+      "exit-codes.ts",
+      "help.ts",
+      "leave.ts",
+      "load-config.ts",
+      "number-option.ts",
+      "output.ts",
+      "prompt.ts",
+      "share-argument.ts",
+    ],
+    ["compose"],
+    ["commands"],
+    ["commands.ts"],
+    ["program.ts"],
+    ["main.ts"],
+  ],
 };
+
+/**
+ * A folder inside a floor is a room, and its `index.ts` its face; but these have none. `codec/msg` is a shelf: each file
+ * is one message, and nothing in it is private. `client/browser` is loaded by browsers as it is: its door is in
+ * package.json.
+ */
+const FACELESS: readonly string[] = ["codec/msg", "client/browser"];
 
 /** Words that a floor must not contain even without an import. */
 const FORBIDDEN: Record<string, RegExp[]> = {
@@ -149,6 +184,35 @@ function importsOf(text: string): string[] {
   return [...text.matchAll(/(?<![.\w])(?:from|import)\s*\(?\s*["']([^"']+)["']/g)].map(
     (match) => match[1] as string,
   );
+}
+
+/** The outermost room that holds `to` and not `from`, both relative to `src`. */
+function roomEntered(from: string, to: string): string | undefined {
+  const folders = dirname(to).split("/");
+  for (let depth = 2; depth <= folders.length; depth++) {
+    const room = folders.slice(0, depth).join("/");
+    if (!from.startsWith(`${room}/`)) return FACELESS.includes(room) ? undefined : room;
+  }
+  return undefined;
+}
+
+/** `import("…")` only, and no type of it: the file was picked so that nothing else of its room is loaded. */
+function lazy(code: string, target: string): boolean {
+  return !code.includes(`from "${target}"`) && !code.includes(`import "${target}"`);
+}
+
+/** What a file imports, or hands on, from `target`, by the names it has there. */
+function namesFrom(code: string, target: string): string[] {
+  return [...code.matchAll(/\{([^{}]*)\}\s*from\s*"([^"]+)"/g)]
+    .filter((match) => match[2] === target)
+    .flatMap((match) => (match[1] as string).split(","))
+    .map((each) =>
+      each
+        .trim()
+        .replace(/^type /, "")
+        .replace(/ as .*/, ""),
+    )
+    .filter((each) => each !== "");
 }
 
 const sources = files(SRC).map((path) => {
@@ -199,6 +263,33 @@ describe("architecture", () => {
         const [other, room] = relative(SRC, resolve(dirname(path), target)).split(sep);
         if (other === floor && rankOf(room) > rank) wrong.push(`${name} imports ${target}`);
       }
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it("a room is imported through its face only", () => {
+    const wrong: string[] = [];
+    const used = new Map<string, Set<string>>();
+    for (const { path, name, text } of sources) {
+      const code = withoutComments(text);
+      for (const target of importsOf(code).filter((each) => each.startsWith("."))) {
+        const to = relative(SRC, resolve(dirname(path), target))
+          .split(sep)
+          .join("/");
+        const room = roomEntered(name, to);
+        if (room === undefined || lazy(code, target)) continue;
+        if (to !== `${room}/index.ts`) wrong.push(`${name} imports ${to}, and not ${room}/index.ts`);
+        const names = used.get(room) ?? new Set();
+        for (const each of namesFrom(code, target)) names.add(each);
+        used.set(room, names);
+      }
+    }
+    for (const { name, text } of sources.filter((each) => each.name.endsWith("/index.ts"))) {
+      const code = withoutComments(text);
+      if (code.replaceAll(/^export (?:type )?\{[^}]*\} from "\.\/[^"]+";$/gm, "").trim() !== "")
+        wrong.push(`${name} is a face: it hands on names of its room, one by one`);
+      for (const each of importsOf(code).flatMap((target) => namesFrom(code, target)))
+        if (!used.get(dirname(name))?.has(each)) wrong.push(`${name}: nobody outside uses ${each}`);
     }
     expect(wrong).toEqual([]);
   });

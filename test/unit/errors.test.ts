@@ -23,7 +23,7 @@ import { CryptoMisuseError, NonceExhaustedError, SealError } from "../../src/cry
 import { BadRecordError, FleetError, type FleetFailure, LeaseLostError } from "../../src/fleet/errors.ts";
 import { EndpointError } from "../../src/gateway/auth/endpoint.ts";
 import { ERROR_CODES, GatewayOptionsError, RequestError, TokenError } from "../../src/gateway/errors.ts";
-import { ConfigError } from "../../src/ops/config/error.ts";
+import { ConfigError } from "../../src/ops/config-error.ts";
 import { ListenError } from "../../src/ops/http.ts";
 import { SecretError } from "../../src/ops/secrets.ts";
 import { SmbDfsError } from "../../src/smb/dfs/dfs-errors.ts";

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 
 const SRC = resolve(import.meta.dirname, "../../src");
 
-/** Everything that `import "smb2nats"` loads: files of ours, and what they name that is not. */
+/** Everything that loading `entry` loads: files of ours, and what they name that is not. */
 function graph(entry: string): { readonly files: Set<string>; readonly foreign: Set<string> } {
   const files = new Set<string>();
   const foreign = new Set<string>();
@@ -45,6 +45,24 @@ describe('import "smb2nats"', () => {
       "share",
       "smb",
       "watch",
+    ]);
+  });
+});
+
+describe("what is loaded before a command is chosen", () => {
+  it("is no npm package: `--help` and a mistyped command answer at once", () => {
+    const { foreign } = graph(join(SRC, "cli/main.ts"));
+    expect([...foreign].filter((target) => !target.startsWith("node:"))).toEqual([]);
+  });
+});
+
+describe('import "smb2nats/client"', () => {
+  it("loads nothing that a browser has not", () => {
+    const { files, foreign } = graph(join(SRC, "client/browser/client.ts"));
+    expect([...foreign]).toEqual([]);
+    expect([...files].map((file) => relative(SRC, dirname(file)))).toEqual([
+      "client/browser",
+      "client/browser",
     ]);
   });
 });

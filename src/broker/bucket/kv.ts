@@ -2,9 +2,7 @@ import type { StoredMsg } from "@nats-io/jetstream";
 import { sleep, throwIfAborted } from "../../base/async.ts";
 import type { Smb2NatsError } from "../../base/errors.ts";
 import { BrokerError, ConflictError } from "../errors.ts";
-import { type NatsLink, toNatsHeaders } from "../link/link.ts";
-import { toBrokerError } from "../link/nats-errors.ts";
-import { StreamReader } from "../link/reader.ts";
+import { type NatsLink, StreamReader, toBrokerError, toNatsHeaders } from "../link/index.ts";
 import type { KvBucket, KvEntry, KvWriteOptions } from "../port.ts";
 
 const KEY = /^[-/=\w]+(\.[-/=\w]+)*$/;

@@ -2,11 +2,9 @@ import { Backoff, type Deferred, deferred, ignoreRejection, sleep, waitFor } fro
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { AbortedError, ClosedError, errorCode, type Smb2NatsError } from "../../base/errors.ts";
 import { mirrorFacts } from "../facts.ts";
-import type { NatsLink } from "../link/link.ts";
-import { toBrokerError } from "../link/nats-errors.ts";
-import { type StoredMessage, StreamReader } from "../link/reader.ts";
+import { type NatsLink, type StoredMessage, StreamReader, toBrokerError } from "../link/index.ts";
 import type { KvEntry, KvMirror, MirrorBatch, MirrorChange, MirrorOptions } from "../port.ts";
-import { streamNonce } from "../streams/streams.ts";
+import { streamNonce } from "../streams/index.ts";
 import { isTombstone, keyPrefix } from "./kv.ts";
 
 const AUDIT_MS = 600_000;

@@ -2,8 +2,7 @@ import { createHash } from "node:crypto";
 import { type ObjectInfo, type ObjectStore, Objm } from "@nats-io/obj";
 import { waitFor } from "../../base/async.ts";
 import { BrokerError } from "../errors.ts";
-import type { NatsLink } from "../link/link.ts";
-import { toBrokerError } from "../link/nats-errors.ts";
+import { type NatsLink, toBrokerError } from "../link/index.ts";
 import type { ObjectBucket } from "../port.ts";
 
 /** A picture of a million entries is about 100 MB; what is larger is not worth carrying over. */

@@ -4,13 +4,17 @@ import { isWithin, pathKey } from "../../base/path.ts";
 import { formatCursor, parseCursor } from "../cursor.ts";
 import { BrokerError } from "../errors.ts";
 import { feedFacts } from "../facts.ts";
-import type { NatsLink } from "../link/link.ts";
-import { toBrokerError } from "../link/nats-errors.ts";
-import { mergeBySequence, type StoredMessage, StreamReader } from "../link/reader.ts";
-import { decodeMessage, unreadable } from "../message/message-codec.ts";
+import {
+  mergeBySequence,
+  type NatsLink,
+  type StoredMessage,
+  StreamReader,
+  toBrokerError,
+} from "../link/index.ts";
+import { decodeMessage, unreadable } from "../message/index.ts";
 import type { EventMessage } from "../message.ts";
 import type { Cursor, EventFeed, FeedListener, FeedMessage, FeedSubscription, ReplayScope } from "../port.ts";
-import { streamNonce } from "../streams/streams.ts";
+import { streamNonce } from "../streams/index.ts";
 import { isConnectionName, isCut, scopeNames, watchName } from "../subjects.ts";
 import { Follower, type FollowerOptions } from "./follower.ts";
 

@@ -1,17 +1,15 @@
 import { Backoff, type Deferred, deferred, ignoreRejection, sleep, waitFor } from "../../base/async.ts";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { ClosedError, errorCode } from "../../base/errors.ts";
-import { untilConnected } from "../bucket/mirror.ts";
+import { untilConnected } from "../bucket/index.ts";
 import { formatCursor } from "../cursor.ts";
 import { BrokerError } from "../errors.ts";
 import { type FeedDoubt, feedFacts } from "../facts.ts";
-import type { NatsLink } from "../link/link.ts";
-import { toBrokerError } from "../link/nats-errors.ts";
-import { mergeBySequence, StreamReader } from "../link/reader.ts";
-import { decodeMessage, unreadable } from "../message/message-codec.ts";
+import { mergeBySequence, type NatsLink, StreamReader, toBrokerError } from "../link/index.ts";
+import { decodeMessage, unreadable } from "../message/index.ts";
 import type { EventMessage } from "../message.ts";
 import type { CoreMessage, CoreSubscription, Cursor, FeedListener, FeedSubscription } from "../port.ts";
-import { streamNonce } from "../streams/streams.ts";
+import { streamNonce } from "../streams/index.ts";
 import { type Continuity, Positions } from "./continuity.ts";
 
 /** Longest time for which a lost last message can stay unnoticed. */

@@ -4,8 +4,7 @@ import { ClosedError } from "../../base/errors.ts";
 import { formatCursor } from "../cursor.ts";
 import { BrokerError } from "../errors.ts";
 import { outboxFacts, publishFacts } from "../facts.ts";
-import { type NatsLink, toNatsHeaders } from "../link/link.ts";
-import { toBrokerError } from "../link/nats-errors.ts";
+import { type NatsLink, toBrokerError, toNatsHeaders } from "../link/index.ts";
 import type {
   EventPublisher,
   OutboxDepth,

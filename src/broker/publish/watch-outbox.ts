@@ -4,7 +4,7 @@ import { AbortedError, DeadlineError } from "../../base/errors.ts";
 import { type CanonicalPath, foldCase, pathKey } from "../../base/path.ts";
 import type { ChangesEvent, ResyncEvent, StateEvent } from "../../watch/events.ts";
 import { outboxFacts } from "../facts.ts";
-import { type EventMode, encodeMessage } from "../message/message-codec.ts";
+import { type EventMode, encodeMessage } from "../message/index.ts";
 import type { EventMessage } from "../message.ts";
 import type { Cursor, WatchPublisher, WatchPublisherOptions } from "../port.ts";
 import { type Subjects, watchName } from "../subjects.ts";

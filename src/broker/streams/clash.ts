@@ -1,5 +1,5 @@
 import { headers as createHeaders } from "@nats-io/transport-node";
-import type { NatsLink } from "../link/link.ts";
+import type { NatsLink } from "../link/index.ts";
 
 /** Below all ingest subjects, and no connection's: their names do not begin with an underscore. */
 const PROBE = "_probe";

@@ -1,8 +1,6 @@
 import { millis } from "@nats-io/transport-node";
 import { waitFor } from "../../base/async.ts";
-import type { ConnectOptions } from "../link/connect-options.ts";
-import { NatsLink } from "../link/link.ts";
-import { toBrokerError } from "../link/nats-errors.ts";
+import { type ConnectOptions, NatsLink, toBrokerError } from "../link/index.ts";
 import {
   type StreamDifference,
   type StreamOptions,

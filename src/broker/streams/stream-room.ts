@@ -1,7 +1,7 @@
 import type { JetStreamAccountStats, StreamInfo } from "@nats-io/jetstream";
 import { JetStreamApiError } from "@nats-io/jetstream";
 import { BrokerError } from "../errors.ts";
-import type { NatsLink } from "../link/link.ts";
+import type { NatsLink } from "../link/index.ts";
 import type { StreamPurpose, StreamSettings } from "../stream-config.ts";
 
 /** NATS has no room for a stream: JetStream reserves `max_bytes` of each when it is made. */

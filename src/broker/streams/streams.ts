@@ -11,8 +11,7 @@ import { Kvm } from "@nats-io/kv";
 import { Objm } from "@nats-io/obj";
 import { nanos } from "@nats-io/transport-node";
 import { BrokerError } from "../errors.ts";
-import type { NatsLink } from "../link/link.ts";
-import { toBrokerError } from "../link/nats-errors.ts";
+import { type NatsLink, toBrokerError } from "../link/index.ts";
 import {
   type StreamDifference,
   type StreamNamesInUse,

@@ -35,7 +35,7 @@ export const config: Command = {
 
 async function check(invocation: Invocation, context: Context): Promise<ExitCode> {
   const { loadFor } = await import("../load-config.ts");
-  const { ConfigError } = await import("../../ops/config/error.ts");
+  const { ConfigError } = await import("../../ops/config-error.ts");
   const { secretProblems } = await import("../../ops/config/secret-files.ts");
   const { out } = context;
   const json = invocation.flag("json");

@@ -2,7 +2,7 @@ import { createKerberosProvider } from "../../auth/kerberos.ts";
 import { createNegotiateProvider } from "../../auth/negotiate.ts";
 import { createNtlmProvider } from "../../auth/ntlm.ts";
 import type { AuthProvider } from "../../auth/provider.ts";
-import type { ConnectionConfig } from "../../ops/config/config.ts";
+import type { ConnectionConfig } from "../../ops/config/index.ts";
 import type { Secret } from "../../ops/secrets.ts";
 import { UsageError } from "../exit-codes.ts";
 

@@ -1,11 +1,11 @@
 import { Smb2NatsError } from "../../base/errors.ts";
 import { type BrokerOptions, connectBroker } from "../../broker/broker.ts";
 import { BrokerError } from "../../broker/errors.ts";
-import type { ConnectAuth } from "../../broker/link/connect-options.ts";
+import type { ConnectAuth } from "../../broker/link/index.ts";
 import type { Broker } from "../../broker/port.ts";
 import type { StreamPurpose } from "../../broker/stream-config.ts";
-import { NoRoomError } from "../../broker/streams/stream-room.ts";
-import type { NatsConfig } from "../../ops/config/config.ts";
+import { NoRoomError } from "../../broker/streams/index.ts";
+import type { NatsConfig } from "../../ops/config/index.ts";
 import { UnavailableError } from "../exit-codes.ts";
 
 export interface OpenBrokerOptions {

@@ -5,7 +5,7 @@ import { describeError } from "../../base/errors.ts";
 import { canonicalPath } from "../../base/path.ts";
 import type { ClientEvent } from "../../client/events.ts";
 import { connectWatchClient } from "../../client/watch-client.ts";
-import type { TemporaryFile } from "../../smb/files/temporary.ts";
+import type { TemporaryFile } from "../../smb/files/index.ts";
 import { resolveCredentials } from "../credentials.ts";
 import { EXIT, UsageError } from "../exit-codes.ts";
 import { openExistingBroker } from "./broker.ts";

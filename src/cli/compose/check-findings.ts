@@ -1,6 +1,6 @@
 import { sleep } from "../../base/async.ts";
 import { type CanonicalPath, foldCase, joinPath } from "../../base/path.ts";
-import { REPARSE_POINT } from "../../watch/picture/snapshot.ts";
+import { REPARSE_POINT } from "../../watch/picture/index.ts";
 import {
   type ArmedNotify,
   type DirectoryEntry,

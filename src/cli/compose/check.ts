@@ -4,7 +4,7 @@ import type { CanonicalPath } from "../../base/path.ts";
 import { printable } from "../../base/printable.ts";
 import { nearest } from "../../ops/nearest.ts";
 import { dialectName } from "../../smb/options.ts";
-import { effectiveCover } from "../../watch/cover/cover-policy.ts";
+import { effectiveCover } from "../../watch/cover/index.ts";
 import type { DirectoryEntry } from "../../watch/source.ts";
 import type { Context, Invocation } from "../command.ts";
 import { EXIT, type ExitCode, exitCodeOf, UsageError } from "../exit-codes.ts";

@@ -1,6 +1,6 @@
 import type { AuthProvider } from "../../auth/provider.ts";
 import { canonicalPath } from "../../base/path.ts";
-import type { Config, ConnectionConfig, PinnedWatch } from "../../ops/config/config.ts";
+import type { Config, ConnectionConfig, PinnedWatch } from "../../ops/config/index.ts";
 import type { Log } from "../../ops/log.ts";
 import type { Metrics } from "../../ops/metrics.ts";
 import { readSecretFile, type Secret } from "../../ops/secrets.ts";

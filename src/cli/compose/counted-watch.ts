@@ -1,4 +1,4 @@
-import type { WatchMetrics } from "../../ops/metrics/watch.ts";
+import type { WatchMetrics } from "../../ops/metrics/index.ts";
 import type { ShareWatch } from "../../watch/api.ts";
 import type { WatchEvent } from "../../watch/events.ts";
 

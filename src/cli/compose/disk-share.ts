@@ -1,5 +1,5 @@
 import { statfsSync } from "node:fs";
-import type { LoadedConfig, NatsConfig } from "../../ops/config/config.ts";
+import type { LoadedConfig, NatsConfig } from "../../ops/config/index.ts";
 import { EmbeddedNatsError } from "../embedded-nats.ts";
 
 /** Of what is free, JetStream on our own server may reserve that much; a disk is never ours alone. */

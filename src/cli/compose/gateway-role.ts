@@ -12,7 +12,7 @@ import type {
   UpstreamOptions,
 } from "../../gateway/options.ts";
 import { createGateway, type Gateway } from "../../gateway/server.ts";
-import type { AskConfig, Config, GatewayAuthConfig, UpstreamConfig } from "../../ops/config/config.ts";
+import type { AskConfig, Config, GatewayAuthConfig, UpstreamConfig } from "../../ops/config/index.ts";
 import { readSecretFile } from "../../ops/secrets.ts";
 import type { Service } from "./service.ts";
 import { readTokensFile } from "./tokens-file.ts";

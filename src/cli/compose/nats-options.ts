@@ -1,4 +1,4 @@
-import type { Config } from "../../ops/config/config.ts";
+import type { Config } from "../../ops/config/index.ts";
 import type { Context, Invocation } from "../command.ts";
 import { loadFor } from "../load-config.ts";
 import { numberOption } from "../number-option.ts";

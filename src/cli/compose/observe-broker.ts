@@ -1,5 +1,5 @@
 import { feedFacts, mirrorFacts, outboxFacts, publishFacts } from "../../broker/facts.ts";
-import { BoundedLabel } from "../../ops/metrics/metric-set.ts";
+import { BoundedLabel } from "../../ops/metrics/index.ts";
 import { observeLink } from "./observe-link.ts";
 import type { Observer } from "./observer.ts";
 

@@ -1,5 +1,5 @@
 import { controlFacts, leaseFacts, recordFacts, refFacts, sweepFacts } from "../../fleet/facts.ts";
-import { BoundedLabel } from "../../ops/metrics/metric-set.ts";
+import { BoundedLabel } from "../../ops/metrics/index.ts";
 import type { Observer } from "./observer.ts";
 
 /** Listens to leases, refs and the control API; returns what ends it. */

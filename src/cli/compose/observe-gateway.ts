@@ -11,7 +11,7 @@ import {
   unreadableHopFacts,
   upstreamFacts,
 } from "../../gateway/facts.ts";
-import { BoundedLabel } from "../../ops/metrics/metric-set.ts";
+import { BoundedLabel } from "../../ops/metrics/index.ts";
 import type { Observer } from "./observer.ts";
 
 /** Who is told about once. Whoever can make tokens up must not fill the memory or the log with subjects. */

@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { type ConnectionFact, connectionFacts } from "../../broker/facts.ts";
-import { BoundedLabel } from "../../ops/metrics/metric-set.ts";
+import { BoundedLabel } from "../../ops/metrics/index.ts";
 import type { Observer } from "./observer.ts";
 
 /** A connection that lasts so long is one. A broker that is stuck lets us in and answers nothing: three pings of 3 s. */

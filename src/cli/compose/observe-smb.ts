@@ -1,5 +1,5 @@
 import { fallbackFacts } from "../../auth/facts.ts";
-import { BoundedLabel } from "../../ops/metrics/metric-set.ts";
+import { BoundedLabel } from "../../ops/metrics/index.ts";
 import {
   connectionFacts,
   creditFacts,

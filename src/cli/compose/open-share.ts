@@ -1,4 +1,4 @@
-import { type Config, type ConnectionConfig, loadConfig } from "../../ops/config/config.ts";
+import { type Config, type ConnectionConfig, loadConfig } from "../../ops/config/index.ts";
 import { readSecretFile, type Secret } from "../../ops/secrets.ts";
 import { Share } from "../../share/share.ts";
 import type { Context, Invocation } from "../command.ts";

@@ -1,5 +1,5 @@
 import { pathKey } from "../../base/path.ts";
-import type { PinnedWatch } from "../../ops/config/config.ts";
+import type { PinnedWatch } from "../../ops/config/index.ts";
 import type { WatchOverrides } from "../../watch/api.ts";
 import type { ConnectionRuntime } from "../../worker/runtime.ts";
 import { filterBits } from "./share-options.ts";

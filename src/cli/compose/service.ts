@@ -1,9 +1,12 @@
 import { AbortedError, describeError } from "../../base/errors.ts";
 import { Scope } from "../../base/scope.ts";
-import type { ConnectionArgument, LoadedConfig } from "../../ops/config/config.ts";
-import { ConfigError, describeProblem } from "../../ops/config/error.ts";
-import { secretProblems } from "../../ops/config/secret-files.ts";
-import { ConfigWatch } from "../../ops/config/watch.ts";
+import {
+  ConfigWatch,
+  type ConnectionArgument,
+  type LoadedConfig,
+  secretProblems,
+} from "../../ops/config/index.ts";
+import { ConfigError, describeProblem } from "../../ops/config-error.ts";
 import { monitorEventLoop } from "../../ops/event-loop.ts";
 import { OpsServer } from "../../ops/http.ts";
 import { Lifecycle, type LifecycleEvent } from "../../ops/lifecycle.ts";

@@ -1,5 +1,5 @@
 import type { AuthProvider } from "../../auth/provider.ts";
-import type { ConnectionConfig, NotifyFilter } from "../../ops/config/config.ts";
+import type { ConnectionConfig, NotifyFilter } from "../../ops/config/index.ts";
 import type { ShareOptions } from "../../share/share.ts";
 import { DIALECTS, dialectName } from "../../smb/options.ts";
 

@@ -1,5 +1,4 @@
-import type { ConnectionConfig } from "../../ops/config/config.ts";
-import { CONNECTION_OPTIONS } from "../../ops/config/schema.ts";
+import { CONNECTION_OPTIONS, type ConnectionConfig } from "../../ops/config/index.ts";
 import type { Invocation } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
 

@@ -1,5 +1,5 @@
 import { printable } from "../../base/printable.ts";
-import { inspectStorage, type StorageReport, type StreamReport } from "../../broker/streams/inspect.ts";
+import { inspectStorage, type StorageReport, type StreamReport } from "../../broker/streams/index.ts";
 import type { Context, Invocation } from "../command.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import type { Output } from "../output.ts";

@@ -1,7 +1,7 @@
 import type { Grant } from "../../gateway/grants.ts";
 import type { StaticToken } from "../../gateway/options.ts";
-import { ConfigError, type Problem } from "../../ops/config/error.ts";
-import { isMap, parseYaml } from "../../ops/config/file.ts";
+import { isMap, parseYaml } from "../../ops/config/index.ts";
+import { ConfigError, type Problem } from "../../ops/config-error.ts";
 import { readSecretFile } from "../../ops/secrets.ts";
 
 /** Guessing is hopeless from here on, with the gateway's limits on failed handshakes. */

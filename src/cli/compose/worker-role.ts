@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import type { Broker } from "../../broker/port.ts";
-import type { Config } from "../../ops/config/config.ts";
+import type { Config } from "../../ops/config/index.ts";
 import type { Secret } from "../../ops/secrets.ts";
 import { Worker } from "../../worker/worker.ts";
 import { UnavailableError } from "../exit-codes.ts";

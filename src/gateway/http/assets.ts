@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { fileURLToPath } from "node:url";
-import { parseTarget, SOCKET_PATHS } from "../auth/admission.ts";
+import { parseTarget, SOCKET_PATHS } from "../auth/index.ts";
 
 interface Asset {
   readonly type: string;

@@ -1,5 +1,5 @@
 import type { FleetClient } from "../../fleet/port.ts";
-import type { Identity } from "../auth/identity.ts";
+import type { Identity } from "../auth/index.ts";
 import { type Caller, whoamiFrame } from "./caller.ts";
 import type { ServerFrame } from "./protocol.ts";
 import { workersFrame } from "./workers.ts";

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
-import type { Identity } from "../auth/identity.ts";
+import type { Identity } from "../auth/index.ts";
 import type { ClientInfo } from "../clients.ts";
 import type { WhoamiFrame } from "./protocol.ts";
 

@@ -1,11 +1,11 @@
 import { setMaxListeners } from "node:events";
 import type { FleetClient } from "../../fleet/port.ts";
-import { type Admitted, type Credential, type CurrentKeys, verifyNow } from "../auth/identity.ts";
+import { type Admitted, type Credential, type CurrentKeys, verifyNow } from "../auth/index.ts";
 import type { ClientInfo } from "../clients.ts";
 import { CLOSE } from "../close-codes.ts";
 import { RequestError, TokenError, type TokenFault, toRequestError } from "../errors.ts";
 import { authFailureFacts, requestFacts, socketFacts } from "../facts.ts";
-import type { Hub } from "../hub/hub.ts";
+import type { Hub } from "../hub/index.ts";
 import type { ServedConnection } from "../options.ts";
 import { aboutFrame } from "./about.ts";
 import { type Caller, clientInfo } from "./caller.ts";

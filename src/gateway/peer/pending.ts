@@ -1,6 +1,6 @@
 import type { Cursor } from "../../fleet/port.ts";
 import type { Change, ResyncReason, ResyncScope, Via } from "../../watch/events.ts";
-import type { DirectoryEvent } from "../hub/shared-watch.ts";
+import type { DirectoryEvent } from "../hub/index.ts";
 import type { DirectoryChangedFrame } from "./protocol.ts";
 
 /** What coalescing is about: states go out as they come. */

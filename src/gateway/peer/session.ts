@@ -1,5 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
-import type { Admitted, Credential, Identity } from "../auth/identity.ts";
+import type { Admitted, Credential, Identity } from "../auth/index.ts";
 import { noGrantsFacts } from "../facts.ts";
 
 /** A timer may fire a little early; the token must be over when it does. */

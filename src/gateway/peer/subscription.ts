@@ -3,7 +3,7 @@ import type { CanonicalPath } from "../../base/path.ts";
 import type { PublicState } from "../../watch/events.ts";
 import type { ErrorCode } from "../errors.ts";
 import { sentFacts } from "../facts.ts";
-import type { DirectoryEvent, SharedWatch, Subscriber } from "../hub/shared-watch.ts";
+import type { DirectoryEvent, SharedWatch, Subscriber } from "../hub/index.ts";
 import type { Outbox } from "./outbox.ts";
 import type { RequestId } from "./protocol.ts";
 

@@ -5,7 +5,7 @@ import type { FleetClient } from "../../fleet/port.ts";
 import { type ErrorCode, RequestError, toRequestError } from "../errors.ts";
 import { requestFacts, subscriptionFacts } from "../facts.ts";
 import type { Rights } from "../grants.ts";
-import type { Hub } from "../hub/hub.ts";
+import type { Hub } from "../hub/index.ts";
 import type { GatewayLimits, GatewayTimes, ServedConnection } from "../options.ts";
 import type { Outbox } from "./outbox.ts";
 import {

@@ -1,7 +1,7 @@
 import { WebSocket } from "ws";
 import { Backoff } from "../../base/async.ts";
 import type { Clock } from "../../base/clock.ts";
-import type { Admitted } from "../auth/identity.ts";
+import type { Admitted } from "../auth/index.ts";
 import { upstreamFacts } from "../facts.ts";
 import type { GatewayLimits, GatewayTimes, UpstreamOptions } from "../options.ts";
 import type { Caller } from "./caller.ts";

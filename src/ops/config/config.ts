@@ -1,3 +1,4 @@
+import { ConfigError, type Origin, type Problem, showValue } from "../config-error.ts";
 import {
   CONNECTIONS_VARIABLE,
   connectionsInEnvironment,
@@ -8,15 +9,12 @@ import {
   variableOf,
   WATCHES_VARIABLE,
 } from "./env.ts";
-import { ConfigError, type Origin, type Problem, showValue } from "./error.ts";
 import { isMap, parseYaml, readConfigFile } from "./file.ts";
 import { connectionName, parseHostAndPort } from "./formats.ts";
 import { type LayerContext, layer } from "./layers.ts";
 import { brokenRules } from "./rules.ts";
 import { CONNECTION_OPTIONS, OPTIONS, WATCH_OPTIONS } from "./schema.ts";
 import type { AccountConfig, Config, ConnectionConfig, PinnedWatch } from "./types.ts";
-
-export type * from "./types.ts";
 
 export interface LoadOptions {
   /** Path of the YAML or JSON file. Absent: environment and defaults only. */

@@ -1,5 +1,5 @@
+import type { Problem } from "../config-error.ts";
 import { nearest } from "../nearest.ts";
-import type { Problem } from "./error.ts";
 import { connectionName } from "./formats.ts";
 import { CONNECTION_OPTIONS, envName, type Leaf, leavesOf, OPTIONS } from "./schema.ts";
 

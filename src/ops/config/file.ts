@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { LineCounter, parseDocument } from "yaml";
 import { describeError } from "../../base/errors.ts";
-import type { Problem } from "./error.ts";
+import type { Problem } from "../config-error.ts";
 
 /** A configuration is a few kilobytes; a device or a core dump is not one. */
 const MAX_FILE_BYTES = 4_194_304;

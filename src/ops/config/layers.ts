@@ -1,6 +1,6 @@
 import convict from "convict";
+import { type Origin, type Problem, showValue } from "../config-error.ts";
 import { nearest } from "../nearest.ts";
-import { type Origin, type Problem, showValue } from "./error.ts";
 import { isMap } from "./file.ts";
 import type { Format } from "./formats.ts";
 import { isOption, type Leaf, leavesOf, type Option } from "./schema.ts";

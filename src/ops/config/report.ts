@@ -1,6 +1,6 @@
+import { type Origin, showValue } from "../config-error.ts";
 import type { LoadedConfig } from "./config.ts";
 import { variableOf } from "./env.ts";
-import { type Origin, showValue } from "./error.ts";
 import type { JsonSchema } from "./formats.ts";
 import {
   CONNECTION_OPTIONS,

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
+import type { Problem } from "../config-error.ts";
 import { nearest } from "../nearest.ts";
-import type { Problem } from "./error.ts";
 import type { Config, ConnectionConfig } from "./types.ts";
 
 export interface RuleOptions {

@@ -1,12 +1,10 @@
 import { host, listenPort, oneOf } from "./formats.ts";
 import { type OptionTree, option, secretFile, word } from "./option.ts";
-import { gateway } from "./options/gateway.ts";
-import { nats } from "./options/nats.ts";
-import { worker } from "./options/worker.ts";
+import { gateway, nats, worker } from "./options/index.ts";
 import type { Config } from "./types.ts";
 
 export { envName, isOption, type Leaf, leavesOf, type Option, type OptionTree } from "./option.ts";
-export { CONNECTION_OPTIONS, WATCH_OPTIONS } from "./options/connection.ts";
+export { CONNECTION_OPTIONS, WATCH_OPTIONS } from "./options/index.ts";
 
 /** Every value an operator can set, but for the entries of `connections` and `watches`. */
 export const OPTIONS: OptionTree<Omit<Config, "connections" | "watches">> = {

@@ -1,8 +1,8 @@
 import { access, constants } from "node:fs/promises";
 import { errorCode } from "../../base/errors.ts";
+import type { Problem } from "../config-error.ts";
 import { readSecretFile, SecretError } from "../secrets.ts";
 import type { LoadedConfig } from "./config.ts";
-import type { Problem } from "./error.ts";
 import { CONNECTION_OPTIONS, leavesOf, OPTIONS } from "./schema.ts";
 
 export interface NamedFile {

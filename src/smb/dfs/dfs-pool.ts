@@ -3,11 +3,15 @@ import { ignoreRejection, throwIfAborted, waitFor } from "../../base/async.ts";
 import { ClosedError } from "../../base/errors.ts";
 import { type CanonicalPath, segmentsOf } from "../../base/path.ts";
 import { type DfsLocation, formatLocation } from "../dfs-location.ts";
-import type { DirectoryHandle } from "../files/handle.ts";
-import type { DirEntry, FileInfo, ListOptions, StatOptions } from "../files/listing.ts";
-import type { TemporaryFile } from "../files/temporary.ts";
-import type { PoolInfo } from "../pool/pool.ts";
-import type { PoolOpenOptions, ReadyOptions } from "../pool/pool-options.ts";
+import type {
+  DirEntry,
+  DirectoryHandle,
+  FileInfo,
+  ListOptions,
+  StatOptions,
+  TemporaryFile,
+} from "../files/index.ts";
+import type { PoolInfo, PoolOpenOptions, ReadyOptions } from "../pool/index.ts";
 import type { ServerInfo } from "../server-info.ts";
 import { isAway, isNotCovered, routed, SmbDfsError } from "./dfs-errors.ts";
 import { type DfsLeg, type DfsOptions, DfsTable, type SharePool } from "./dfs-table.ts";

@@ -3,8 +3,8 @@ import { type CanonicalPath, foldCase, segmentsOf } from "../../base/path.ts";
 import { contains, type DfsLocation, formatLocation, shareKey } from "../dfs-location.ts";
 import { SmbStatusError } from "../errors.ts";
 import { dfsFacts } from "../facts.ts";
-import type { Referral } from "../files/referral.ts";
-import type { SmbPool } from "../pool/pool.ts";
+import type { Referral } from "../files/index.ts";
+import type { SmbPool } from "../pool/index.ts";
 import { SmbDfsError } from "./dfs-errors.ts";
 
 /** As much of a pool as routing needs. */

@@ -1,8 +1,8 @@
 import type { CanonicalPath } from "../../base/path.ts";
 import { LeaseState } from "../../codec/msg/lease.ts";
 import { SmbNotSentError } from "../errors.ts";
-import type { Tree, TreeResource } from "../login/tree.ts";
-import type { HeldLease } from "../wire/leases.ts";
+import type { Tree, TreeResource } from "../login/index.ts";
+import type { HeldLease } from "../wire/index.ts";
 import type { FileInfo } from "./file-info.ts";
 import { ArmedNotify, type ArmOptions, type NotifySubject } from "./notify.ts";
 import { closeQuietly, createDirectory, type Opened, open } from "./open.ts";

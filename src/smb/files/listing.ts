@@ -10,9 +10,8 @@ import {
 import { isUsableName } from "../../codec/names.ts";
 import { NtStatus } from "../../codec/status.ts";
 import { SmbStatusError } from "../errors.ts";
-import type { Tree } from "../login/tree.ts";
-import type { HeldLease } from "../wire/leases.ts";
-import type { Response } from "../wire/request.ts";
+import type { Tree } from "../login/index.ts";
+import type { HeldLease, Response } from "../wire/index.ts";
 import { type DirEntry, entryOf, type FileInfo, infoOfCreate } from "./file-info.ts";
 import {
   closeFile,

@@ -9,8 +9,8 @@ import {
 import { decodeFileNotifyInformation } from "../../codec/msg/file-notify-information.ts";
 import { NtStatus } from "../../codec/status.ts";
 import { SmbProtocolError, SmbStatusError } from "../errors.ts";
-import type { Tree } from "../login/tree.ts";
-import { PendingRequest, type Response } from "../wire/request.ts";
+import type { Tree } from "../login/index.ts";
+import { PendingRequest, type Response } from "../wire/index.ts";
 
 /** One FILE_NOTIFY_INFORMATION (MS-FSCC 2.7.1). */
 export interface NotifyRecord {

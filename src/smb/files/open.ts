@@ -19,9 +19,8 @@ import { type Lease, LeaseState } from "../../codec/msg/lease.ts";
 import { decodeQueryInfoResponse, encodeQueryInfoRequest } from "../../codec/msg/query-info.ts";
 import { NtStatus } from "../../codec/status.ts";
 import { SmbProtocolError, SmbStatusError } from "../errors.ts";
-import type { Tree } from "../login/tree.ts";
-import type { HeldLease } from "../wire/leases.ts";
-import type { RequestOptions, Response } from "../wire/request.ts";
+import type { Tree } from "../login/index.ts";
+import type { HeldLease, RequestOptions, Response } from "../wire/index.ts";
 import { type FileInfo, infoOfCreate, usableFileId } from "./file-info.ts";
 
 /** MS-SMB2 3.2.4.1.4: in a related compound, "the handle that the message before opened". */

@@ -10,8 +10,8 @@ import { encodeTreeDisconnectRequest } from "../../codec/msg/tree-disconnect.ts"
 import { NtStatus } from "../../codec/status.ts";
 import { consumedNames, type DfsLocation, parseNetworkAddress } from "../dfs-location.ts";
 import { SmbProtocolError, SmbStatusError } from "../errors.ts";
-import type { Session } from "../login/session.ts";
-import type { Response } from "../wire/request.ts";
+import type { Session } from "../login/index.ts";
+import type { Response } from "../wire/index.ts";
 
 const NO_FILE = new Uint8Array(16).fill(0xff);
 /** A referral of a hundred targets with long names. */

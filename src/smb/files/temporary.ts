@@ -1,4 +1,4 @@
-import type { Tree } from "../login/tree.ts";
+import type { Tree } from "../login/index.ts";
 import { closeFile, closeQuietly, createdOf, createTemporary, orphanCloser } from "./open.ts";
 
 /** An empty file of our own, to see whether a change is told. It is gone at the latest with the connection. */

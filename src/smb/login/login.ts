@@ -18,8 +18,7 @@ import {
   SmbStatusError,
 } from "../errors.ts";
 import { classifyStatus } from "../status-class.ts";
-import type { Connection } from "../wire/connection.ts";
-import { HandshakeCall, type Response } from "../wire/request.ts";
+import { type Connection, HandshakeCall, type Response } from "../wire/index.ts";
 import type { Negotiated } from "./negotiate.ts";
 
 /** MS-SMB2 sets no limit; no mechanism needs more. */

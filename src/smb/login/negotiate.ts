@@ -19,8 +19,7 @@ import {
 import { SmbProtocolError, SmbSecurityError, SmbStatusError } from "../errors.ts";
 import { type ConnectionOptions, DIALECTS, type Dialect, dialectName } from "../options.ts";
 import type { ServerClock } from "../server-info.ts";
-import type { Connection } from "../wire/connection.ts";
-import { HandshakeCall } from "../wire/request.ts";
+import { type Connection, HandshakeCall } from "../wire/index.ts";
 
 /** A server that offers less cannot even list a directory; no real one does. */
 const SMALLEST_TRANSACT = 4_096;

@@ -9,9 +9,7 @@ import { deriveKeys } from "../../crypto/keys.ts";
 import { wipe } from "../../crypto/wipe.ts";
 import { SmbSecurityError } from "../errors.ts";
 import { guessKind, type NtlmVersion, type ServerInfo, type ServerKind } from "../server-info.ts";
-import type { Connection } from "../wire/connection.ts";
-import { Call, type RequestOptions, type Response } from "../wire/request.ts";
-import { SessionSecurity } from "../wire/security.ts";
+import { Call, type Connection, type RequestOptions, type Response, SessionSecurity } from "../wire/index.ts";
 import { impostor, type LoginResult, runLogin } from "./login.ts";
 import type { Negotiated } from "./negotiate.ts";
 

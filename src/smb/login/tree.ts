@@ -13,8 +13,7 @@ import { NtStatus } from "../../codec/status.ts";
 import { SmbProtocolError, SmbSecurityError, SmbStatusError } from "../errors.ts";
 import type { ServerInfo } from "../server-info.ts";
 import { classifyStatus } from "../status-class.ts";
-import type { Connection } from "../wire/connection.ts";
-import type { RequestOptions, Response } from "../wire/request.ts";
+import type { Connection, RequestOptions, Response } from "../wire/index.ts";
 import type { ExchangeOptions, Session } from "./session.ts";
 import { needsValidation, validateNegotiate } from "./validate-negotiate.ts";
 

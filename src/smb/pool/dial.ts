@@ -3,12 +3,10 @@ import { DecodeError } from "../../codec/errors.ts";
 import { NtStatus } from "../../codec/status.ts";
 import { type DfsLocation, shareKey } from "../dfs-location.ts";
 import { SmbProtocolError, SmbStatusError } from "../errors.ts";
-import { askReferral } from "../files/referral.ts";
-import { negotiate } from "../login/negotiate.ts";
-import { Session } from "../login/session.ts";
-import { Tree } from "../login/tree.ts";
+import { askReferral } from "../files/index.ts";
+import { negotiate, Session, Tree } from "../login/index.ts";
 import type { ConnectionOptions } from "../options.ts";
-import { Connection } from "../wire/connection.ts";
+import { Connection } from "../wire/index.ts";
 
 export interface DialOptions {
   readonly connection: ConnectionOptions;

@@ -1,7 +1,7 @@
 import type { AuthProvider } from "../../auth/provider.ts";
 import type { BackoffOptions } from "../../base/async.ts";
 import type { CanonicalPath } from "../../base/path.ts";
-import type { OpenDirectoryOptions } from "../files/handle.ts";
+import type { OpenDirectoryOptions } from "../files/index.ts";
 import {
   type ConnectionOptions,
   DEFAULT_CONNECTION_OPTIONS,

@@ -4,11 +4,19 @@ import { ClosedError } from "../../base/errors.ts";
 import { type CanonicalPath, segmentsOf } from "../../base/path.ts";
 import { SmbNotSentError, SmbStatusError } from "../errors.ts";
 import { poolFacts } from "../facts.ts";
-import { type DirectoryHandle, openDirectory } from "../files/handle.ts";
-import { type ListOptions, listDirectory, type StatOptions, statPath } from "../files/listing.ts";
-import { askReferral, type Referral } from "../files/referral.ts";
-import { makeTemporary, type TemporaryFile } from "../files/temporary.ts";
-import type { Tree } from "../login/tree.ts";
+import {
+  askReferral,
+  type DirectoryHandle,
+  type ListOptions,
+  listDirectory,
+  makeTemporary,
+  openDirectory,
+  type Referral,
+  type StatOptions,
+  statPath,
+  type TemporaryFile,
+} from "../files/index.ts";
+import type { Tree } from "../login/index.ts";
 import type { ServerInfo } from "../server-info.ts";
 import { classifyStatus } from "../status-class.ts";
 import { wirePath } from "../wire-path.ts";

@@ -1,5 +1,5 @@
-import type { HandleOwner } from "../files/handle.ts";
-import type { Tree } from "../login/tree.ts";
+import type { HandleOwner } from "../files/index.ts";
+import type { Tree } from "../login/index.ts";
 import type { Lane } from "./placement.ts";
 
 export interface WatchLaneOptions {

@@ -1,5 +1,5 @@
 import { poolFacts } from "../facts.ts";
-import type { Tree } from "../login/tree.ts";
+import type { Tree } from "../login/index.ts";
 import { lowerCap, placeHandle } from "./placement.ts";
 import { WatchLane } from "./watch-lane.ts";
 

@@ -1,11 +1,10 @@
 import type { CanonicalPath } from "../../base/path.ts";
-import type { InterestIndex } from "../deliver/active-interest.ts";
+import type { InterestIndex } from "../deliver/index.ts";
 import type { Doubt } from "../doubt.ts";
 import type { Change } from "../events.ts";
-import type { LocatedChange } from "../handle/coalesce.ts";
+import type { LocatedChange } from "../handle/index.ts";
 import type { ResolvedOptions, Surroundings } from "../options.ts";
-import type { Picture, PictureNode } from "../picture/picture.ts";
-import { EntryFlag } from "../picture/snapshot.ts";
+import { EntryFlag, type Picture, type PictureNode } from "../picture/index.ts";
 import type { DirectorySource, SourceError } from "../source.ts";
 import type { CoverPlan } from "./cover-plan.ts";
 import { LeasedHandles } from "./leased-handles.ts";

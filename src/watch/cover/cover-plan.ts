@@ -1,5 +1,5 @@
 import { type CanonicalPath, isWithin } from "../../base/path.ts";
-import type { ActiveInterest } from "../deliver/active-interest.ts";
+import type { ActiveInterest } from "../deliver/index.ts";
 import type { Interest } from "../interest.ts";
 import type { ResolvedOptions } from "../options.ts";
 import type { DirectorySource } from "../source.ts";

@@ -1,15 +1,16 @@
 import { sleep } from "../../base/async.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { CanonicalPath } from "../../base/path.ts";
-import type { ActiveInterest, InterestIndex } from "../deliver/active-interest.ts";
-import type { Announcer } from "../deliver/announcer.ts";
+import type { ActiveInterest, Announcer, InterestIndex } from "../deliver/index.ts";
 import type { Doubt } from "../doubt.ts";
-import type { PictureNode } from "../picture/picture.ts";
-import type { RescanReasons } from "../rescan/difference-reporter.ts";
-import { unknownNames } from "../rescan/identification.ts";
-import type { LinkLoops } from "../rescan/link-loops.ts";
-import type { LookupQueue } from "../rescan/lookup-queue.ts";
-import type { Rescanner } from "../rescan/rescanner.ts";
+import type { PictureNode } from "../picture/index.ts";
+import {
+  type LinkLoops,
+  type LookupQueue,
+  type Rescanner,
+  type RescanReasons,
+  unknownNames,
+} from "../rescan/index.ts";
 import type { SourceError } from "../source.ts";
 import type { CoverPlan } from "./cover-plan.ts";
 import type { HandleRegistry } from "./handle-registry.ts";

@@ -1,6 +1,5 @@
 import { type CanonicalPath, isWithin, parentOf } from "../../base/path.ts";
-import { ArmedHandle } from "../handle/armed-handle.ts";
-import type { HandleServices, HandleSpec, HandleView } from "../handle/handle-port.ts";
+import { ArmedHandle, type HandleServices, type HandleSpec, type HandleView } from "../handle/index.ts";
 import type { Interest } from "../interest.ts";
 
 /** A directory that comes and goes is told by the one above it long before so many tries, some ten seconds, are over. */

@@ -1,19 +1,18 @@
 import { baseName, type CanonicalPath, parentOf } from "../../base/path.ts";
-import { type ActiveInterest, InterestIndex, type InterestStatus } from "../deliver/active-interest.ts";
-import { Announcer } from "../deliver/announcer.ts";
+import { type ActiveInterest, Announcer, InterestIndex, type InterestStatus } from "../deliver/index.ts";
 import type { Comparison } from "../doubt.ts";
-import type { LocatedChange } from "../handle/coalesce.ts";
-import type { HandleHost, HandleView } from "../handle/handle-port.ts";
-import { takesSecondLook } from "../handle/second-look.ts";
+import { type HandleHost, type HandleView, type LocatedChange, takesSecondLook } from "../handle/index.ts";
 import type { ResolvedOptions, Surroundings } from "../options.ts";
 import { type Gate, Pacer } from "../pacing.ts";
-import { Picture, type PictureNode } from "../picture/picture.ts";
-import { LinkLoops } from "../rescan/link-loops.ts";
-import { ListedNames } from "../rescan/listed-names.ts";
-import { LookupQueue } from "../rescan/lookup-queue.ts";
-import type { NameLookup } from "../rescan/name-lookup.ts";
-import { Rescanner } from "../rescan/rescanner.ts";
-import { Spellings } from "../rescan/spellings.ts";
+import { Picture, type PictureNode } from "../picture/index.ts";
+import {
+  LinkLoops,
+  ListedNames,
+  LookupQueue,
+  type NameLookup,
+  Rescanner,
+  Spellings,
+} from "../rescan/index.ts";
 import type { DirectorySource, EntryInfo, SourceError } from "../source.ts";
 import { BesideTree } from "./beside-tree.ts";
 import { CoverPlan } from "./cover-plan.ts";

@@ -1,9 +1,9 @@
 import { type CanonicalPath, joinPath } from "../../base/path.ts";
-import type { Announcer } from "../deliver/announcer.ts";
+import type { Announcer } from "../deliver/index.ts";
 import type { Change } from "../events.ts";
-import { byDirectory, type LocatedChange, type Run } from "../handle/coalesce.ts";
-import type { Picture } from "../picture/picture.ts";
-import type { Spellings } from "../rescan/spellings.ts";
+import { byDirectory, type LocatedChange, type Run } from "../handle/index.ts";
+import type { Picture } from "../picture/index.ts";
+import type { Spellings } from "../rescan/index.ts";
 import type { BesideTree } from "./beside-tree.ts";
 import type { Descent } from "./descent.ts";
 import type { NodeHandles } from "./placement.ts";

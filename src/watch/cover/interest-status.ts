@@ -1,5 +1,5 @@
-import type { ActiveInterest, InterestStatus } from "../deliver/active-interest.ts";
-import type { HandleView } from "../handle/handle-port.ts";
+import type { ActiveInterest, InterestStatus } from "../deliver/index.ts";
+import type { HandleView } from "../handle/index.ts";
 import type { HandleRegistry } from "./handle-registry.ts";
 
 /** An interest served by handles of its own. `undefined`: nothing to say yet. */

@@ -1,9 +1,9 @@
 import { ignoreRejection } from "../../base/async.ts";
 import { segmentsOf } from "../../base/path.ts";
-import { LeasedHandle, type LeasedHandleHost } from "../handle/leased-handle.ts";
+import { LeasedHandle, type LeasedHandleHost } from "../handle/index.ts";
 import type { ResolvedOptions, Surroundings } from "../options.ts";
 import { Pacer } from "../pacing.ts";
-import type { Picture, PictureNode } from "../picture/picture.ts";
+import type { Picture, PictureNode } from "../picture/index.ts";
 import type { DirectorySource } from "../source.ts";
 
 /** Thousands are opened without anybody noticing. */

@@ -1,11 +1,15 @@
 import type { CanonicalPath } from "../../base/path.ts";
-import type { ActiveInterest, InterestIndex } from "../deliver/active-interest.ts";
-import type { ArmedHandle } from "../handle/armed-handle.ts";
-import type { HandleServices, HandleSpec, HandleView } from "../handle/handle-port.ts";
-import { RemovalHabit } from "../handle/late-removals.ts";
-import { StrayRecords } from "../handle/stray-records.ts";
-import { Trust } from "../handle/trust.ts";
-import type { Picture, PictureNode } from "../picture/picture.ts";
+import type { ActiveInterest, InterestIndex } from "../deliver/index.ts";
+import {
+  type ArmedHandle,
+  type HandleServices,
+  type HandleSpec,
+  type HandleView,
+  RemovalHabit,
+  StrayRecords,
+  Trust,
+} from "../handle/index.ts";
+import type { Picture, PictureNode } from "../picture/index.ts";
 import type { CoverPlan } from "./cover-plan.ts";
 import type { HandleRegistry } from "./handle-registry.ts";
 

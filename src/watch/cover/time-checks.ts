@@ -1,7 +1,7 @@
 import type { Doubt } from "../doubt.ts";
 import type { Surroundings } from "../options.ts";
 import { every, forEachAtOnce, Pacer } from "../pacing.ts";
-import type { PictureNode } from "../picture/picture.ts";
+import type { PictureNode } from "../picture/index.ts";
 import type { DirectorySource, SourceError } from "../source.ts";
 import { isAbsence } from "./tree-roots.ts";
 

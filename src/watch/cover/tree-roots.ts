@@ -1,8 +1,8 @@
 import { Backoff, sleep } from "../../base/async.ts";
 import type { CanonicalPath } from "../../base/path.ts";
-import type { ActiveInterest } from "../deliver/active-interest.ts";
+import type { ActiveInterest } from "../deliver/index.ts";
 import type { Comparison } from "../doubt.ts";
-import type { HandleView } from "../handle/handle-port.ts";
+import type { HandleView } from "../handle/index.ts";
 import type { Surroundings } from "../options.ts";
 import { forEachAtOnce } from "../pacing.ts";
 import { SourceError } from "../source.ts";

@@ -4,7 +4,7 @@ import type { WatchHandle, WatchOverrides, WatchSink } from "../api.ts";
 import type { PublicState, WatchEvent, WatchMode } from "../events.ts";
 import type { Audience } from "../gap-rules.ts";
 import type { Interest } from "../interest.ts";
-import type { CheckpointDirectory } from "../picture/checkpoint.ts";
+import type { CheckpointDirectory } from "../picture/index.ts";
 import { SourceError } from "../source.ts";
 
 /** What an interest's delivery passes through before it reaches the sink. */

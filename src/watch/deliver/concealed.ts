@@ -1,5 +1,5 @@
 import type { Change } from "../events.ts";
-import type { PictureNode } from "../picture/picture.ts";
+import type { PictureNode } from "../picture/index.ts";
 
 /** What of a change concerns consumers. */
 export interface Heard {

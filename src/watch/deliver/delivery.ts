@@ -1,6 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import type { WatchSink } from "../api.ts";
-import type { NameLookup } from "../rescan/name-lookup.ts";
+import type { NameLookup } from "../rescan/index.ts";
 import type { Stage } from "./active-interest.ts";
 import { Enricher } from "./enrich.ts";
 import { Settler } from "./settle.ts";

@@ -2,7 +2,7 @@ import { waitFor } from "../../base/async.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { WatchSink } from "../api.ts";
 import type { Change, WatchEvent } from "../events.ts";
-import type { NameLookup } from "../rescan/name-lookup.ts";
+import type { NameLookup } from "../rescan/index.ts";
 import type { EntryInfo } from "../source.ts";
 import type { Stage } from "./active-interest.ts";
 

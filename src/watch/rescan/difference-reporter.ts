@@ -11,9 +11,17 @@ import {
   staysOpen,
 } from "../gap-rules.ts";
 import { type Breather, Gate } from "../pacing.ts";
-import { diffSteps, moveSteps } from "../picture/diff.ts";
-import { type Picture, type PictureNode, reconcile, type TouchLog } from "../picture/picture.ts";
-import { EntryFlag, type Snapshot, UNKNOWN } from "../picture/snapshot.ts";
+import {
+  diffSteps,
+  EntryFlag,
+  moveSteps,
+  type Picture,
+  type PictureNode,
+  reconcile,
+  type Snapshot,
+  type TouchLog,
+  UNKNOWN,
+} from "../picture/index.ts";
 import type { SourceError } from "../source.ts";
 import type { Listing } from "./scanner.ts";
 

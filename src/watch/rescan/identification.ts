@@ -1,7 +1,13 @@
 import { sleep } from "../../base/async.ts";
 import type { Clock } from "../../base/clock.ts";
-import type { Picture, PictureNode, TouchLog } from "../picture/picture.ts";
-import { EntryFlag, REPARSE_POINT, type Snapshot } from "../picture/snapshot.ts";
+import {
+  EntryFlag,
+  type Picture,
+  type PictureNode,
+  REPARSE_POINT,
+  type Snapshot,
+  type TouchLog,
+} from "../picture/index.ts";
 import type { DirectoryEntry } from "../source.ts";
 import { type NameLookup, STAT_AT_MOST } from "./name-lookup.ts";
 import type { NameReport, NameServices, UnlistedNames } from "./unlisted-names.ts";

@@ -1,5 +1,5 @@
 import type { CanonicalPath } from "../../base/path.ts";
-import type { PictureNode } from "../picture/picture.ts";
+import type { PictureNode } from "../picture/index.ts";
 import { type DirectorySource, type EntryInfo, SourceError } from "../source.ts";
 
 /** Times of one directory, read twice, differ where somebody writes in between. */

@@ -1,6 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import { Pacer } from "../pacing.ts";
-import type { Picture, PictureNode } from "../picture/picture.ts";
+import type { Picture, PictureNode } from "../picture/index.ts";
 import type { DirectorySource } from "../source.ts";
 import { ageMs, Habits } from "./habits.ts";
 import { type Findings, Identification } from "./identification.ts";

@@ -1,5 +1,5 @@
 import { sleep } from "../../base/async.ts";
-import type { PictureNode } from "../picture/picture.ts";
+import type { PictureNode } from "../picture/index.ts";
 import { STAT_AT_MOST } from "./name-lookup.ts";
 import type { NameServices } from "./unlisted-names.ts";
 

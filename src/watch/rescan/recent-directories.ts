@@ -1,6 +1,6 @@
 import { sleep, throwIfAborted } from "../../base/async.ts";
 import type { Pacer } from "../pacing.ts";
-import type { PictureNode, TouchLog } from "../picture/picture.ts";
+import type { PictureNode, TouchLog } from "../picture/index.ts";
 import type { DirectorySource } from "../source.ts";
 import { ageMs } from "./habits.ts";
 import type { NameReport, NameServices } from "./unlisted-names.ts";

@@ -4,9 +4,7 @@ import type { Comparison } from "../doubt.ts";
 import type { Interest } from "../interest.ts";
 import type { ResolvedOptions } from "../options.ts";
 import { Breather, type Gate } from "../pacing.ts";
-import { isReplaced } from "../picture/diff.ts";
-import type { Picture, TouchLog } from "../picture/picture.ts";
-import { Snapshot } from "../picture/snapshot.ts";
+import { isReplaced, type Picture, Snapshot, type TouchLog } from "../picture/index.ts";
 import { type DirectorySource, SourceError } from "../source.ts";
 import {
   DifferenceReporter,

@@ -3,7 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { CanonicalPath } from "../../base/path.ts";
 import { scans } from "../facts.ts";
 import type { Breather, Gate } from "../pacing.ts";
-import { REPARSE_POINT, Snapshot } from "../picture/snapshot.ts";
+import { REPARSE_POINT, Snapshot } from "../picture/index.ts";
 import type { DirectorySource } from "../source.ts";
 
 /** Names a set of listings may still remember. */

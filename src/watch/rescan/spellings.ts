@@ -1,7 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { type CanonicalPath, joinPath } from "../../base/path.ts";
 import type { Change } from "../events.ts";
-import type { PictureNode } from "../picture/picture.ts";
+import type { PictureNode } from "../picture/index.ts";
 import { type DirectorySource, SourceError } from "../source.ts";
 
 /** Stand-ins of one directory that are asked for at a time: a request each. */

@@ -1,7 +1,6 @@
 import { Backoff, sleep } from "../../base/async.ts";
 import type { Clock } from "../../base/clock.ts";
-import type { Picture, PictureNode, TouchLog } from "../picture/picture.ts";
-import { EntryFlag } from "../picture/snapshot.ts";
+import { EntryFlag, type Picture, type PictureNode, type TouchLog } from "../picture/index.ts";
 import type { DirectoryEntry, EntryInfo } from "../source.ts";
 import type { Habits } from "./habits.ts";
 import type { NameLookup } from "./name-lookup.ts";

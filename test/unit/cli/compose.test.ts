@@ -8,7 +8,7 @@ import { countedWatch } from "../../../src/cli/compose/counted-watch.ts";
 import { gatewayAuth } from "../../../src/cli/compose/gateway-role.ts";
 import { pinnedOptions, pinsOf } from "../../../src/cli/compose/pinned-options.ts";
 import { shareOptions } from "../../../src/cli/compose/share-options.ts";
-import { type Config, loadConfig } from "../../../src/ops/config/config.ts";
+import { type Config, loadConfig } from "../../../src/ops/config/index.ts";
 import { Metrics } from "../../../src/ops/metrics.ts";
 import type { WatchSink } from "../../../src/watch/api.ts";
 

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type LoadedConfig, type LoadOptions, loadConfig } from "../../../../src/ops/config/config.ts";
-import { ConfigError, describeProblem } from "../../../../src/ops/config/error.ts";
 import { configLines } from "../../../../src/ops/config/report.ts";
+import { ConfigError, describeProblem } from "../../../../src/ops/config-error.ts";
 
 const FIXTURES = join(import.meta.dirname, "../../../fixtures/config");
 

@@ -1,5 +1,5 @@
-import { Smb2NatsError } from "../../base/errors.ts";
-import { isSecretName, REDACTED, redactLogins, redactUrls } from "../secrets.ts";
+import { Smb2NatsError } from "../base/errors.ts";
+import { isSecretName, REDACTED, redactLogins, redactUrls } from "./secrets.ts";
 
 /** Where a value came from: `file` with its path, `env` with the variable, `argument` of the command line. */
 export interface Origin {

@@ -1,0 +1,6 @@
+/** The face of `link`: the connection to NATS, and streams read by it. */
+
+export type { ConnectAuth, ConnectOptions } from "./connect-options.ts";
+export { NatsLink, toNatsHeaders } from "./link.ts";
+export { toBrokerError } from "./nats-errors.ts";
+export { mergeBySequence, type StoredMessage, StreamReader } from "./reader.ts";

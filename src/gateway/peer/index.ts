@@ -1,0 +1,5 @@
+/** The face of `peer`: one conversation with one browser. */
+
+export { type Caller, callerOf } from "./caller.ts";
+export { Peer, type PeerHost, type PeerSocket } from "./peer.ts";
+export { peerSocket } from "./ws-socket.ts";

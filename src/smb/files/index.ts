@@ -1,0 +1,13 @@
+/** The face of `files`: open directories, CHANGE_NOTIFY, listings, DFS referrals. */
+
+export type { DirEntry, FileInfo } from "./file-info.ts";
+export {
+  type DirectoryHandle,
+  type HandleOwner,
+  type OpenDirectoryOptions,
+  openDirectory,
+} from "./handle.ts";
+export { type ListOptions, listDirectory, type StatOptions, statPath } from "./listing.ts";
+export type { ArmOptions, NotifyOutcome } from "./notify.ts";
+export { askReferral, type Referral } from "./referral.ts";
+export { makeTemporary, type TemporaryFile } from "./temporary.ts";

@@ -1,0 +1,4 @@
+/** The face of `cover`: the handles that serve the interests, and the policy behind them. */
+
+export { effectiveCover } from "./cover-policy.ts";
+export { HandleSet } from "./handle-set.ts";

@@ -1,0 +1,5 @@
+/** The face of `deliver`: from a change to those who asked for it. */
+
+export { ActiveInterest, InterestIndex, type InterestStatus } from "./active-interest.ts";
+export { Announcer } from "./announcer.ts";
+export { deliveryStage } from "./delivery.ts";
