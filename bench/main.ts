@@ -1,17 +1,21 @@
 /**
  * npm run bench [-- --json FILE] [--only latency,burst,copy,large,scale,watches,fleet,checkpoints,gateway] [--quick]:
- * the numbers of docs/benchmarks.md.
+ * the numbers of docs/benchmarks.md. With --compare REF [--rounds N] each section is measured with that commit and with
+ * this tree, in turn, N times (4).
  * Everything runs on loopback against servers of our own, is bounded, and ends by itself.
  */
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
+import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { burst } from "./burst.ts";
 import { checkpoints } from "./checkpoints.ts";
+import { compare } from "./compare.ts";
 import { fleet } from "./fleet.ts";
 import { gateway } from "./gateway.ts";
 import { largeDirectory } from "./large-directory.ts";
 import { latency } from "./latency.ts";
+import { CompareError } from "./other-commit.ts";
 import { roles } from "./roles.ts";
 import { scale } from "./scale.ts";
 import type { Section } from "./stats.ts";
@@ -23,6 +27,8 @@ const { values } = parseArgs({
     json: { type: "string" },
     only: { type: "string" },
     quick: { type: "boolean", default: false },
+    compare: { type: "string" },
+    rounds: { type: "string", default: "4" },
   },
 });
 const sections: Record<string, () => Promise<Section>> = {
@@ -44,20 +50,53 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
-const results: Section[] = [];
-for (const name of wanted) {
-  console.error(`bench: ${name}`);
-  const section = await sections[name]?.();
-  if (section === undefined) continue;
-  results.push(section);
-  console.log(
-    `\n### ${section.title}\n\n${section.method}\n\n| what | value | unit | note |\n|---|---|---|---|`,
-  );
-  for (const { name: what, value, unit, note = "" } of section.rows) {
-    console.log(`| ${what} | ${value} | ${unit} | ${note} |`);
-  }
-}
 const machine = { node: process.version, cpus: cpus().length, cpu: cpus()[0]?.model ?? "unknown" };
+const result = values.compare === undefined ? await measureAll() : await compareAll(values.compare);
 console.log(`\nNode ${machine.node}, ${machine.cpus} CPUs (${machine.cpu})`);
 if (values.json !== undefined)
-  writeFileSync(values.json, `${JSON.stringify({ machine, sections: results }, null, 2)}\n`);
+  writeFileSync(values.json, `${JSON.stringify({ machine, ...result }, null, 2)}\n`);
+
+async function measureAll(): Promise<object> {
+  const results: Section[] = [];
+  for (const name of wanted) {
+    console.error(`bench: ${name}`);
+    const section = await sections[name]?.();
+    if (section === undefined) continue;
+    results.push(section);
+    console.log(
+      `\n### ${section.title}\n\n${section.method}\n\n| what | value | unit | note |\n|---|---|---|---|`,
+    );
+    for (const { name: what, value, unit, note = "" } of section.rows) {
+      console.log(`| ${what} | ${value} | ${unit} | ${note} |`);
+    }
+  }
+  return { sections: results };
+}
+
+async function compareAll(ref: string): Promise<object> {
+  const rounds = Number(values.rounds);
+  if (!Number.isSafeInteger(rounds) || rounds < 1) {
+    console.error("--rounds wants a whole number from 1");
+    process.exit(2);
+  }
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.once(signal, () => stop.abort(new CompareError(`ended by ${signal}`)));
+  const root = dirname(import.meta.dirname);
+  try {
+    const report = await compare({
+      root,
+      ref,
+      sections: wanted,
+      rounds,
+      quick: values.quick,
+      signal: stop.signal,
+    });
+    if (report.left.length > 0) process.exitCode = 1;
+    return report;
+  } catch (error) {
+    if (!(error instanceof CompareError)) throw error;
+    console.error(`bench: ${error.message}`);
+    process.exit(stop.signal.aborted ? 130 : 1);
+  }
+}
