@@ -1,7 +1,7 @@
 // Feeds mutated messages to every reader of foreign bytes: the codec's and those of authentication.
 import { parseArgs } from "node:util";
-import { fuzzTargets } from "../test/support/fuzz-targets.ts";
-import { FuzzFinding, type FuzzReport, fuzz } from "../test/support/fuzzer.ts";
+import { fuzzTargets } from "../test/support/bytes/fuzz-targets.ts";
+import { FuzzFinding, type FuzzReport, fuzz } from "../test/support/bytes/fuzzer.ts";
 
 const USAGE = `usage: fuzz [--frames N] [--seed N] [--target NAME]
 

@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import type { Page } from "playwright-core";
 import { parse } from "yaml";
 import { Scope } from "../../src/base/scope.ts";
-import { launchBrowser } from "../../test/support/browser.ts";
+import { launchBrowser } from "../../test/support/page/browser.ts";
 import { ServerProcess } from "../lab/server-process.ts";
 import { type Stack, startStack } from "../lab/stack.ts";
 import { createWorkspace, freePort } from "../lab/workspace.ts";

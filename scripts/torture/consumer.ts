@@ -3,12 +3,7 @@ import type { WatchHandle, WatchOverrides } from "../../src/watch/api.ts";
 import type { Via, WatchEvent } from "../../src/watch/events.ts";
 import type { Interest } from "../../src/watch/interest.ts";
 import { SourceError } from "../../src/watch/source.ts";
-import {
-  disagreements,
-  Mirror,
-  type MirrorEntry,
-  type Truth,
-} from "../../test/support/mirror-oracle/mirror.ts";
+import { disagreements, Mirror, type MirrorEntry, type Truth } from "../../test/support/oracles/mirror.ts";
 import type { Journal } from "./journal.ts";
 
 /** What all consumers of a run were told. */

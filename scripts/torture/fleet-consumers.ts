@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { WatchClient } from "../../src/client/watch-client.ts";
 import { FleetError } from "../../src/fleet/errors.ts";
-import { disagreements, Mirror, type MirrorEntry } from "../../test/support/mirror-oracle/mirror.ts";
-import { WsClient } from "../../test/support/ws-client.ts";
+import { WsClient } from "../../test/support/clients/ws-client.ts";
+import { disagreements, Mirror, type MirrorEntry } from "../../test/support/oracles/mirror.ts";
 import type { Journal } from "./journal.ts";
 import { diskTruth } from "./truth.ts";
 

@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { joinPath } from "../../src/base/path.ts";
-import type { Truth } from "../../test/support/mirror-oracle/mirror.ts";
+import type { Truth } from "../../test/support/oracles/mirror.ts";
 
 /** Clocks of file systems tick every few milliseconds, and so may lag behind ours. */
 const TICK_MS = 25;

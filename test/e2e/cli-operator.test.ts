@@ -5,7 +5,7 @@ import WebSocket from "ws";
 import { type Nats, startNats } from "../../scripts/lab/nats.ts";
 import { type Samba, startSamba } from "../../scripts/lab/samba.ts";
 import { freePort } from "../../scripts/lab/workspace.ts";
-import { CommandLine, type Running } from "../support/cli.ts";
+import { CommandLine, type Running } from "../support/processes/cli.ts";
 
 /** What an operator has at three in the morning, against a real share, broker, worker and gateway. */
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { type Samba, startSamba } from "../../scripts/lab/samba.ts";
-import { CommandLine } from "../support/cli.ts";
+import { CommandLine } from "../support/processes/cli.ts";
 
 let old: Samba;
 let cli: CommandLine;

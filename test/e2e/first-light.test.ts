@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { connect } from "@nats-io/transport-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Stack, startStack } from "../../scripts/lab/stack.ts";
-import { launchBrowser } from "../support/browser.ts";
+import { WsClient } from "../support/clients/ws-client.ts";
+import { launchBrowser } from "../support/page/browser.ts";
 import { until } from "../support/until.ts";
-import { WsClient } from "../support/ws-client.ts";
 
 const ARTIFACTS = join(import.meta.dirname, "../../artifacts");
 

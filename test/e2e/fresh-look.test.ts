@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { connect } from "@nats-io/transport-node";
 import { expect, it } from "vitest";
 import { startStack } from "../../scripts/lab/stack.ts";
-import { WsClient } from "../support/ws-client.ts";
+import { WsClient } from "../support/clients/ws-client.ts";
 
 /** Longer than the whole of a fresh look takes on a busy machine, and shorter than the pause of a watch that has given up. */
 const SOON_MS = 2_500;

@@ -8,11 +8,11 @@ import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { type Stack, startStack } from "../../scripts/lab/stack.ts";
-import { axeViolations } from "../support/axe.ts";
-import { launchBrowser } from "../support/browser.ts";
-import { LOW_CONTRAST } from "../support/contrast.ts";
-import { TestClient } from "../support/gateway.ts";
-import { mirrorInPage, type PageMirror } from "../support/page-mirror.ts";
+import { axeViolations } from "../support/page/axe.ts";
+import { launchBrowser } from "../support/page/browser.ts";
+import { LOW_CONTRAST } from "../support/page/contrast.ts";
+import { mirrorInPage, type PageMirror } from "../support/page/page-mirror.ts";
+import { TestClient } from "../support/servers/gateway.ts";
 import { until } from "../support/until.ts";
 
 const ARTIFACTS = join(import.meta.dirname, "../../artifacts");

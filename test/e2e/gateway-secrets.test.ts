@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Stack, startStack } from "../../scripts/lab/stack.ts";
+import { WsClient } from "../support/clients/ws-client.ts";
 import { until } from "../support/until.ts";
-import { WsClient } from "../support/ws-client.ts";
 
 const random = (): string => randomBytes(24).toString("base64url");
 

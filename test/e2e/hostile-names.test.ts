@@ -3,8 +3,13 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Stack, startStack } from "../../scripts/lab/stack.ts";
 import { Scope } from "../../src/base/scope.ts";
-import { MAIN } from "../support/program.ts";
-import { actsUpon, missingScript, type OnTerminal, onTerminal } from "../support/pseudo-terminal.ts";
+import { MAIN } from "../support/processes/program.ts";
+import {
+  actsUpon,
+  missingScript,
+  type OnTerminal,
+  onTerminal,
+} from "../support/processes/pseudo-terminal.ts";
 import { until } from "../support/until.ts";
 
 /**

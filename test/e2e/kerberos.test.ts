@@ -7,7 +7,7 @@ import { stringify } from "yaml";
 import { dfsTarget, startDfs } from "../../scripts/lab/dfs.ts";
 import { type KerberosLab, startKerberosLab } from "../../scripts/lab/kerberos.ts";
 import { type Role, type Stack, startStack } from "../../scripts/lab/stack.ts";
-import { kerberosSuite, WITHOUT_KDC } from "../support/kerberos.ts";
+import { kerberosSuite, WITHOUT_KDC } from "../support/servers/kerberos.ts";
 
 const run = promisify(execFile);
 const MAIN = join(import.meta.dirname, "../../dist/cli/main.js");

@@ -7,8 +7,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startNats } from "../../scripts/lab/nats.ts";
 import { Scope } from "../../src/base/scope.ts";
-import { type MuteListener, startMuteListener } from "../support/mute-listener.ts";
-import { MAIN, Program, type ProgramOptions } from "../support/program.ts";
+import { MAIN, Program, type ProgramOptions } from "../support/processes/program.ts";
+import { type MuteListener, startMuteListener } from "../support/servers/mute-listener.ts";
 import { until } from "../support/until.ts";
 
 /**

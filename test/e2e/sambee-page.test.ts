@@ -5,10 +5,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Role, type Stack, startStack } from "../../scripts/lab/stack.ts";
 import { startTcpProxy, type TcpProxy } from "../../scripts/lab/tcp-proxy.ts";
 import { freePort } from "../../scripts/lab/workspace.ts";
-import { type Application, startApplication } from "../support/application.ts";
-import { SambeePage } from "../support/sambee-page.ts";
+import { SambeePage } from "../support/clients/sambee-page.ts";
+import { WsClient } from "../support/clients/ws-client.ts";
+import { type Application, startApplication } from "../support/servers/application.ts";
 import { until } from "../support/until.ts";
-import { WsClient } from "../support/ws-client.ts";
 
 /** Within this after its line is there again, the page is right. */
 const RIGHT_MS = 3_000;

@@ -7,7 +7,7 @@ import { findSbin } from "../../../scripts/lab/programs.ts";
 import { createWorkspace, type Workspace } from "../../../scripts/lab/workspace.ts";
 import { connectBroker } from "../../../src/broker/broker.ts";
 import type { ConnectOptions } from "../../../src/broker/link/connect-options.ts";
-import { createUserKey, makeOperator } from "../../support/nats-jwt.ts";
+import { createUserKey, makeOperator } from "../../support/servers/nats-jwt.ts";
 
 let lab: Workspace;
 beforeAll(() => {

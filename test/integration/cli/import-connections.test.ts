@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { runProgram } from "../../../src/cli/program.ts";
-import { type Application, json, startApplication } from "../../support/application.ts";
+import { type Application, json, startApplication } from "../../support/servers/application.ts";
 import { fakeTerminal } from "../../unit/cli/terminal.ts";
 
 const ONE = "0b0c4b3e-0c60-4c0e-9d5e-3a5f5a3b2c10";

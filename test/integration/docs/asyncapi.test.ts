@@ -5,7 +5,7 @@ import { expect, it } from "vitest";
 import { parse } from "yaml";
 import { startNats } from "../../../scripts/lab/nats.ts";
 import { connectBroker } from "../../../src/broker/broker.ts";
-import { problems, type Schema } from "../../support/json-schema.ts";
+import { problems, type Schema } from "../../support/oracles/json-schema.ts";
 import { until } from "../../support/until.ts";
 
 const document = parse(readFileSync(join(import.meta.dirname, "../../../docs/asyncapi.yaml"), "utf8")) as {

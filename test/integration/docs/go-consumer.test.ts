@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, it } from "vitest";
-import { ROOT } from "../../support/code-blocks.ts";
+import { ROOT } from "../../support/oracles/code-blocks.ts";
 import { Fleet, until } from "../fleet/harness.ts";
 
 // Building it downloads its modules and takes a quarter of a minute of a processor, so it is asked for:

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { freePort } from "../../../scripts/lab/workspace.ts";
-import { MqttSubscriber } from "../../support/mqtt.ts";
+import { MqttSubscriber } from "../../support/clients/mqtt.ts";
 import { Fleet, until } from "../fleet/harness.ts";
 
 /** docs/recipes/mqtt.md, followed on the server at hand. */

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findSbin } from "../../../scripts/lab/programs.ts";
-import { codeBlocks } from "../../support/code-blocks.ts";
+import { codeBlocks } from "../../support/oracles/code-blocks.ts";
 import { ROLES } from "../broker/recommended-permissions.ts";
 
 const blocks = codeBlocks()

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { codeBlocks, ROOT } from "../../support/code-blocks.ts";
+import { codeBlocks, ROOT } from "../../support/oracles/code-blocks.ts";
 import { Fleet, until } from "../fleet/harness.ts";
 import { Project } from "./packed.ts";
 

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import type { FleetMember } from "../../../src/fleet/member.ts";
 import { createGateway, type Gateway } from "../../../src/gateway/server.ts";
-import { TestClient } from "../../support/gateway.ts";
+import { TestClient } from "../../support/servers/gateway.ts";
 import { Fleet, TTL_MS, until } from "./harness.ts";
 
 /** JetStream of the account: what a reload of a real server can take away while NATS goes on answering. */

@@ -18,7 +18,7 @@ import { connectBroker } from "../../../src/broker/broker.ts";
 import type { Broker } from "../../../src/broker/port.ts";
 import { FleetMember } from "../../../src/fleet/member.ts";
 import type { Change, WatchEvent } from "../../../src/watch/events.ts";
-import { disagreements, Mirror } from "../../support/mirror-oracle/mirror.ts";
+import { disagreements, Mirror } from "../../support/oracles/mirror.ts";
 import { until } from "../../support/until.ts";
 
 const TTL_MS = 3_000;

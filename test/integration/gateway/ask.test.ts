@@ -6,8 +6,13 @@ import { afterEach, describe, expect, it } from "vitest";
 import { ManualClock } from "../../../src/base/clock.ts";
 import { askFacts, authFailureFacts, noGrantsFacts } from "../../../src/gateway/facts.ts";
 import type { AskOptions } from "../../../src/gateway/options.ts";
-import { type Answer, type Application, json, startApplication } from "../../support/application.ts";
-import { type Bench, type ConnectOptions, startGateway, type TestClient } from "../../support/gateway.ts";
+import { type Answer, type Application, json, startApplication } from "../../support/servers/application.ts";
+import {
+  type Bench,
+  type ConnectOptions,
+  startGateway,
+  type TestClient,
+} from "../../support/servers/gateway.ts";
 import { until } from "../../support/until.ts";
 
 const MINUTE = 60_000;

@@ -8,8 +8,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import { noGrantsFacts } from "../../../src/gateway/facts.ts";
 import type { AuthOptions } from "../../../src/gateway/options.ts";
 import { createGateway } from "../../../src/gateway/server.ts";
-import { FakeFleet } from "../../support/fake-fleet.ts";
-import { type Bench, startGateway } from "../../support/gateway.ts";
+import { FakeFleet } from "../../support/fakes/fake-fleet.ts";
+import { type Bench, startGateway } from "../../support/servers/gateway.ts";
 
 const SECRET = "0123456789abcdef0123456789abcdef";
 const jwtAuth: AuthOptions = { mode: "jwt", keys: { secret: SECRET } };

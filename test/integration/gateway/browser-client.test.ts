@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { type Client, connect, type WebSocketConstructor } from "../../../src/client/browser/client.ts";
-import { type Bench, startGateway } from "../../support/gateway.ts";
+import { type Bench, startGateway } from "../../support/servers/gateway.ts";
 
 const options = {
   WebSocket: WebSocket as unknown as WebSocketConstructor,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { startGateway } from "../../support/gateway.ts";
+import { startGateway } from "../../support/servers/gateway.ts";
 
 describe("closing the gateway", () => {
   it("sends clients away one after the other, lets nobody in, and releases everything", async () => {

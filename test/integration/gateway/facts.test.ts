@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import * as facts from "../../../src/gateway/facts.ts";
-import { type Bench, startGateway } from "../../support/gateway.ts";
+import { type Bench, startGateway } from "../../support/servers/gateway.ts";
 
 describe("the facts", () => {
   let bench: Bench;

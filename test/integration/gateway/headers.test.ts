@@ -3,8 +3,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import { ManualClock } from "../../../src/base/clock.ts";
 import type { HeadersOptions } from "../../../src/gateway/options.ts";
 import { createGateway } from "../../../src/gateway/server.ts";
-import { FakeFleet } from "../../support/fake-fleet.ts";
-import { type Bench, startGateway } from "../../support/gateway.ts";
+import { FakeFleet } from "../../support/fakes/fake-fleet.ts";
+import { type Bench, startGateway } from "../../support/servers/gateway.ts";
 import { until } from "../../support/until.ts";
 
 const SECRET = "0123456789abcdef0123456789abcdef";

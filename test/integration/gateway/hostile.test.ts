@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { waitFor } from "../../../src/base/async.ts";
-import { type Bench, startGateway, type TestClient } from "../../support/gateway.ts";
+import { type Bench, startGateway, type TestClient } from "../../support/servers/gateway.ts";
 
 const HANDSHAKE = [
   "GET /ws HTTP/1.1",

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Bench, startGateway } from "../../support/gateway.ts";
+import { type Bench, startGateway } from "../../support/servers/gateway.ts";
 
 describe("plain HTTP", () => {
   let bench: Bench;

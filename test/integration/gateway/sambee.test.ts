@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ManualClock } from "../../../src/base/clock.ts";
-import { type Bench, startGateway, type TestClient } from "../../support/gateway.ts";
+import { type Bench, startGateway, type TestClient } from "../../support/servers/gateway.ts";
 import { until } from "../../support/until.ts";
 
 /** The first block of the protocol: what a Sambee client sends, and all it may expect back. */

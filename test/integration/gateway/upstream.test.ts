@@ -10,8 +10,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
 import { upstreamFacts } from "../../../src/gateway/facts.ts";
 import type { GatewayOptions, UpstreamOptions } from "../../../src/gateway/options.ts";
-import { type Bench, startGateway, type TestClient } from "../../support/gateway.ts";
-import { listening } from "../../support/listening.ts";
+import { type Bench, startGateway, type TestClient } from "../../support/servers/gateway.ts";
+import { listening } from "../../support/servers/listening.ts";
 import { until } from "../../support/until.ts";
 
 interface Seen {

@@ -6,7 +6,7 @@ import type { KerberosOptions } from "../../../src/auth/kerberos.ts";
 import { createNegotiateProvider } from "../../../src/auth/negotiate.ts";
 import { createNtlmProvider } from "../../../src/auth/ntlm.ts";
 import { SmbClient } from "../../../src/share/smb-client.ts";
-import { kerberosClient, kerberosSuite, useRealm, WITHOUT_KDC } from "../../support/kerberos.ts";
+import { kerberosClient, kerberosSuite, useRealm, WITHOUT_KDC } from "../../support/servers/kerberos.ts";
 
 const signal = (): AbortSignal => AbortSignal.timeout(20_000);
 

@@ -8,7 +8,7 @@ import { createKerberosProvider, type KerberosOptions } from "../../../src/auth/
 import { firstContact } from "../../../src/cli/compose/first-contact.ts";
 import { Share } from "../../../src/share/share.ts";
 import { type PoolFact, poolFacts } from "../../../src/smb/facts.ts";
-import { kerberosSuite, useRealm, WITHOUT_KDC } from "../../support/kerberos.ts";
+import { kerberosSuite, useRealm, WITHOUT_KDC } from "../../support/servers/kerberos.ts";
 
 const FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 const WRONG = "Wrong-Horse-8";

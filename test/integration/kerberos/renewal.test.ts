@@ -15,8 +15,8 @@ import {
   type SessionFact,
   sessionFacts,
 } from "../../../src/smb/facts.ts";
-import { kerberosClient, kerberosSuite, useRealm, WITHOUT_KDC } from "../../support/kerberos.ts";
-import { disagreements, Mirror, type Truth } from "../../support/mirror-oracle/mirror.ts";
+import { disagreements, Mirror, type Truth } from "../../support/oracles/mirror.ts";
+import { kerberosClient, kerberosSuite, useRealm, WITHOUT_KDC } from "../../support/servers/kerberos.ts";
 import { until } from "../../support/until.ts";
 
 const TICKET_SECONDS = 16;

@@ -171,7 +171,7 @@ function refusedLogins(): number {
 }
 
 async function marsaud(steps: unknown[][]): Promise<unknown> {
-  const script = join(import.meta.dirname, "../../support/marsaud-writer.mjs");
+  const script = join(import.meta.dirname, "../../support/clients/marsaud-writer.mjs");
   const child = spawn(process.execPath, ["--openssl-legacy-provider", script], {
     stdio: ["pipe", "pipe", "inherit"],
     timeout: 30_000,

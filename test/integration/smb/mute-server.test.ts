@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { createNtlmProvider } from "../../../src/auth/ntlm.ts";
 import { DEFAULT_CONNECTION_OPTIONS, DEFAULT_TIMEOUTS } from "../../../src/smb/options.ts";
 import { dialTree } from "../../../src/smb/pool/dial.ts";
-import { startMuteListener } from "../../support/mute-listener.ts";
+import { startMuteListener } from "../../support/servers/mute-listener.ts";
 import { until } from "../../support/until.ts";
 
 const auth = createNtlmProvider({ username: "ann", password: "x" });

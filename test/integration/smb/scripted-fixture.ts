@@ -1,7 +1,7 @@
 import { createNtlmProvider } from "../../../src/auth/ntlm.ts";
 import { SmbPool } from "../../../src/smb/pool/pool.ts";
 import type { PoolOptions } from "../../../src/smb/pool/pool-options.ts";
-import type { ScriptedServer } from "../../support/scripted-server/server.ts";
+import type { ScriptedServer } from "../../support/servers/scripted-server/server.ts";
 
 /** A pool on a scripted server, with short pauses. */
 export function poolOn(server: ScriptedServer, options: Partial<PoolOptions> = {}): SmbPool {

@@ -6,7 +6,7 @@ import { NtStatus } from "../../../src/codec/status.ts";
 import { connectionFacts } from "../../../src/smb/facts.ts";
 import type { SmbPool } from "../../../src/smb/pool/pool.ts";
 import type { PoolOptions } from "../../../src/smb/pool/pool-options.ts";
-import { type Peer, type Script, ScriptedServer } from "../../support/scripted-server/server.ts";
+import { type Peer, type Script, ScriptedServer } from "../../support/servers/scripted-server/server.ts";
 import { poolOn } from "./scripted-fixture.ts";
 
 const ARM = { recursive: false, filter: 0x1f };

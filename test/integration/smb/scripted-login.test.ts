@@ -8,7 +8,7 @@ import { encodeValidateNegotiateInfoResponse } from "../../../src/codec/msg/vali
 import { NtStatus } from "../../../src/codec/status.ts";
 import type { SmbPool } from "../../../src/smb/pool/pool.ts";
 import type { PoolOptions } from "../../../src/smb/pool/pool-options.ts";
-import { type Script, ScriptedServer } from "../../support/scripted-server/server.ts";
+import { type Script, ScriptedServer } from "../../support/servers/scripted-server/server.ts";
 import { poolOn } from "./scripted-fixture.ts";
 
 const SOON = { deadlineMs: 5_000 };

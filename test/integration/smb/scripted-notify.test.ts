@@ -5,7 +5,7 @@ import { encodeChangeNotifyResponse } from "../../../src/codec/msg/change-notify
 import { NtStatus } from "../../../src/codec/status.ts";
 import type { SmbPool } from "../../../src/smb/pool/pool.ts";
 import type { PoolOptions } from "../../../src/smb/pool/pool-options.ts";
-import { type Script, ScriptedServer } from "../../support/scripted-server/server.ts";
+import { type Script, ScriptedServer } from "../../support/servers/scripted-server/server.ts";
 import { until } from "../../support/until.ts";
 import { poolOn } from "./scripted-fixture.ts";
 

@@ -7,7 +7,7 @@ import { SmbNotSentError } from "../../../src/smb/errors.ts";
 import type { SmbPool } from "../../../src/smb/pool/pool.ts";
 import { classifyStatus, type StatusClass } from "../../../src/smb/status-class.ts";
 import type { SourceFailure } from "../../../src/watch/source.ts";
-import { ScriptedServer } from "../../support/scripted-server/server.ts";
+import { ScriptedServer } from "../../support/servers/scripted-server/server.ts";
 import { until } from "../../support/until.ts";
 import { poolOn } from "./scripted-fixture.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { FAULTS } from "../../../scripts/torture/faults.ts";
-import { kerberosSuite, WITHOUT_KDC } from "../../support/kerberos.ts";
+import { kerberosSuite, WITHOUT_KDC } from "../../support/servers/kerberos.ts";
 import { SLICE_TIMEOUT_MS, slice } from "./slice.ts";
 
 /** What cuts connections leaves few sessions old enough to expire: that mixture belongs to the long runs. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../../../src/base/clock.ts";
 import { type Finding, Lookout } from "../../../src/cli/compose/check-findings.ts";
-import { FakeShare } from "../../support/fake-source.ts";
+import { FakeShare } from "../../support/fakes/fake-source.ts";
 
 const { signal } = new AbortController();
 

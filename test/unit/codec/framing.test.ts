@@ -5,8 +5,8 @@ import { DecodeError, EncodeError } from "../../../src/codec/errors.ts";
 import { FrameSplitter, frame } from "../../../src/codec/frame.ts";
 import { decodeHeader, encodeHeader } from "../../../src/codec/header.ts";
 import { decodeTransform, encodeTransform, TRANSFORM_SIZE } from "../../../src/codec/transform.ts";
-import { bytes, hex, vectors } from "../../support/smb-fixtures.ts";
-import { rows } from "../../support/smb-rows.ts";
+import { bytes, hex, vectors } from "../../support/bytes/smb-fixtures.ts";
+import { rows } from "../../support/bytes/smb-rows.ts";
 
 function join(parts: readonly Uint8Array[]): Uint8Array {
   return Uint8Array.from(parts.flatMap((part) => [...part]));

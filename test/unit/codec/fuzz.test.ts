@@ -3,8 +3,8 @@ import { resolve } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DecodeError } from "../../../src/codec/errors.ts";
-import { type FuzzTarget, fuzzTargets } from "../../support/fuzz-targets.ts";
-import { FuzzFinding, fuzz } from "../../support/fuzzer.ts";
+import { type FuzzTarget, fuzzTargets } from "../../support/bytes/fuzz-targets.ts";
+import { FuzzFinding, fuzz } from "../../support/bytes/fuzzer.ts";
 
 const SRC = resolve(import.meta.dirname, "../../../src");
 

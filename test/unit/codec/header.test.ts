@@ -11,7 +11,7 @@ import {
   HeaderFlags,
 } from "../../../src/codec/header.ts";
 import { isError, NtStatus, statusName } from "../../../src/codec/status.ts";
-import { bytes, hex, notifyVectors } from "../../support/smb-fixtures.ts";
+import { bytes, hex, notifyVectors } from "../../support/bytes/smb-fixtures.ts";
 
 const u16 = fc.nat(0xffff);
 const u32 = fc.nat(0xffff_ffff);

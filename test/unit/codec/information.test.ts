@@ -23,7 +23,7 @@ import {
   NETWORK_OPEN_BYTES,
   STANDARD_BYTES,
 } from "../../../src/codec/msg/file-information.ts";
-import { bytes, capture, hex } from "../../support/smb-fixtures.ts";
+import { bytes, capture, hex } from "../../support/bytes/smb-fixtures.ts";
 
 function utf16(text: string): string {
   return Buffer.from(text, "utf16le").toString("hex");

@@ -10,7 +10,7 @@ import {
   encodeValidateNegotiateInfoResponse,
   VALIDATE_NEGOTIATE_INFO_BYTES,
 } from "../../../src/codec/msg/validate-negotiate-info.ts";
-import { bytes, capture, hex } from "../../support/smb-fixtures.ts";
+import { bytes, capture, hex } from "../../support/bytes/smb-fixtures.ts";
 
 describe("VALIDATE_NEGOTIATE_INFO, between smbclient and Samba 4.17", () => {
   const { input } = decodeIoctlRequest(bytes(capture.messages.validateNegotiateRequest));

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { DecodeError } from "../../../src/codec/errors.ts";
 import { decodeNegotiateRequest, decodeNegotiateResponse } from "../../../src/codec/msg/negotiate.ts";
-import { bytes, capture, vectors } from "../../support/smb-fixtures.ts";
-import { samples } from "../../support/smb-rows.ts";
+import { bytes, capture, vectors } from "../../support/bytes/smb-fixtures.ts";
+import { samples } from "../../support/bytes/smb-rows.ts";
 
 /** A copy with some 16- or 32-bit fields changed; offsets count from the header. */
 function changed(

@@ -8,7 +8,7 @@ import {
   FileAction,
 } from "../../../src/codec/msg/file-notify-information.ts";
 import { isListedName } from "../../../src/codec/names.ts";
-import { behindHeader, bytes, capture, hex, notifyVectors } from "../../support/smb-fixtures.ts";
+import { behindHeader, bytes, capture, hex, notifyVectors } from "../../support/bytes/smb-fixtures.ts";
 
 function u32(value: number): string {
   return Buffer.from(Uint32Array.of(value).buffer).toString("hex");

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { DecodeError, EncodeError } from "../../../src/codec/errors.ts";
 import { decodeUtf16, Reader } from "../../../src/codec/reader.ts";
 import { encodeUtf16, Writer } from "../../../src/codec/writer.ts";
-import { bytes, hex } from "../../support/smb-fixtures.ts";
+import { bytes, hex } from "../../support/bytes/smb-fixtures.ts";
 
 const BYTES = bytes("000102030405060708090a0b0c0d0e0f");
 

@@ -3,8 +3,8 @@ import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { DecodeError } from "../../../src/codec/errors.ts";
 import { decodeHeader, encodeHeader } from "../../../src/codec/header.ts";
-import { hex } from "../../support/smb-fixtures.ts";
-import { rows, samples } from "../../support/smb-rows.ts";
+import { hex } from "../../support/bytes/smb-fixtures.ts";
+import { rows, samples } from "../../support/bytes/smb-rows.ts";
 
 describe.each(rows)("$name ($source)", ({ message, decode, object, encoded, differs, slack }) => {
   it("says what is known", () => {

@@ -76,7 +76,9 @@ describe("systemd units", () => {
   });
 
   it("and package are made by scripts that a shell and Node can read", async () => {
-    expect((await execute("sh", ["-n", join(ROOT, "scripts/deb-try.sh")])).code).toBe(0);
-    expect((await execute(process.execPath, ["--check", join(ROOT, "scripts/deb.mjs")])).code).toBe(0);
+    expect((await execute("sh", ["-n", join(ROOT, "scripts/release/deb-try.sh")])).code).toBe(0);
+    expect((await execute(process.execPath, ["--check", join(ROOT, "scripts/release/deb.mjs")])).code).toBe(
+      0,
+    );
   });
 });

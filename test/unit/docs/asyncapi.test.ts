@@ -7,7 +7,7 @@ import { SUBPROTOCOL } from "../../../src/gateway/auth/admission.ts";
 import { ERROR_CODES } from "../../../src/gateway/errors.ts";
 import { parseRequest, requestSchema } from "../../../src/gateway/peer/protocol.ts";
 import type { PublicState, ResyncReason, ResyncScope, Via, WatchMode } from "../../../src/watch/events.ts";
-import { isObject, problems, resolve, type Schema } from "../../support/json-schema.ts";
+import { isObject, problems, resolve, type Schema } from "../../support/oracles/json-schema.ts";
 import { controlAnswers, eventMessages, gatewayFrames } from "./real-messages.ts";
 
 const document = parse(

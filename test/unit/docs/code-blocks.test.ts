@@ -8,7 +8,7 @@ import { parseInvocation } from "../../../src/cli/command.ts";
 import { COMMANDS } from "../../../src/cli/commands.ts";
 import { readTokensFile } from "../../../src/cli/compose/tokens-file.ts";
 import { loadConfig } from "../../../src/ops/config/config.ts";
-import { codeBlocks } from "../../support/code-blocks.ts";
+import { codeBlocks } from "../../support/oracles/code-blocks.ts";
 import { read } from "../deploy/files.ts";
 
 /** Who looks at a block of each language. A new one needs an answer here. */

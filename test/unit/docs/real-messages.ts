@@ -14,7 +14,7 @@ import { resolveLimits, resolveTimes } from "../../../src/gateway/options.ts";
 import { callerOf } from "../../../src/gateway/peer/caller.ts";
 import { Peer, type PeerHost } from "../../../src/gateway/peer/peer.ts";
 import type { Change } from "../../../src/watch/events.ts";
-import { FakeFleet } from "../../support/fake-fleet.ts";
+import { FakeFleet } from "../../support/fakes/fake-fleet.ts";
 import { MemoryBucket } from "../fleet/memory-bucket.ts";
 
 /** What the code makes when it is asked for everything it can make, with as little around it as possible. */

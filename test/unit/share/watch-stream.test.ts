@@ -2,7 +2,7 @@ import { afterEach, expect, it } from "vitest";
 import { ManualClock } from "../../../src/base/clock.ts";
 import { type StreamEvent, WatchStream } from "../../../src/share/watch-stream.ts";
 import { ShareWatcher } from "../../../src/watch/share-watcher.ts";
-import { FakeShare } from "../../support/fake-source.ts";
+import { FakeShare } from "../../support/fakes/fake-source.ts";
 
 const watchers: ShareWatcher[] = [];
 afterEach(async () => {

@@ -4,7 +4,7 @@ import type { WatchHandle } from "../../../src/watch/api.ts";
 import type { WatchEvent } from "../../../src/watch/events.ts";
 import type { ShareWatcherOptions } from "../../../src/watch/options.ts";
 import { ShareWatcher } from "../../../src/watch/share-watcher.ts";
-import { type FakeOptions, FakeShare } from "../../support/fake-source.ts";
+import { type FakeOptions, FakeShare } from "../../support/fakes/fake-source.ts";
 import { seeded } from "../../support/random.ts";
 
 interface Bench {

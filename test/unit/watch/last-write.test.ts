@@ -4,7 +4,7 @@ import type { CanonicalPath } from "../../../src/base/path.ts";
 import type { WatchOverrides } from "../../../src/watch/api.ts";
 import type { WatchEvent } from "../../../src/watch/events.ts";
 import { ShareWatcher } from "../../../src/watch/share-watcher.ts";
-import { FakeShare } from "../../support/fake-source.ts";
+import { FakeShare } from "../../support/fakes/fake-source.ts";
 
 const MINUTE = 60_000;
 /** A check, the time a record may take, and the listing. */

@@ -6,8 +6,8 @@ import type { WatchEvent } from "../../../src/watch/events.ts";
 import type { Interest } from "../../../src/watch/interest.ts";
 import type { ShareWatcherOptions } from "../../../src/watch/options.ts";
 import { ShareWatcher } from "../../../src/watch/share-watcher.ts";
-import { type FakeOptions, FakeShare } from "../../support/fake-source.ts";
-import { disagreements, Mirror, type Truth } from "../../support/mirror-oracle/mirror.ts";
+import { type FakeOptions, FakeShare } from "../../support/fakes/fake-source.ts";
+import { disagreements, Mirror, type Truth } from "../../support/oracles/mirror.ts";
 import { seeded } from "../../support/random.ts";
 
 interface Scene {

@@ -3,7 +3,7 @@ import { ManualClock } from "../../../src/base/clock.ts";
 import * as facts from "../../../src/watch/facts.ts";
 import type { ShareWatcherOptions } from "../../../src/watch/options.ts";
 import { ShareWatcher } from "../../../src/watch/share-watcher.ts";
-import { FakeShare } from "../../support/fake-source.ts";
+import { FakeShare } from "../../support/fakes/fake-source.ts";
 import { seeded } from "../../support/random.ts";
 
 const ends: (() => void | Promise<void>)[] = [];

@@ -5,7 +5,7 @@ import { transitions } from "../../../src/watch/facts.ts";
 import type { ShareWatcherOptions } from "../../../src/watch/options.ts";
 import type { CheckpointDirectory } from "../../../src/watch/picture/checkpoint.ts";
 import { ShareWatcher } from "../../../src/watch/share-watcher.ts";
-import { type FakeOptions, FakeShare } from "../../support/fake-source.ts";
+import { type FakeOptions, FakeShare } from "../../support/fakes/fake-source.ts";
 import { seeded } from "../../support/random.ts";
 
 interface Bench {

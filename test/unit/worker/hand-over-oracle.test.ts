@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { checkpointFacts } from "../../../src/worker/facts.ts";
-import { type Scene, Stage } from "../../support/hand-over-stage.ts";
+import { type Scene, Stage } from "../../support/fakes/hand-over-stage.ts";
 
 interface Outcome {
   readonly wrong: readonly string[];

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Change, WatchEvent } from "../../../src/watch/events.ts";
 import { repeatable } from "../../../src/worker/repeat.ts";
-import { Mirror } from "../../support/mirror-oracle/mirror.ts";
+import { Mirror } from "../../support/oracles/mirror.ts";
 
 const changes = (path: string, ...list: Change[]): WatchEvent => ({
   type: "changes",

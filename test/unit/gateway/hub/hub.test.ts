@@ -3,7 +3,7 @@ import { ManualClock } from "../../../../src/base/clock.ts";
 import { FleetError } from "../../../../src/fleet/errors.ts";
 import { Hub } from "../../../../src/gateway/hub/hub.ts";
 import type { DirectoryEvent, SharedWatch, Subscriber } from "../../../../src/gateway/hub/shared-watch.ts";
-import { FakeFleet } from "../../../support/fake-fleet.ts";
+import { FakeFleet } from "../../../support/fakes/fake-fleet.ts";
 
 class Ear implements Subscriber {
   readonly heard: DirectoryEvent[] = [];

@@ -8,7 +8,7 @@ import { Hub } from "../../../../src/gateway/hub/hub.ts";
 import { resolveLimits, resolveTimes } from "../../../../src/gateway/options.ts";
 import { callerOf } from "../../../../src/gateway/peer/caller.ts";
 import { Peer, type PeerHost, type PeerSocket } from "../../../../src/gateway/peer/peer.ts";
-import { FakeFleet } from "../../../support/fake-fleet.ts";
+import { FakeFleet } from "../../../support/fakes/fake-fleet.ts";
 
 class FakeSocket implements PeerSocket {
   readonly frames: Record<string, unknown>[] = [];

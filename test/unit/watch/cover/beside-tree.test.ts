@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { ManualClock } from "../../../../src/base/clock.ts";
 import type { WatchEvent } from "../../../../src/watch/events.ts";
 import { ShareWatcher } from "../../../../src/watch/share-watcher.ts";
-import { type FakeOptions, FakeShare } from "../../../support/fake-source.ts";
+import { type FakeOptions, FakeShare } from "../../../support/fakes/fake-source.ts";
 import { seeded } from "../../../support/random.ts";
 
 const open: { watcher: ShareWatcher; clock: ManualClock; share: FakeShare }[] = [];

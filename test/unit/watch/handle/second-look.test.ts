@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { ManualClock } from "../../../../src/base/clock.ts";
 import type { WatchEvent } from "../../../../src/watch/events.ts";
 import { ShareWatcher } from "../../../../src/watch/share-watcher.ts";
-import { FakeShare } from "../../../support/fake-source.ts";
+import { FakeShare } from "../../../support/fakes/fake-source.ts";
 
 /** What Samba does: it accepts, and hears of local changes only from a moment later on. */
 const DEAF = { deafMs: 200, latencyMs: 1, lagMs: 0, traits: { settleScanMs: 1_500 } };

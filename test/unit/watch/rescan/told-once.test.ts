@@ -4,7 +4,7 @@ import type { CanonicalPath } from "../../../../src/base/path.ts";
 import type { ShareWatcherOptions } from "../../../../src/watch/options.ts";
 import { ShareWatcher } from "../../../../src/watch/share-watcher.ts";
 import type { SourceTraits } from "../../../../src/watch/source.ts";
-import { FakeShare } from "../../../support/fake-source.ts";
+import { FakeShare } from "../../../support/fakes/fake-source.ts";
 
 interface Watching {
   readonly clock: ManualClock;
