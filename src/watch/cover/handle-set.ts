@@ -146,7 +146,7 @@ export class HandleSet implements HandleHost {
           this.#names.pictured(node, modified, fresh);
           void this.#spellings.listed(node, begunAt);
         },
-        keeps: (node, missing, asking) => this.#names.keeps(node, missing, asking),
+        keeps: (...of) => this.#names.keeps(...of),
         expands: (node) => this.#descent.expander(node) !== undefined,
         listed: (node, silent, directories) => {
           this.#descent.cleared(node.path);

@@ -34,7 +34,12 @@ export interface RescanReport<T> {
   /** The picture is that of a listing; `fresh`: it may hold names of which nothing had been told. */
   pictured(node: PictureNode<T>, listed: { modified: bigint; begunAt: number; fresh: boolean }): void;
   /** Names that are missing from a listing, and are hidden rather than gone. @throws SourceError, AbortedError */
-  keeps(node: PictureNode<T>, names: readonly string[], signal: AbortSignal): Promise<ReadonlySet<string>>;
+  keeps(
+    node: PictureNode<T>,
+    names: readonly string[],
+    listing: Snapshot,
+    signal: AbortSignal,
+  ): Promise<ReadonlySet<string>>;
   /** Somebody asked for this directory by its path. */
   asked(node: PictureNode<T>): boolean;
   /** Sub-directories have handles of their own. */
@@ -104,6 +109,8 @@ export class DifferenceReporter<T> {
   readonly #report: RescanReport<T>;
   /** Two rescans of one directory must not tell turn by turn. */
   readonly #telling = new Gate(1);
+  /** Which doubt the last listing was to settle: where two interests share a directory, it is listed for each. */
+  readonly #settled = new WeakMap<PictureNode<T>, Doubt>();
 
   constructor(picture: Picture<T>, breather: Breather, report: RescanReport<T>) {
     this.#picture = picture;
@@ -161,7 +168,8 @@ export class DifferenceReporter<T> {
         node.dirModified = listing.modified;
         node.rescannedAt = listed.begunAt;
         node.listing = listed.number;
-      } else if (doubt !== undefined) this.#report.gap(node, doubt);
+        if (doubt !== undefined) this.#settled.set(node, doubt);
+      } else if (doubt !== undefined && this.#settled.get(node) !== doubt) this.#report.gap(node, doubt);
       this.#report.listed(node, !wasTold, subdirectories(listed));
     }
   }
@@ -169,7 +177,7 @@ export class DifferenceReporter<T> {
   async #compare(listed: Listed<T>, before: Snapshot, signal: AbortSignal): Promise<News<T>> {
     const after = reconcile(before, listed.listing.snapshot, listed.log);
     const changes = await this.#breather.run(diffSteps(before, after), signal);
-    const hidden = await this.#hidden(listed, changes, signal);
+    const hidden = await this.#hidden(listed, changes, after, signal);
     for (const name of hidden) after.set(name, before.get(name) ?? UNKNOWN);
     const told = hidden.size === 0 ? changes : changes.filter(({ name }) => !hidden.has(name));
     return { listed, path: listed.path, before, after, changes: told };
@@ -179,6 +187,7 @@ export class DifferenceReporter<T> {
   async #hidden(
     { node }: Listed<T>,
     changes: readonly Change[],
+    after: Snapshot,
     signal: AbortSignal,
   ): Promise<ReadonlySet<string>> {
     const added = new Set<string>();
@@ -188,7 +197,7 @@ export class DifferenceReporter<T> {
       else if (action === "added") added.add(name);
     }
     const missing = removed.filter((name) => !added.has(name));
-    return missing.length === 0 ? NONE : this.#report.keeps(node, missing, signal);
+    return missing.length === 0 ? NONE : this.#report.keeps(node, missing, after, signal);
   }
 
   async #tellDifferences(

@@ -79,11 +79,11 @@ export class Identification<T> {
     if (names.length === 0) return;
     node.logs.add(log);
     try {
-      const listed = await this.#lookup.listed(path, names, this.#signal);
+      const listed = (await this.#lookup.listed(path, names, this.#signal))?.listed;
       if (listed === undefined || this.#picture.find(path) !== node) return;
       for (const [name, entry] of listed) if (!log.has(name)) found(entry);
       const missed = names.filter((name) => !listed.has(name) && !log.has(name) && !isHidden(node, name));
-      if (missed.length > 0) void this.#unlisted.missed(node, missed);
+      if (missed.length > 0) void this.#unlisted.missed(node, missed, found);
     } catch {
       if (!this.#signal.aborted) this.#findings.doubtful(node);
     } finally {

@@ -61,8 +61,8 @@ export class ListedNames<T> {
   }
 
   /** As `UnlistedNames.keeps`. @throws SourceError, AbortedError */
-  keeps(node: PictureNode<T>, names: readonly string[], signal: AbortSignal): Promise<ReadonlySet<string>> {
-    return this.#unlisted.keeps(node, names, signal);
+  keeps(...of: Parameters<UnlistedNames<T>["keeps"]>): Promise<ReadonlySet<string>> {
+    return this.#unlisted.keeps(...of);
   }
 
   /** As `RecentDirectories.listed`. */

@@ -1,5 +1,5 @@
 import { throwIfAborted } from "../../base/async.ts";
-import { type CanonicalPath, joinPath } from "../../base/path.ts";
+import { type CanonicalPath, foldCase, joinPath } from "../../base/path.ts";
 import { forEachAtOnce, type Gate } from "../pacing.ts";
 import {
   type DirectoryEntry,
@@ -17,6 +17,12 @@ const AT_ONCE = 16;
 
 /** So many new names are hardly all there is. */
 const LARGE = 200;
+
+export interface ListedNames {
+  readonly listed: ReadonlyMap<string, DirectoryEntry>;
+  /** Of the names asked for, those that are listed, but in other case only. */
+  readonly respelled: ReadonlySet<string>;
+}
 
 /** Finds out what entries are that so far are only names. */
 export class NameLookup {
@@ -37,7 +43,7 @@ export class NameLookup {
     names: readonly string[],
     signal: AbortSignal,
   ): Promise<ReadonlyMap<string, EntryInfo>> {
-    if (names.length > STAT_AT_MOST) return (await this.listed(path, names, signal)) ?? new Map();
+    if (names.length > STAT_AT_MOST) return (await this.listed(path, names, signal))?.listed ?? new Map();
     return this.open(path, names, signal);
   }
 
@@ -72,11 +78,17 @@ export class NameLookup {
     path: CanonicalPath,
     names: readonly string[],
     signal: AbortSignal,
-  ): Promise<ReadonlyMap<string, DirectoryEntry> | undefined> {
+  ): Promise<ListedNames | undefined> {
     const wanted = new Set(names);
+    const folded = new Set(names.map(foldCase));
     const few = wanted.size <= STAT_AT_MOST ? { only: [...wanted] } : { large: wanted.size > LARGE };
-    const found = await this.#pick(path, (name) => wanted.has(name), { signal, ...few });
-    return found === undefined ? undefined : new Map(found.map((entry) => [entry.name, entry]));
+    const found = await this.#pick(path, (name) => folded.has(foldCase(name)), { signal, ...few });
+    if (found === undefined) return undefined;
+    const listed = new Map(found.filter(({ name }) => wanted.has(name)).map((entry) => [entry.name, entry]));
+    const spellings = new Set(found.map(({ name }) => foldCase(name)));
+    const missing = names.filter((name) => !listed.has(name));
+    const respelled = new Set(missing.filter((name) => spellings.has(foldCase(name))));
+    return { listed, respelled };
   }
 
   /** What a listing shows besides known names. @throws SourceError, AbortedError */

@@ -1,9 +1,10 @@
 import { sleep, throwIfAborted } from "../../base/async.ts";
+import { foldCase } from "../../base/path.ts";
 import type { Pacer } from "../pacing.ts";
 import type { PictureNode, TouchLog } from "../picture/index.ts";
 import type { DirectorySource } from "../source.ts";
 import { ageMs } from "./habits.ts";
-import type { NameReport, NameServices } from "./unlisted-names.ts";
+import { foldedNames, type NameReport, type NameServices } from "./unlisted-names.ts";
 
 /** Longest time for which a share is expected to keep new files back. */
 const NEW_MS = 60_000;
@@ -21,7 +22,7 @@ export class RecentDirectories<T> {
   readonly #source: DirectorySource;
   readonly #services: NameServices<T>;
   readonly #pacer: Pacer;
-  readonly #report: Pick<NameReport<T>, "emerged">;
+  readonly #report: Pick<NameReport<T>, "emerged" | "compare">;
   /** When a directory is due (monotonic ms), and how often it has been looked at. One timer for all of them. */
   readonly #waiting = new Map<PictureNode<T>, { due: number; looks: number }>();
   #running = false;
@@ -30,7 +31,7 @@ export class RecentDirectories<T> {
     source: DirectorySource,
     services: NameServices<T>,
     pacer: Pacer,
-    report: Pick<NameReport<T>, "emerged">,
+    report: Pick<NameReport<T>, "emerged" | "compare">,
   ) {
     this.#source = source;
     this.#services = services;
@@ -94,6 +95,12 @@ export class RecentDirectories<T> {
       if (picture.find(path) !== node || node.snapshot === undefined) return false;
       const fresh = unseen.filter(({ name }) => node.snapshot?.has(name) === false && !log.has(name));
       if (fresh.length === 0) return true;
+      const known = foldedNames(node.snapshot);
+      if (fresh.some(({ name }) => known.has(foldCase(name)))) {
+        // Not hidden until now, but called otherwise: what goes by the old spelling is to be told, too.
+        this.#report.compare(node);
+        return true;
+      }
       habits.hid();
       for (const { name } of fresh) node.reveal(name);
       this.#report.emerged(node, fresh);

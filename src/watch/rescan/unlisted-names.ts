@@ -1,6 +1,7 @@
 import { Backoff, sleep } from "../../base/async.ts";
 import type { Clock } from "../../base/clock.ts";
-import { EntryFlag, type Picture, type PictureNode, type TouchLog } from "../picture/index.ts";
+import { foldCase } from "../../base/path.ts";
+import { EntryFlag, type Picture, type PictureNode, type Snapshot, type TouchLog } from "../picture/index.ts";
 import type { DirectoryEntry, EntryInfo } from "../source.ts";
 import type { Habits } from "./habits.ts";
 import type { NameLookup } from "./name-lookup.ts";
@@ -33,13 +34,17 @@ export interface NameServices<T> {
 const GRACE_MS = 500;
 const FIRST_LOOK_MS = 1_000;
 const LAST_LOOK_MS = 60_000;
-/** So long a name that opens and is not listed stays told: until then it may only be new (`hide new files timeout`). */
-const KEPT_MS = 120_000;
+/**
+ * So long a name that opens and is not listed stays told: until then it may only be new (`hide new files timeout`). With
+ * what it takes to notice that, no more than two minutes.
+ */
+const KEPT_MS = 110_000;
 /** So long a name that does not even open is looked for: a link whose target may come, a file that may be shown. */
 const WANTED_MS = 600_000;
 /** Names of one directory that are missing from a listing, and are opened by name before their removal is told. */
 const OPENED_BEFORE_REMOVAL = 64;
 const SAMPLE = 4;
+const NONE: ReadonlySet<string> = new Set();
 
 /**
  * Names that a server speaks of and no listing shows. Samba tells of dangling links, of vetoed and unreadable files and
@@ -70,13 +75,17 @@ export class UnlistedNames<T> {
     return this.#services.signal;
   }
 
-  /** A lookup has not found these. Never rejects. */
-  async missed(node: PictureNode<T>, names: readonly string[]): Promise<void> {
+  /** A lookup has not found these. Never rejects. @param found - what is listed now, and consumers have already */
+  async missed(
+    node: PictureNode<T>,
+    names: readonly string[],
+    found: (entry: DirectoryEntry) => void,
+  ): Promise<void> {
     const log: TouchLog = new Map();
     node.logs.add(log);
     try {
       await sleep(GRACE_MS, { signal: this.#signal, clock: this.#clock });
-      await this.#judge(node, names.filter(isOpen(node, log)), log);
+      await this.#judge(node, names.filter(isOpen(node, log)), log, found);
     } catch {
       if (!this.#signal.aborted) this.#report.doubtful(node);
     } finally {
@@ -91,14 +100,18 @@ export class UnlistedNames<T> {
   async keeps(
     node: PictureNode<T>,
     names: readonly string[],
+    listing: Snapshot,
     signal: AbortSignal,
   ): Promise<ReadonlySet<string>> {
     const kept = new Set(names.filter((name) => node.unlisted?.get(name)?.told === true));
-    const others = names.filter((name) => !kept.has(name));
-    const heard = others.filter((name) => ((node.snapshot?.get(name)?.flags ?? 0) & EntryFlag.known) === 0);
-    const doubted = this.#habits.hides ? others.slice(0, OPENED_BEFORE_REMOVAL) : suspects(heard, others);
+    const missing = names.filter((name) => !kept.has(name));
+    const heard = missing.filter((name) => ((node.snapshot?.get(name)?.flags ?? 0) & EntryFlag.known) === 0);
+    const doubted = this.#habits.hides ? missing.slice(0, OPENED_BEFORE_REMOVAL) : suspects(heard, missing);
     if (doubted.length === 0) return kept;
-    for (const [name] of await this.#lookup.open(node.path, doubted, signal)) {
+    const opened = await this.#lookup.open(node.path, doubted, signal);
+    const others = opened.size === 0 ? NONE : foldedNames(listing);
+    for (const name of opened.keys()) {
+      if (others.has(foldCase(name))) continue;
       kept.add(name);
       this.#habits.hid();
       this.#keep(node, name, true, true);
@@ -106,15 +119,22 @@ export class UnlistedNames<T> {
     return kept;
   }
 
-  async #judge(node: PictureNode<T>, names: readonly string[], log: TouchLog): Promise<void> {
+  async #judge(
+    node: PictureNode<T>,
+    names: readonly string[],
+    log: TouchLog,
+    found: (entry: DirectoryEntry) => void,
+  ): Promise<void> {
     if (names.length === 0 || !this.#isThere(node)) return;
     const path = node.path;
-    const listed = await this.#lookup.listed(path, names, this.#signal);
-    if (listed === undefined || !this.#isThere(node)) return;
+    const answer = await this.#lookup.listed(path, names, this.#signal);
+    if (answer === undefined || !this.#isThere(node)) return;
+    const { listed, respelled } = answer;
+    for (const [name, entry] of listed) if (!log.has(name) && node.unlisted?.has(name) !== true) found(entry);
     this.#show(node, [...listed.values()], log);
     const missing = names.filter((name) => !listed.has(name) && isOpen(node, log)(name));
     if (missing.length === 0) return;
-    const opened = await this.#lookup.open(path, missing, this.#signal);
+    const opened = await this.#lookup.open(path, unless(respelled, missing), this.#signal);
     if (!this.#isThere(node)) return;
     const gone: string[] = [];
     for (const name of missing.filter(isOpen(node, log))) {
@@ -129,6 +149,8 @@ export class UnlistedNames<T> {
       if (info !== undefined && !told) this.#report.compare(node);
     }
     if (gone.length > 0) this.#report.vanished(node, gone);
+    // Nobody has said by which name it goes now.
+    if (missing.some((name) => respelled.has(name))) this.#report.compare(node);
   }
 
   #keep(node: PictureNode<T>, name: string, told: boolean, opens: boolean): void {
@@ -144,7 +166,8 @@ export class UnlistedNames<T> {
     this.#looking.set(node, pause);
     try {
       while (node.unlisted !== undefined && node.unlisted.size > 0) {
-        await sleep(pause.next(), { signal: this.#signal, clock: this.#clock });
+        const ms = Math.min(pause.next(), this.#untilExpired(node));
+        await sleep(ms, { signal: this.#signal, clock: this.#clock });
         if (!this.#isThere(node)) return;
         await this.#look(node).catch(() => undefined);
       }
@@ -155,16 +178,26 @@ export class UnlistedNames<T> {
     }
   }
 
+  /** Until something that is told has been hidden for too long, ms. */
+  #untilExpired(node: PictureNode<T>): number {
+    const now = this.#clock.monotonic();
+    const told = [...(node.unlisted?.values() ?? [])].filter((one) => one.told);
+    return told.reduce(
+      (ms, { since }) => Math.min(ms, Math.max(FIRST_LOOK_MS, since + KEPT_MS - now)),
+      LAST_LOOK_MS,
+    );
+  }
+
   async #look(node: PictureNode<T>): Promise<void> {
     const log: TouchLog = new Map();
     node.logs.add(log);
     try {
       const names = [...(node.unlisted?.keys() ?? [])];
-      const listed = await this.#lookup.listed(node.path, names, this.#signal);
-      if (listed === undefined || !this.#isThere(node)) return;
-      this.#show(node, [...listed.values()], log);
+      const found = await this.#lookup.listed(node.path, names, this.#signal);
+      if (found === undefined || !this.#isThere(node)) return;
+      this.#show(node, [...found.listed.values()], log);
       const hidden = names.filter((name) => node.unlisted?.get(name)?.opens === true && !log.has(name));
-      const opened = await this.#lookup.open(node.path, hidden, this.#signal);
+      const opened = await this.#lookup.open(node.path, unless(found.respelled, hidden), this.#signal);
       if (this.#isThere(node)) this.#expire(node, hidden, opened, log);
     } finally {
       node.logs.delete(log);
@@ -211,6 +244,18 @@ export class UnlistedNames<T> {
 function isOpen<T>(node: PictureNode<T>, log: TouchLog): (name: string) => boolean {
   return (name) =>
     !log.has(name) && (node.blind || node.snapshot?.has(name) || node.unlisted?.has(name)) === true;
+}
+
+/** A server that compares without case opens what is listed by another spelling: that is no sign of a name. */
+function unless(respelled: ReadonlySet<string>, names: readonly string[]): readonly string[] {
+  return respelled.size === 0 ? names : names.filter((name) => !respelled.has(name));
+}
+
+/** To find what is there, but by another spelling. */
+export function foldedNames(listing: Snapshot): ReadonlySet<string> {
+  const folded = new Set<string>();
+  for (const [name] of listing.entries()) folded.add(foldCase(name));
+  return folded;
 }
 
 /** Those only heard of have never been on a listing; of what has been, a few stand for all. */

@@ -355,8 +355,10 @@ export class FakeShare implements DirectorySource {
     const node = this.#look(path);
     if (node.type !== "directory") throw failure("not-a-directory", path);
     onOpened?.(this.infoOf(node));
+    const key = (name: string): string => (this.options.caseSensitive === false ? foldCase(name) : name);
+    const wanted = only?.map(key);
     const names = [...node.children.keys()].filter(
-      (name) => only?.includes(this.#listedName(node, name)) ?? true,
+      (name) => wanted?.includes(key(this.#listedName(node, name))) ?? true,
     );
     const pageSize = this.options.pageSize ?? 50;
     for (let at = 0; at < names.length; at += pageSize) {

@@ -242,6 +242,40 @@ describe("names that differ by case only", () => {
   });
 });
 
+describe("a change of case that nobody tells", () => {
+  it("is no hidden name, although the old spelling opens", async () => {
+    const { clock, share, watch, take } = bench(
+      { cover: "tree", rescanMinutes: 1 },
+      { caseSensitive: false },
+    );
+    await watch();
+    share.mkdir("/docs.txt");
+    share.write("/docs.txt/in");
+    await clock.advance(5_000);
+    take();
+    share.secretly(() => share.rename("/docs.txt", "/docs.TXT"));
+    await clock.advance(120_000);
+    expect(take()).toEqual(
+      expect.arrayContaining(["removed /docs.txt", "added /docs.TXT", "added /docs.TXT/in"]),
+    );
+  });
+
+  it("of a name that was only heard of is found by looking for that", async () => {
+    const { clock, share, watch, take } = bench({}, { caseSensitive: false });
+    await watch();
+    take();
+    share.mkdir("/docs");
+    share.secretly(() => {
+      share.rename("/docs", "/DOCS");
+      share.write("/DOCS/in");
+    });
+    await clock.advance(10_000);
+    const changes = take().filter((line) => !line.startsWith("resync"));
+    expect(changes).toEqual(expect.arrayContaining(["removed /docs", "added /DOCS", "added /DOCS/in"]));
+    expect(changes.indexOf("removed /docs")).toBeLessThan(changes.indexOf("added /DOCS"));
+  });
+});
+
 describe("names that no listing shows", () => {
   for (const recursive of [true, false]) {
     it(`are told to be gone again, and not told any more: recursive ${recursive}`, async () => {
@@ -355,6 +389,26 @@ describe("what is hidden for being new", () => {
     share.overflow();
     await clock.advance(30_000);
     expect(take().join()).not.toContain("removed");
+  });
+
+  it("a directory that is listed by the second look is followed", async () => {
+    const { clock, share, watch, take } = bench({}, { hideNewMs: 300 });
+    await clock.advance(20_000);
+    await watch();
+    share.mkdir("/job");
+    share.secretly(() => share.write("/job/1.txt"));
+    await clock.advance(10_000);
+    expect(take()).toEqual(expect.arrayContaining(["added /job", "added /job/1.txt"]));
+  });
+
+  it("for ever, is told to be gone before two minutes are over", async () => {
+    const { clock, share, watch, take } = bench({}, { hideNewMs: 3_600_000 });
+    await watch();
+    share.write("/x");
+    await clock.advance(100_000);
+    expect(take().slice(-1)).toEqual(["added /x"]);
+    await clock.advance(20_000);
+    expect(take()).toEqual(["removed /x"]);
   });
 
   it("and is gone then, is told to be gone", async () => {

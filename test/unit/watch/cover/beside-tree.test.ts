@@ -1,19 +1,24 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { ManualClock } from "../../../../src/base/clock.ts";
 import type { WatchEvent } from "../../../../src/watch/events.ts";
+import type { ShareWatcherOptions } from "../../../../src/watch/options.ts";
 import { ShareWatcher } from "../../../../src/watch/share-watcher.ts";
 import { type FakeOptions, FakeShare } from "../../../support/fakes/fake-source.ts";
 import { seeded } from "../../../support/random.ts";
 
 const open: { watcher: ShareWatcher; clock: ManualClock; share: FakeShare }[] = [];
 
-function bench(fake: Partial<FakeOptions> = {}) {
+function bench(fake: Partial<FakeOptions> = {}, options: ShareWatcherOptions = {}) {
   const clock = new ManualClock();
   const share = new FakeShare({ clock, random: seeded(1), traits: { fullRecursion: false }, ...fake });
   share.mkdir("/a");
   share.mkdir("/a/b");
   share.write("/a/b/old");
-  const watcher = new ShareWatcher(share, { leases: fake.leases === true }, { clock, random: seeded(2) });
+  const watcher = new ShareWatcher(
+    share,
+    { leases: fake.leases === true, ...options },
+    { clock, random: seeded(2) },
+  );
   const events: WatchEvent[] = [];
   open.push({ watcher, clock, share });
   const told = (): string[] =>
@@ -111,6 +116,14 @@ describe("beside a recursive handle that does not hear everything", () => {
       await clock.advance(60_000);
     }
     expect(told().filter((line) => line.startsWith("resync"))).toEqual([]);
+  });
+
+  it("a directory of two interests is listed for each, and not announced for that", async () => {
+    const { clock, told, watch } = bench({}, { rescanMinutes: 0.1 });
+    await watch("/a", true);
+    await watch("/a", false);
+    await clock.advance(30_000);
+    expect(told()).toEqual([]);
   });
 
   it("leased handles hear the server itself at once, each thing once", async () => {
