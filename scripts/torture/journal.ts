@@ -21,19 +21,22 @@ export class Journal {
   readonly #stops: (() => void)[] = [];
   #entries: Entry[] = [];
 
-  constructor() {
-    const fact = (path: string, text: string): void => this.add("fact", text, [path], false);
+  /** @param only whose facts, where several connections are watched; default all */
+  constructor(only?: string) {
+    const fact = ({ connection, path }: { connection: string; path: string }, text: string): void => {
+      if (only === undefined || connection === only) this.add("fact", text, [path], false);
+    };
     this.#stops.push(
-      transitions.subscribe(({ path, recursive, from, to, failure = "" }) =>
-        fact(path, `${path}${recursive ? "/**" : ""} ${from} -> ${to} ${failure}`),
+      transitions.subscribe((of) =>
+        fact(of, `${of.path}${of.recursive ? "/**" : ""} ${of.from} -> ${of.to} ${of.failure ?? ""}`),
       ),
-      doubts.subscribe(({ path, reason }) => fact(path, `doubt ${path} ${reason}`)),
-      notifies.subscribe(({ path, outcome, records }) => fact(path, `notify ${path} ${outcome} ${records}`)),
-      scans.subscribe(({ path, phase, entries }) => {
-        if (phase !== "progress") fact(path, `scan ${path} ${phase} ${entries}`);
+      doubts.subscribe((of) => fact(of, `doubt ${of.path} ${of.reason}`)),
+      notifies.subscribe((of) => fact(of, `notify ${of.path} ${of.outcome} ${of.records}`)),
+      scans.subscribe((of) => {
+        if (of.phase !== "progress") fact(of, `scan ${of.path} ${of.phase} ${of.entries}`);
       }),
-      healths.subscribe(({ path, verdict }) => {
-        if (verdict !== "same") fact(path, `health ${path} ${verdict}`);
+      healths.subscribe((of) => {
+        if (of.verdict !== "same") fact(of, `health ${of.path} ${of.verdict}`);
       }),
     );
   }

@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import type { NameOptions } from "../names.ts";
 import * as operations from "./operations.ts";
+import { saves } from "./saves.ts";
 import type { Stage } from "./stage.ts";
 
 /** A share as somebody runs it, and what to do there. */
@@ -23,7 +24,7 @@ export interface Configuration {
   readonly modules?: readonly string[];
   /** Before anything is watched. */
   readonly prepare?: (stage: Stage) => void;
-  /** What is hidden shows later, s: so much longer the judge waits. */
+  /** What is hidden shows later, s: so much longer the judge of short periods waits. */
   readonly late?: number;
 }
 
@@ -31,6 +32,19 @@ const CATIA = "0x22:0xa8,0x2a:0xa4,0x2f:0xf8,0x3a:0xf7,0x3c:0xab,0x3e:0xbb,0x3f:
 
 export const CONFIGURATIONS: readonly Configuration[] = [
   { name: "default", share: {}, operations: operations.appear },
+  { name: "saves", share: {}, operations: saves },
+  { name: "case sensitive", share: { "case sensitive": "yes" }, operations: saves },
+  {
+    name: "audit",
+    share: { "vfs objects": "full_audit", "full_audit:success": "none", "full_audit:failure": "none" },
+    modules: ["full_audit"],
+    operations: saves,
+  },
+  {
+    name: "no attributes",
+    share: { "store dos attributes": "no", "map archive": "yes", "map hidden": "yes" },
+    operations: saves,
+  },
   {
     name: "hide new files",
     share: { "hide new files timeout": "3" },
@@ -142,6 +156,8 @@ export const CONFIGURATIONS: readonly Configuration[] = [
     name: "dont descend",
     share: { "dont descend": "top/watched/closed" },
     operations: operations.undescended,
+    // What opens and is not listed stays told for two minutes.
+    late: 110,
     prepare: (stage) => mkdirSync(stage.real(`${stage.ground.watched}/closed`)),
   },
 ];

@@ -50,13 +50,13 @@ export const modes: readonly Operation[] = [
     const path = stage.existing("directory");
     const mode = stage.chance.pick([0o700, 0o711, 0o755, 0o777, 0o777]);
     if (path !== undefined)
-      stage.local(`chmod ${mode.toString(8)} ${path}`, [path], () => chmodSync(stage.real(path), mode));
+      stage.quietly(`chmod ${mode.toString(8)} ${path}`, [path], () => chmodSync(stage.real(path), mode));
   },
   (stage) => {
     const path = stage.existing("file");
     const mode = stage.chance.pick([0o600, 0o644, 0o666]);
     if (path !== undefined)
-      stage.local(`chmod ${mode.toString(8)} ${path}`, [path], () => chmodSync(stage.real(path), mode));
+      stage.quietly(`chmod ${mode.toString(8)} ${path}`, [path], () => chmodSync(stage.real(path), mode));
   },
 ];
 

@@ -3,10 +3,9 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { createNtlmProvider } from "../../../src/auth/ntlm.ts";
-import { isWithin } from "../../../src/base/path.ts";
 import { Scope } from "../../../src/base/scope.ts";
 import { Share } from "../../../src/share/share.ts";
-import type { ShareWatcherOptions } from "../../../src/watch/options.ts";
+import type { CoverPolicy } from "../../../src/watch/interest.ts";
 import { type Samba, startSamba } from "../../lab/samba.ts";
 import { type SambaRelease, sambaPrograms, wantedRelease } from "../../lab/samba-release.ts";
 import { Chance } from "../chance.ts";
@@ -15,16 +14,19 @@ import { Consumer, type Tally } from "../consumer.ts";
 import { Journal } from "../journal.ts";
 import type { Loss } from "../run.ts";
 import type { Configuration } from "./configurations.ts";
+import { type Bounds, boundsOf, converge, DOCUMENTED } from "./judge.ts";
 import { ShareClient } from "./share-client.ts";
-import { type ShareTruth, Stage, shareTruth } from "./stage.ts";
+import { Stage } from "./stage.ts";
 
 export interface MatrixOptions {
   readonly configuration: Configuration;
   readonly seed: number;
   readonly seconds: number;
   readonly release?: SambaRelease;
-  /** Over the short periods of a dense run. */
-  readonly watch?: ShareWatcherOptions;
+  /** How interests become handles. Default `auto`. */
+  readonly cover?: CoverPolicy;
+  /** Every option of the watch at its default: a round may take ten minutes. Default false: short periods, many rounds. */
+  readonly defaults?: boolean;
   readonly onRound?: (text: string) => void;
   /** Where to leave everything that happened, when something was lost. */
   readonly journalFile?: string;
@@ -40,23 +42,25 @@ export interface MatrixReport {
   readonly changes: ChangeCounts & { readonly special: number };
   readonly delivered: Tally["delivered"];
   readonly resyncs: Tally["resyncs"];
+  readonly cover: CoverPolicy;
+  /** How old a wrong picture was allowed to get, s. */
+  readonly bounds: Bounds;
   /** Longest way to the true picture after a round, s. */
-  readonly slowest: number;
+  readonly slowest: Bounds & { readonly last: Readonly<Record<keyof Bounds, string>> };
   readonly lost: readonly Loss[];
 }
 
 const GROUND: Ground = { watched: "/top/watched", outside: "/outside" };
-/** After so many seconds in which no consumer heard or listed anything, what is wrong stays wrong. */
-const PATIENCE = 10;
-const ENDLESS = 120;
 const HISTORY = 40;
+/** What a recursive handle does not hear is found by looking: so often, so that many rounds fit in. */
+const DENSE = { healthSeconds: 2, checksPerSecond: 50, rescanMinutes: 0.1 };
 
 /** Rounds of changes on one kind of share; after each, every consumer's picture must be what the share lists. */
 export async function tortureShare(options: MatrixOptions): Promise<MatrixReport> {
   await using scope = new Scope();
-  const { configuration, seed } = options;
+  const { configuration, seed, cover = "auto", defaults = false } = options;
   const chance = new Chance(seed);
-  const journal = new Journal();
+  const journal = new Journal(configuration.name);
   scope.defer(() => journal.close());
   const samba = await startShare(options);
   scope.defer(() => samba.stop());
@@ -100,8 +104,7 @@ export async function tortureShare(options: MatrixOptions): Promise<MatrixReport
       auth: createNtlmProvider({ username: samba.user, password: samba.password }),
       backoff: { initialMs: 50, maxMs: 500 },
     },
-    // What a recursive handle does not hear is compared every 5 minutes by default: docs/watching.md.
-    watch: { healthSeconds: 2, checksPerSecond: 50, rescanMinutes: 0.1, ...options.watch },
+    watch: { label: configuration.name, cover, ...(defaults ? {} : DENSE) },
   });
   scope.defer(() => share.close());
   const stop = new AbortController();
@@ -114,22 +117,37 @@ export async function tortureShare(options: MatrixOptions): Promise<MatrixReport
       new Consumer(share, { path: GROUND.watched, recursive }, {}, tally, journal, stop.signal, stage.enters),
   );
 
-  const patience = PATIENCE + (configuration.late ?? 0);
+  const late = defaults ? 0 : (configuration.late ?? 0);
+  const { names, contents } = defaults ? DOCUMENTED : boundsOf(DENSE);
+  const bounds = { names: names + late, contents: contents + late };
   const lost: Loss[] = [];
   let rounds = 0;
-  let slowest = 0;
+  const slowest = { names: 0, contents: 0, last: { names: "", contents: "" } };
   const settle = async (): Promise<void> => {
-    const { seconds, wrong } = await converge(judge, stage, consumers, patience);
-    slowest = Math.max(slowest, seconds);
-    journal.add("note", `round ${rounds} ended after ${seconds.toFixed(2)} s`);
-    for (const { consumer, what, path } of wrong)
+    const { seconds, last, overdue } = await converge(judge, stage, consumers, {
+      bounds,
+      everyMs: defaults ? 5_000 : 100,
+    });
+    for (const kind of ["names", "contents"] as const) {
+      if (seconds[kind] <= slowest[kind]) continue;
+      slowest[kind] = seconds[kind];
+      slowest.last[kind] = last[kind] ?? "";
+    }
+    journal.add("note", `round ${rounds}: right after ${JSON.stringify({ ...seconds, ...last })}`);
+    for (const { consumer, what, path } of overdue)
       lost.push({ consumer, what, history: journal.about(path, HISTORY) });
   };
   await settle();
-  while (journal.seconds < options.seconds && lost.length === 0) {
+  while ((rounds === 0 || journal.seconds < options.seconds) && lost.length === 0) {
     rounds++;
     changer.tidy();
-    const smb = ordinary && chance.happens(0.7) ? changer.smb(chance.between(1, 10)) : Promise.resolve();
+    for (let i = chance.between(0, defaults ? 3 : 0); i > 0; i--) {
+      if (ordinary) for (let j = chance.between(0, 5); j > 0; j--) changer.local();
+      await operate(2);
+      await delay(chance.between(100, 20_000));
+    }
+    const clients = ordinary ? chance.pick([0, 1, 1, 2]) : 0;
+    const smb = Promise.all(Array.from({ length: clients }, () => changer.smb(chance.between(1, 12))));
     if (ordinary) for (let i = chance.between(0, 25); i > 0; i--) changer.local();
     await operate(chance.between(3, 12));
     await smb;
@@ -148,6 +166,8 @@ export async function tortureShare(options: MatrixOptions): Promise<MatrixReport
     changes: { ...changer.counts, special },
     delivered: tally.delivered,
     resyncs: tally.resyncs,
+    cover,
+    bounds,
     slowest,
     lost,
   };
@@ -179,53 +199,4 @@ async function startShare(options: MatrixOptions): Promise<Samba> {
   mkdirSync(join(samba.path(), GROUND.watched), { recursive: true });
   await samba.reconfigure({ shares: { ...own, ...Object.fromEntries(more) } });
   return samba;
-}
-
-interface Wrong {
-  readonly consumer: string;
-  readonly what: string;
-  readonly path: string;
-}
-
-/** Waits until every consumer has it right; gives up when none has heard or listed anything for `patience` seconds. */
-async function converge(
-  judge: ShareClient,
-  stage: Stage,
-  consumers: readonly Consumer[],
-  patience: number,
-): Promise<{ readonly seconds: number; readonly wrong: readonly Wrong[] }> {
-  const began = performance.now();
-  for (;;) {
-    for (const mirror of consumers.flatMap(({ mirrors }) => mirrors)) mirror.retry();
-    const truth = await shareTruth(judge, stage);
-    const wrong = consumers.flatMap((consumer) => judged(consumer, truth));
-    const seconds = (performance.now() - began) / 1_000;
-    const idle = (performance.now() - Math.max(began, ...consumers.map(({ busyAt }) => busyAt))) / 1_000;
-    if (wrong.length === 0 || idle > patience || seconds > ENDLESS) return { seconds, wrong };
-    await delay(100);
-  }
-}
-
-function judged(consumer: Consumer, truth: ShareTruth | undefined): Wrong[] {
-  const { name: who, calm, handle } = consumer;
-  const { path, recursive } = consumer.interest;
-  if (truth === undefined)
-    return handle.state === "gone" ? [] : [{ consumer: who, what: `is ${handle.state}, not gone`, path }];
-  const entries = recursive
-    ? truth.entries
-    : new Map([...truth.entries].filter(([full]) => full.lastIndexOf("/") === path.length));
-  const refused = recursive ? truth.refused : truth.refused.filter((one) => one === path);
-  const wrong = consumer.wrong(entries).map((what) => ({ consumer: who, what, path: pathOf(what) }));
-  // What the account may not list cannot be known, only that it is so.
-  const known = wrong.filter((one) => !refused.some((dir) => isWithin(dir, one.path) && dir !== one.path));
-  const silent = refused.length > 0 && handle.state === "live";
-  return [
-    ...(calm || truth.refused.includes(path) ? [] : [{ consumer: who, what: `is ${handle.state}`, path }]),
-    ...(silent ? [{ consumer: who, what: `says live, and ${refused[0]} is refused`, path }] : []),
-    ...known,
-  ];
-}
-
-function pathOf(disagreement: string): string {
-  return disagreement.replace(/: [^:]*$/, "");
 }

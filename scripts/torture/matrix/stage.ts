@@ -1,4 +1,4 @@
-import { type Dirent, lstatSync, readdirSync, realpathSync } from "node:fs";
+import { type Dirent, lstatSync, readdirSync, realpathSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { joinPath, parentOf } from "../../../src/base/path.ts";
 import type { Samba } from "../../lab/samba.ts";
@@ -7,6 +7,9 @@ import type { Ground } from "../changes.ts";
 import type { Journal } from "../journal.ts";
 import type { ShareClient } from "./share-client.ts";
 
+/** Clocks of file systems tick every few milliseconds, and so may lag behind ours. */
+const TICK_MS = 25;
+
 /** What the special operations of a configuration work with. */
 export class Stage {
   readonly samba: Samba;
@@ -14,6 +17,8 @@ export class Stage {
   readonly ground: Ground;
   readonly #journal: Journal;
   readonly #share: string;
+  readonly #refused = new Set<string>();
+  readonly #quiet = new Set<string>();
   #serial = 0;
 
   constructor(samba: Samba, chance: Chance, journal: Journal, ground: Ground, share: string) {
@@ -83,7 +88,49 @@ export class Stage {
   };
 
   isLink(path: string): boolean {
-    return lstatSync(this.real(path), { throwIfNoEntry: false })?.isSymbolicLink() === true;
+    return this.#lstat(path)?.isSymbolicLink() === true;
+  }
+
+  /** Last write in ms since the epoch: more exact than smbclient shows it, where it is the same. */
+  modified(path: string, listed: number): number {
+    const found = this.#lstat(path);
+    if (found?.isFile() !== true || Math.floor(found.mtimeMs / 1_000) * 1_000 !== listed) return listed;
+    return found.mtimeMs - TICK_MS;
+  }
+
+  /** These directories may not be listed now. `anew`: all is well, and what was refused or changed before is history. */
+  refused(paths: readonly string[], { anew }: { readonly anew: boolean }): void {
+    if (anew) {
+      this.#refused.clear();
+      this.#quiet.clear();
+    }
+    for (const path of paths) this.#refused.add(path);
+  }
+
+  /**
+   * Whether nothing but a comparison of everything shows what becomes of it: a link comes and goes with what it leads
+   * to; a change of mode made on the server itself moves no last write, and some programs set it back.
+   */
+  foundByComparing(path: string): boolean {
+    for (let at = path; at !== "/"; at = parentOf(at)) {
+      if (this.#refused.has(at) || this.#quiet.has(at)) return true;
+    }
+    return this.isLink(path);
+  }
+
+  /** As `local`, where no last write of a directory says so in the end, of the first path and what is below it. */
+  quietly(text: string, paths: readonly [string, ...string[]], act: () => void): void {
+    this.#quiet.add(paths[0]);
+    this.local(text, paths, act);
+  }
+
+  /** `undefined` also where what is above it is no directory, or not here by this name. */
+  #lstat(path: string): Stats | undefined {
+    try {
+      return lstatSync(this.real(path));
+    } catch {
+      return undefined;
+    }
   }
 
   #entries(path: string): Dirent[] {
@@ -120,7 +167,10 @@ export async function shareTruth(client: ShareClient, stage: Stage): Promise<Sha
     for (const { name, directory, modified } of listed) {
       const full = joinPath(at, name);
       // The content behind a link changes elsewhere, untold: docs/watching.md names that limit.
-      entries.set(full, { directory, changedAt: directory || stage.isLink(full) ? 0 : modified });
+      entries.set(full, {
+        directory,
+        changedAt: directory || stage.isLink(full) ? 0 : stage.modified(full, modified),
+      });
       if (directory && stage.enters(full)) await visit(full);
     }
     return true;
