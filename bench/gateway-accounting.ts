@@ -101,10 +101,12 @@ function machineSeconds(): number {
   return ((user ?? 0) + (nice ?? 0) + (system ?? 0) + (irq ?? 0) + (softirq ?? 0)) / 100;
 }
 
-async function metrics(ops: string | undefined): Promise<string> {
+/** What a role says at `/metrics`. */
+export async function metrics(ops: string | undefined): Promise<string> {
   return (await fetch(`${ops}/metrics`)).text();
 }
 
+/** Over all labels. */
 function sums(text: string, name: string): { readonly sum: number; readonly count: number } {
   const total = (suffix: string): number =>
     [...text.matchAll(new RegExp(`^${name}_${suffix}(?:\\{[^}]*\\})? (\\S+)$`, "gm"))].reduce(

@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
 
 export type Order =
-  | { readonly type: "open"; readonly port: number; readonly count: number }
+  | { readonly type: "open"; readonly port: number; readonly count: number; readonly atOnce?: number }
   /** The first `count` clients subscribe to `each` paths; `%` in a path counts on, modulo `modulo`. */
   | {
       readonly type: "subscribe";
@@ -15,6 +15,8 @@ export type Order =
       readonly path: string;
       readonly modulo: number;
     }
+  /** All clients ask at once for `total` paths between them, none twice; report how each was answered, and when. */
+  | { readonly type: "ask"; readonly total: number; readonly path: string; readonly timeoutMs: number }
   /** Report when each of all clients first sees this name. */
   | { readonly type: "expect"; readonly name: string; readonly timeoutMs: number }
   /** Record when each name is first seen, until `collected`. */
@@ -26,7 +28,13 @@ export type Answer =
   | { readonly type: "failed"; readonly reason: string }
   /** By the machine's monotonic clock, ms. */
   | { readonly type: "seen"; readonly at: readonly number[] }
-  | { readonly type: "names"; readonly at: Readonly<Record<string, number>>; readonly frames: number };
+  | { readonly type: "names"; readonly at: Readonly<Record<string, number>>; readonly frames: number }
+  /** How many had which answer, and after how many ms each came. */
+  | {
+      readonly type: "answered";
+      readonly outcomes: Readonly<Record<string, number>>;
+      readonly ms: readonly number[];
+    };
 
 const AT_ONCE = 100;
 const TEXT = 1;
@@ -111,7 +119,7 @@ const fail = (reason: string): void => answer({ type: "failed", reason });
 let onText: (client: number, text: Buffer) => void = () => undefined;
 let collected: { at: Record<string, number>; frames: number } | undefined;
 
-async function open(port: number, count: number): Promise<void> {
+async function open(port: number, count: number, atOnce = AT_ONCE): Promise<void> {
   const opener = async (): Promise<void> => {
     while (clients.length < count) {
       const number = clients.length;
@@ -120,7 +128,7 @@ async function open(port: number, count: number): Promise<void> {
       await client.opened;
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, opener));
+  await Promise.all(Array.from({ length: atOnce }, opener));
 }
 
 async function subscribe({ count, each, path, modulo }: Order & { type: "subscribe" }): Promise<void> {
@@ -150,6 +158,32 @@ async function subscribe({ count, each, path, modulo }: Order & { type: "subscri
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, subscriber));
+}
+
+async function ask({ total, path, timeoutMs }: Order & { type: "ask" }): Promise<void> {
+  const outcomes: Record<string, number> = {};
+  const ms: number[] = [];
+  const begun = now();
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, timeoutMs);
+    onText = (_client, text) => {
+      const { type, code, id } = JSON.parse(text.toString("utf8")) as Record<string, string | number>;
+      if (id === undefined) return;
+      const outcome = String(code ?? type);
+      outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+      ms.push(now() - begun);
+      if (ms.length < total) return;
+      clearTimeout(timer);
+      resolve();
+    };
+    for (let id = 0; id < total; id++) {
+      const directory = path.replace("%", String(id));
+      const request = { action: "subscribe", connection_id: "lab", path: directory, detail: "changes", id };
+      clients[id % clients.length]?.send(request);
+    }
+  });
+  onText = () => undefined;
+  answer({ type: "answered", outcomes, ms });
 }
 
 async function expectName(name: string, timeoutMs: number): Promise<void> {
@@ -183,8 +217,9 @@ function collect(): void {
 process.on("message", (order: Order) => {
   const ready = (): void => answer({ type: "ready" });
   const failed = (error: unknown): void => fail(String(error));
-  if (order.type === "open") open(order.port, order.count).then(ready, failed);
+  if (order.type === "open") open(order.port, order.count, order.atOnce).then(ready, failed);
   else if (order.type === "subscribe") subscribe(order).then(ready, failed);
+  else if (order.type === "ask") void ask(order);
   else if (order.type === "expect") void expectName(order.name, order.timeoutMs);
   else if (order.type === "collect") {
     collect();

@@ -191,7 +191,7 @@ async function rate(stack: Stack, clients: Clients): Promise<Row[]> {
 }
 
 /** The process with the sockets. */
-class Clients {
+export class Clients {
   readonly #child: ChildProcess;
 
   constructor() {
@@ -220,6 +220,6 @@ function residentKiB(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
 }
 
-function openFilesLimit(): number {
+export function openFilesLimit(): number {
   return Number(/Max open files\s+(\d+)/.exec(readFileSync("/proc/self/limits", "utf8"))?.[1]);
 }

@@ -1,5 +1,5 @@
 /**
- * npm run bench [-- --json FILE] [--only latency,burst,copy,large,scale,watches,fleet,checkpoints,gateway] [--quick]:
+ * npm run bench [-- --json FILE] [--only latency,burst,copy,large,scale,watches,fleet,checkpoints,gateway,absent] [--quick]:
  * the numbers of docs/benchmarks.md. With --compare REF [--rounds N] each section is measured with that commit and with
  * this tree, in turn, N times (4).
  * Everything runs on loopback against servers of our own, is bounded, and ends by itself.
@@ -8,6 +8,7 @@ import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
+import { absent } from "./absent.ts";
 import { burst } from "./burst.ts";
 import { checkpoints } from "./checkpoints.ts";
 import { compare } from "./compare.ts";
@@ -41,6 +42,8 @@ const sections: Record<string, () => Promise<Section>> = {
   checkpoints: () => checkpoints(values.quick ? 500 : 10_000, values.quick ? 20_000 : 200_000),
   fleet: () => fleet(values.quick),
   gateway: () => gateway(values.quick ? 1_000 : 10_000),
+  absent: () =>
+    absent(values.quick ? { sockets: 300, directories: 1_000 } : { sockets: 3_000, directories: 10_000 }),
   roles: () => roles(values.quick ? 2 : 7),
 };
 const wanted = values.only?.split(",") ?? Object.keys(sections);

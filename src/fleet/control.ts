@@ -1,14 +1,22 @@
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
-import { canonicalPath } from "../base/path.ts";
+import { type CanonicalPath, canonicalPath } from "../base/path.ts";
 import { ConflictError } from "../broker/errors.ts";
 import type { BrokerLink, KvBucket } from "../broker/port.ts";
 import { leaseKey, refKey, watchName } from "../broker/subjects.ts";
 import { FleetError } from "./errors.ts";
-import { LIST_ENDPOINT } from "./list-client.ts";
+import { LIST_ENDPOINT, STAT_ENDPOINT } from "./list-client.ts";
 import { isLost, lostState } from "./looks.ts";
 import { fitItems, fitListing } from "./page-fit.ts";
-import type { Listing, ListRequest, RefState, WatchTarget } from "./port.ts";
+import {
+  type Listing,
+  type ListRequest,
+  MOST_PATHS,
+  type RefState,
+  type StatAnswer,
+  type StatRequest,
+  type WatchTarget,
+} from "./port.ts";
 import { decodeLease, encodeRecord, type LeaseRecord } from "./records.ts";
 import { type Endpoint, MicroService } from "./service.ts";
 import { servingClaim, stateOfClaim } from "./serving.ts";
@@ -30,6 +38,11 @@ export interface ControlOptions {
     request: ListRequest,
     options: { readonly signal?: AbortSignal | undefined },
   ) => Promise<Listing>;
+  /** @throws FleetError */
+  readonly stat: (
+    request: StatRequest,
+    options: { readonly signal?: AbortSignal | undefined },
+  ) => Promise<readonly StatAnswer[]>;
 }
 
 const DEFAULT_TTL_MS = 60_000;
@@ -58,6 +71,7 @@ const List = z.object({
   after: z.string().max(255).optional(),
   limit: z.number().int().min(1).max(5_000).optional(),
 });
+const Stat = z.object({ connection: CONNECTION, paths: z.array(PATH).min(1).max(MOST_PATHS) });
 const ListWatches = z.object({
   connection: CONNECTION.optional(),
   /** How many to skip: `next` of the page before. */
@@ -101,6 +115,14 @@ export class ControlService {
               },
               signal,
             ),
+        ),
+        endpoint(
+          "directory-stat",
+          subjects.control(STAT_ENDPOINT),
+          Stat,
+          async ({ connection, paths }, signal) => ({
+            answers: await options.stat({ connection, paths: paths as CanonicalPath[] }, { signal }),
+          }),
         ),
       ],
     });

@@ -3,9 +3,10 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { errorCode } from "../base/errors.ts";
 import type { BrokerLink } from "../broker/port.ts";
 import { FleetError, isFleetErrorCode } from "./errors.ts";
-import type { ListedEntry, Listing, ListRequest } from "./port.ts";
+import type { ListedEntry, Listing, ListRequest, StatAnswer, StatRequest } from "./port.ts";
 
 export const LIST_ENDPOINT = "directory.list";
+export const STAT_ENDPOINT = "directory.stat";
 /** Header of an error answer (NATS micro services): the contract's code. */
 export const SERVICE_ERROR_HEADER = "Nats-Service-Error";
 export const SERVICE_ERROR_CODE_HEADER = "Nats-Service-Error-Code";
@@ -54,6 +55,21 @@ export async function requestList(
     throw new FleetError("internal", "a worker's listing cannot be read");
   }
   return { entries: entries as ListedEntry[], ...(next === undefined ? {} : { next }) };
+}
+
+/** Asks any worker what a number of directories are. Not put again: whoever asks can do without. @throws FleetError, AbortedError */
+export async function requestStat(
+  link: BrokerLink,
+  request: StatRequest,
+  options: { readonly signal?: AbortSignal | undefined; readonly timeoutMs: number },
+): Promise<readonly StatAnswer[]> {
+  const { answers } = await requestService(link, link.subjects.control(STAT_ENDPOINT), request, options);
+  const known = (answer: unknown): boolean =>
+    answer === "directory" || (typeof answer === "string" && isFleetErrorCode(answer));
+  if (!Array.isArray(answers) || answers.length !== request.paths.length || !answers.every(known)) {
+    throw new FleetError("internal", "a worker's answer cannot be read");
+  }
+  return answers as StatAnswer[];
 }
 
 /** One JSON request to the micro service. @throws FleetError, AbortedError */

@@ -5,7 +5,7 @@ import { canonicalPath } from "../base/path.ts";
 import type { Broker } from "../broker/port.ts";
 import { isConnectionName, type Subjects } from "../broker/subjects.ts";
 import { FleetError } from "./errors.ts";
-import { requestList } from "./list-client.ts";
+import { requestList, requestStat } from "./list-client.ts";
 import { FreshLooks, isLost } from "./looks.ts";
 import { MemberRef } from "./member-ref.ts";
 import { Membership } from "./membership.ts";
@@ -18,6 +18,8 @@ import type {
   Listing,
   ListRequest,
   RefState,
+  StatAnswer,
+  StatRequest,
   WatchRef,
   WatchTarget,
   Workers,
@@ -37,6 +39,8 @@ const OUT_OF_SIGHT: RefState = {
   code: "unreachable",
   error: "JetStream cannot be reached: nobody knows whether a worker serves this directory",
 };
+/** Whoever asks has another way to find out. */
+const STAT_TIMEOUT_MS = 10_000;
 /** One look at the workers serves all who ask within it. */
 const WORKERS_MS = 1_000;
 
@@ -237,6 +241,16 @@ export class FleetMember implements FleetClient {
       signal: options.signal,
       timeoutMs: this.#options.listTimeoutMs ?? 30_000,
     });
+  }
+
+  async stat(
+    request: StatRequest,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<readonly StatAnswer[]> {
+    if (this.#closing !== undefined) throw new ClosedError("fleet member");
+    if (this.#membership.view.knows(request.connection) === false) throw unknownConnection();
+    const { signal } = options;
+    return requestStat(this.#options.broker.link, request, { signal, timeoutMs: STAT_TIMEOUT_MS });
   }
 
   workers(): Workers {

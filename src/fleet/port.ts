@@ -26,6 +26,14 @@ export interface FleetClient {
   ): AsyncIterable<FeedMessage>;
   /** Lists a directory through a worker. @throws FleetError with the contract's code. */
   list(request: ListRequest, options?: { readonly signal?: AbortSignal | undefined }): Promise<Listing>;
+  /**
+   * What many directories of one connection are, by a look that a worker takes now, without watching any of them: in the order asked.
+   * @throws FleetError with the contract's code
+   */
+  stat(
+    request: StatRequest,
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<readonly StatAnswer[]>;
   /** The workers of the fleet; not newer than a second, so that asking often costs little. */
   workers(): Workers;
   close(): Promise<void>;
@@ -130,6 +138,18 @@ export interface ListRequest {
   /** Default 1,000; at most 5,000. */
   readonly limit?: number;
 }
+
+export interface StatRequest {
+  readonly connection: string;
+  /** At most `MOST_PATHS`, and no more than one request of the control API holds. */
+  readonly paths: readonly CanonicalPath[];
+}
+
+/** Paths of one `StatRequest`. */
+export const MOST_PATHS = 256;
+
+/** A directory is there, or why none can be seen. */
+export type StatAnswer = "directory" | FleetErrorCode;
 
 export interface ListedEntry {
   readonly name: string;

@@ -29,7 +29,15 @@ import {
   resolveTimes,
   type ServedConnection,
 } from "./options.ts";
-import { type Caller, callerOf, Peer, type PeerHost, type PeerSocket, peerSocket } from "./peer/index.ts";
+import {
+  type Caller,
+  callerOf,
+  Intake,
+  Peer,
+  type PeerHost,
+  type PeerSocket,
+  peerSocket,
+} from "./peer/index.ts";
 
 export interface GatewayStats {
   /** WebSockets, those still authenticating included. */
@@ -92,6 +100,7 @@ class GatewayServer implements Gateway {
   readonly #http: Server;
   readonly #ws: WebSocketServer;
   readonly #peerHost: PeerHost;
+  readonly #intake: Intake;
   #connections: ReadonlyMap<string, ServedConnection>;
   readonly #keys: KeysInForce;
   #assets: Assets | undefined;
@@ -113,6 +122,7 @@ class GatewayServer implements Gateway {
       clock,
       caseSensitive: (name) => this.#connections.get(name)?.caseSensitive ?? false,
     });
+    this.#intake = new Intake(clock);
     this.#addresses = new AddressBook(trustedProxies);
     this.#admissions = new Admissions({
       limits: this.#limits,
@@ -146,7 +156,10 @@ class GatewayServer implements Gateway {
       headersMs: this.#times.headersMs,
       sockets: this.#limits.connections + this.#limits.pendingHandshakes + SPARE_SOCKETS,
       onRequest: (request, response) => this.#assets?.serve(request, response),
-      onUpgrade: (request, socket, head) => void this.#onUpgrade(request, socket, head),
+      onUpgrade: (request, socket, head) => {
+        socket.on("error", () => socket.destroy());
+        this.#intake.take(() => void this.#onUpgrade(request, socket, head));
+      },
     });
   }
 
@@ -230,7 +243,7 @@ class GatewayServer implements Gateway {
 
   /** Never rejects. */
   async #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    socket.on("error", () => socket.destroy());
+    if (socket.destroyed) return;
     const admission = this.#admissions.decide({
       method: request.method ?? "",
       url: request.url ?? "",
@@ -280,11 +293,15 @@ class GatewayServer implements Gateway {
     const peer = new Peer(this.#peerHost, socket, admitted, caller);
     this.#peers.set(peer, seat);
     if (peer.state === "open") seat.authenticated();
-    webSocket.on("message", (data, isBinary) => peer.onMessage(isBinary ? undefined : String(data)));
+    const unread = this.#intake.join(socket);
+    webSocket.on("message", (data, isBinary) =>
+      this.#intake.take(() => peer.onMessage(isBinary ? undefined : String(data))),
+    );
     webSocket.on("pong", () => peer.onPong());
     // Protocol violations (oversized, not UTF-8, bad frames): ws closes with the right code by itself.
     webSocket.on("error", () => undefined);
     webSocket.on("close", (code) => {
+      unread();
       peer.onClosed(code);
       seat.leave();
       this.#peers.delete(peer);

@@ -26,6 +26,11 @@ export interface ConnectionRuntime {
     request: { readonly path: string; readonly after?: string; readonly limit?: number },
     options: { readonly signal?: AbortSignal | undefined },
   ): Promise<Listing>;
+  /** Looks at what a path names, without a listing. @throws SourceError, BadPathError, AbortedError */
+  stat?(
+    path: CanonicalPath,
+    options: { readonly signal?: AbortSignal | undefined },
+  ): Promise<{ readonly type: "file" | "directory" }>;
   /** Whether no connection can be made from here until people change something; another worker may fare better. */
   barred?(): boolean;
   close(): Promise<void>;

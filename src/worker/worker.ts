@@ -15,7 +15,7 @@ import type { FleetView } from "../fleet/view.ts";
 import { Archivist, type ArchivistOptions } from "./archivist.ts";
 import { WorkerController } from "./controller.ts";
 import { Inheritance } from "./inheritance.ts";
-import { listDirectory } from "./list.ts";
+import { listDirectory, statDirectories } from "./list.ts";
 import type { LocalState } from "./local-watch.ts";
 import { Reach } from "./reach.ts";
 import type { ConnectionRuntime } from "./runtime.ts";
@@ -172,6 +172,7 @@ export class Worker {
       view,
       version: this.#options.version ?? "0.0.0",
       list: (request, wait) => listDirectory(this.#connections, request, wait),
+      stat: (request, wait) => statDirectories(this.#connections, request, { ...wait, clock: this.#clock }),
     });
     this.#scope.use(control);
     await control.start();

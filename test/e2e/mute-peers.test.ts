@@ -5,7 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
 import { startNats } from "../../scripts/lab/nats.ts";
+import { freePort } from "../../scripts/lab/workspace.ts";
 import { Scope } from "../../src/base/scope.ts";
 import { MAIN, Program, type ProgramOptions } from "../support/processes/program.ts";
 import { type MuteListener, startMuteListener } from "../support/servers/mute-listener.ts";
@@ -146,6 +148,97 @@ describe.concurrent("others that accept and say nothing", () => {
     } finally {
       await nats.stop();
     }
+  });
+});
+
+/** Status of a handshake's answer; `open` where it was upgraded. */
+async function handshake(port: number, token: string): Promise<number | "open" | "cut"> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`, {
+    headers: { authorization: `Bearer ${token}` },
+  });
+  scope.defer(() => socket.terminate());
+  return new Promise((resolve) => {
+    socket.on("unexpected-response", (request, response) => {
+      resolve(response.statusCode ?? 0);
+      request.destroy();
+    });
+    socket.on("open", () => resolve("open"));
+    socket.on("error", () => resolve("cut"));
+  });
+}
+
+describe.concurrent("an application that accepts and says nothing", () => {
+  it.each([
+    ["asked for rights: 503 in time", "ASK", 503],
+    ["relayed: its clients are served all the same", "UPSTREAM", "open"],
+  ] as const)("... %s, no socket left, SIGTERM ends the gateway with 0", async (_what, which, answer) => {
+    const peer = await mute();
+    const nats = await startNats();
+    try {
+      const port = await freePort();
+      const url = `127.0.0.1:${peer.port}/`;
+      const gateway = start(["gateway"], {
+        env: {
+          ...quick(nats.port),
+          SMB2NATS_GATEWAY_PORT: String(port),
+          ...(which === "UPSTREAM"
+            ? { SMB2NATS_GATEWAY_UPSTREAM_URL: `ws://${url}`, SMB2NATS_GATEWAY_UPSTREAM_TIMEOUT_MS: "500" }
+            : {
+                SMB2NATS_GATEWAY_AUTH_MODE: "ask",
+                SMB2NATS_GATEWAY_AUTH_ASK_URL: `http://${url}`,
+                SMB2NATS_GATEWAY_AUTH_ASK_TIMEOUT_MS: "500",
+              }),
+        },
+      });
+      await gateway.said("service.ready");
+      expect(await handshake(port, "one")).toBe(answer);
+      await until("its sockets' end", () => peer.accepted > 0 && peer.open === 0, { timeoutMs: 10_000 });
+      // And with a question under way.
+      const asked = peer.accepted;
+      void handshake(port, "two");
+      await until("the next dial", () => peer.accepted > asked, { timeoutMs: 30_000 });
+      expect(peer.open).toBeLessThanOrEqual(2);
+      gateway.child.kill("SIGTERM");
+      expect(await gateway.end(TERM_MS)).toBe(0);
+      expect(peer.open).toBe(0);
+    } finally {
+      await nats.stop();
+    }
+  });
+});
+
+describe.concurrent("commands that meet somebody who accepts and says nothing", () => {
+  it("end with 69 and say so, each in its time, with no socket left", async () => {
+    const file = join(folder, "password");
+    const commands: [(port: number) => string[], status: number, words: RegExp][] = [
+      [
+        (port) => ["check", "--gateway", `ws://127.0.0.1:${port}/ws`, "--timeout", "1"],
+        69,
+        /timed out|no answer/,
+      ],
+      [
+        (port) =>
+          `connections import --from sambee --url http://127.0.0.1:${port} --token-file ${file}`.split(" "),
+        69,
+        /cannot be read/,
+      ],
+      [(port) => ["check", `//127.0.0.1:${port}/media`, "--username", "ann"], 69, /127\.0\.0\.1/],
+      [(port) => ["tail", `//127.0.0.1:${port}/media`, "--username", "ann"], 69, /127\.0\.0\.1/],
+      [() => ["health"], 69, /readyz/],
+    ];
+    await Promise.all(
+      commands.map(async ([args, status, words]) => {
+        const peer = await mute();
+        const line = args(peer.port);
+        const program = start(line, {
+          env: { SMB2NATS_PASSWORD_FILE: file, SMB2NATS_HTTP_PORT: String(peer.port) },
+        });
+        expect(await program.end(LOOK_MS), `${line}\n${program.stderr}`).toBe(status);
+        expect(program.stdout + program.stderr).toMatch(words);
+        await until("its socket's end", () => peer.open === 0, { timeoutMs: 2_000 });
+        expect(peer.accepted).toBeGreaterThan(0);
+      }),
+    );
   });
 });
 

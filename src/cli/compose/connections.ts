@@ -110,6 +110,7 @@ export class ConnectionSet {
       overrides: pinnedOptions(pins, settings.caseSensitive),
       quietMs: Math.max(settings.settleMs, ...pins.map(({ settleMs = 0 }) => settleMs)) + 250,
       list: (request, options) => share.page(request, options),
+      stat: (path, options) => share.source.stat(path, options),
       barred: () => share.barred,
       close: () => share.close(),
     };

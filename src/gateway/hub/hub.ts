@@ -2,6 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import { type CanonicalPath, isWithin, parentOf, pathKey } from "../../base/path.ts";
 import type { FeedMessage, FeedSubscription, FleetClient, WatchTarget } from "../../fleet/port.ts";
 import type { ResyncReason, ResyncScope } from "../../watch/events.ts";
+import { Glances } from "./glances.ts";
 import { Pacer } from "./pacer.ts";
 import { SharedWatch } from "./shared-watch.ts";
 
@@ -57,6 +58,7 @@ class ConnectionHub {
   readonly #tree = new Map<string, SharedWatch>();
   readonly #options: HubOptions;
   readonly #pacer: Pacer;
+  readonly #glances: Glances;
   readonly #caseSensitive: boolean;
   readonly #onEmpty: () => void;
   readonly #feed: FeedSubscription;
@@ -65,6 +67,9 @@ class ConnectionHub {
   constructor(name: string, options: HubOptions, onEmpty: () => void) {
     this.#options = options;
     this.#pacer = new Pacer(options.clock);
+    this.#glances = new Glances((paths, signal) =>
+      options.fleet.stat({ connection: name, paths }, { signal }),
+    );
     this.#caseSensitive = options.caseSensitive(name);
     this.#onEmpty = onEmpty;
     this.#feed = options.fleet.follow(name, {
@@ -89,6 +94,7 @@ class ConnectionHub {
       key,
       acquire: () => this.#options.fleet.acquire(target),
       pacer: this.#pacer,
+      glances: this.#glances,
       feed: this.#feed,
       clock: this.#options.clock,
       onEmpty: () => {
@@ -102,6 +108,7 @@ class ConnectionHub {
 
   close(): void {
     this.#pacer.close();
+    this.#glances.close();
     this.#feed.close();
     for (const map of [this.#self, this.#tree]) {
       for (const watch of map.values()) watch.close();

@@ -14,6 +14,8 @@ interface Ticket {
   readonly leave: () => void;
   /** Of the end of its time; absent before it has a place, and after. */
   cancel: (() => void) | undefined;
+  /** It is not wanted any more. */
+  left: boolean;
 }
 
 /**
@@ -26,6 +28,7 @@ export class Pacer {
   readonly #waiting = new Set<Ticket>();
   #inside = 0;
   #budget = BATCH;
+  #closed = false;
   #pumping: NodeJS.Immediate | undefined;
 
   constructor(clock: Clock) {
@@ -38,28 +41,35 @@ export class Pacer {
 
   /**
    * Calls `begin` when it is its turn, which is at once where there is room. The returned function says that it is
-   * through, or gives up waiting; it may be called twice.
+   * through, or gives up waiting; it may be called twice. `beforehand` is what has to be over before it stands in line, where
+   * it has to; it must not reject.
    */
-  enter(begin: () => void): () => void {
-    const ticket: Ticket = { begin, leave: () => this.#leave(ticket), cancel: undefined };
+  enter(begin: () => void, beforehand?: () => Promise<unknown>): () => void {
+    const ticket: Ticket = { begin, leave: () => this.#leave(ticket), cancel: undefined, left: false };
     if (this.#waiting.size === 0 && this.#roomy) this.#start(ticket);
-    else {
-      this.#waiting.add(ticket);
-      this.#pumpSoon();
-    }
+    else if (beforehand === undefined) this.#stand(ticket);
+    else void beforehand().then(() => this.#stand(ticket));
     return ticket.leave;
   }
 
   close(): void {
     if (this.#pumping !== undefined) clearImmediate(this.#pumping);
     this.#waiting.clear();
+    this.#closed = true;
   }
 
   get #roomy(): boolean {
     return this.#inside < PLACES && this.#budget > 0;
   }
 
+  #stand(ticket: Ticket): void {
+    if (ticket.left || this.#closed) return;
+    this.#waiting.add(ticket);
+    this.#pumpSoon();
+  }
+
   #leave(ticket: Ticket): void {
+    ticket.left = true;
     if (this.#waiting.delete(ticket) || ticket.cancel === undefined) return;
     ticket.cancel();
     ticket.cancel = undefined;

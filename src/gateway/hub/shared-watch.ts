@@ -7,6 +7,7 @@ import { isLost } from "../../fleet/looks.ts";
 import type { Cursor, FeedSubscription, RefState, WatchRef, WatchTarget } from "../../fleet/port.ts";
 import type { PublicState, ResyncReason, ResyncScope, WatchMode } from "../../watch/events.ts";
 import { RequestError, toRequestError } from "../errors.ts";
+import type { Glances } from "./glances.ts";
 import type { Pacer } from "./pacer.ts";
 
 export interface StateBody {
@@ -51,6 +52,7 @@ export class SharedWatch {
   readonly key: string;
   readonly #subscribers = new Set<Subscriber>();
   readonly #acquire: () => WatchRef;
+  readonly #glances: Glances;
   readonly #feed: FeedSubscription;
   readonly #clock: Clock;
   readonly #onEmpty: () => void;
@@ -70,6 +72,7 @@ export class SharedWatch {
     readonly key: string;
     readonly acquire: () => WatchRef;
     readonly pacer: Pacer;
+    readonly glances: Glances;
     readonly feed: FeedSubscription;
     readonly clock: Clock;
     readonly onEmpty: () => void;
@@ -77,11 +80,16 @@ export class SharedWatch {
     this.target = options.target;
     this.key = options.key;
     this.#acquire = options.acquire;
+    this.#glances = options.glances;
     this.#feed = options.feed;
     this.#clock = options.clock;
     this.#onEmpty = options.onEmpty;
     ignoreRejection(this.#begun.promise);
-    this.#leave = options.pacer.enter(() => this.#begin());
+    this.#leave = options.pacer.enter(
+      () => this.#begin(),
+      // Nobody may want it any more by then: whoever asked has been told that it is not there.
+      () => this.#glances.look(this.target.path),
+    );
     if (isSettled(this.#state)) this.#leave();
   }
 
@@ -132,8 +140,7 @@ export class SharedWatch {
    * @throws RequestError with the reason, AbortedError, DeadlineError
    */
   async live(options: { readonly signal: AbortSignal; readonly deadlineMs: number }): Promise<void> {
-    // Others may be before it; nobody is for long.
-    if (this.#ref === undefined) await waitFor(this.#begun.promise, { signal: options.signal });
+    if (this.#ref === undefined) await this.#turn(options.signal);
     const until = this.#clock.monotonic() + options.deadlineMs;
     const wait = <T>(promise: Promise<T>): Promise<T> =>
       waitFor(promise, {
@@ -163,6 +170,14 @@ export class SharedWatch {
       }
       await wait(this.#moved.promise);
     }
+  }
+
+  /** Others may be before it; what is not there need not wait for them. @throws RequestError, AbortedError, ClosedError */
+  async #turn(signal: AbortSignal): Promise<void> {
+    const begun = this.#begun.promise.then(() => undefined);
+    const absent = await waitFor(Promise.race([begun, this.#glances.look(this.target.path)]), { signal });
+    if (absent !== undefined) throw new RequestError(absent);
+    await waitFor(this.#begun.promise, { signal });
   }
 
   /** Where nobody can tell who holds it, waiting tells nothing either. @throws RequestError */

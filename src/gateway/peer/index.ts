@@ -1,5 +1,6 @@
 /** The face of `peer`: one conversation with one browser. */
 
 export { type Caller, callerOf } from "./caller.ts";
+export { Intake } from "./intake.ts";
 export { Peer, type PeerHost, type PeerSocket } from "./peer.ts";
 export { peerSocket } from "./ws-socket.ts";

@@ -29,7 +29,7 @@ import { type Upstream, type UpstreamHost, upstreamOf } from "./upstream.ts";
 /** A WebSocket, as far as a peer needs one. */
 export interface PeerSocket extends FrameSink {
   ping(): void;
-  /** Stops reading, so that a client waits in its own buffers and not in ours. */
+  /** Stops reading, so that a client waits in its own buffers and not in ours; until as many `resume`. */
   pause(): void;
   resume(): void;
   /** Starts the close handshake. */

@@ -32,6 +32,8 @@ function frameOf(text: string): Buffer {
  */
 export function peerSocket(socket: WebSocket, stream: Duplex): PeerSocket {
   const ignore = (): void => undefined;
+  /** Reasons not to read: a token that is being checked, frames that wait to be served. */
+  let paused = 0;
   return {
     send: (text) => {
       if (socket.readyState === socket.OPEN) stream.write(frameOf(text), ignore);
@@ -42,8 +44,12 @@ export function peerSocket(socket: WebSocket, stream: Duplex): PeerSocket {
     ping: () => {
       if (socket.readyState === socket.OPEN) socket.ping(undefined, undefined, ignore);
     },
-    pause: () => socket.pause(),
-    resume: () => socket.resume(),
+    pause: () => {
+      if (paused++ === 0) socket.pause();
+    },
+    resume: () => {
+      if (--paused === 0) socket.resume();
+    },
     close: (code, reason) => socket.close(code, reason),
     terminate: () => socket.terminate(),
   };

@@ -86,6 +86,7 @@ describe("the recommended permissions", () => {
     share.add("/media", "a.jpg");
     await until("the change", () => heard.includes("changes smb.nas1.media"));
     expect((await gateway.list({ connection: "nas1", path: "/media" })).entries).toHaveLength(1);
+    expect(await gateway.stat({ connection: "nas1", paths: ["/media"] })).toEqual(["directory"]);
     const since = feed.cursor as string;
     share.add("/media", "b.jpg");
     await until("the replay", async () => {

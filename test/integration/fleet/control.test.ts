@@ -94,6 +94,8 @@ describe("control API", () => {
     ["watch.renew", { lease: "unknown" }, "not_found"],
     ["directory.list", { connection: "nope", path: "/" }, "unknown_connection"],
     ["directory.list", { connection: "nas1", path: "/", limit: 0 }, "bad_message"],
+    ["directory.stat", { connection: "nope", paths: ["/"] }, "unknown_connection"],
+    ["directory.stat", { connection: "nas1", paths: [] }, "bad_message"],
     ["watch.stat", [], "bad_message"],
   ])("%s %j is refused with %s, in headers and body", async (endpoint, request, code) => {
     const message = await asker.link.request(

@@ -11,6 +11,8 @@ import type {
   Listing,
   ListRequest,
   RefState,
+  StatAnswer,
+  StatRequest,
   WatchRef,
   WatchTarget,
   Workers,
@@ -143,6 +145,16 @@ export class FakeFleet implements FleetClient {
   async list(request: ListRequest): Promise<Listing> {
     this.lists.push(request);
     return this.listing(request);
+  }
+
+  /** Whether `stat` is answered at all, and with what for each path. */
+  stats: ((request: StatRequest) => Promise<readonly StatAnswer[]>) | undefined;
+  readonly statRequests: StatRequest[] = [];
+
+  async stat(request: StatRequest): Promise<readonly StatAnswer[]> {
+    this.statRequests.push(request);
+    if (this.stats === undefined) throw new FleetError("unreachable", "no worker answered");
+    return this.stats(request);
   }
 
   workers(): Workers {

@@ -114,6 +114,12 @@ function check(
         if (failures.every((failure) => failure.length > 0)) wrong("fits no alternative");
         break;
       }
+      case "minItems":
+        if (Array.isArray(value) && value.length < Number(argument)) wrong("has too few items");
+        break;
+      case "maxItems":
+        if (Array.isArray(value) && value.length > Number(argument)) wrong("has too many items");
+        break;
       case "minLength":
         if (typeof value === "string" && value.length < Number(argument)) wrong("is too short");
         break;

@@ -5,7 +5,7 @@ import type { BrokerLink, CoreMessage } from "../../../src/broker/port.ts";
 import { claimKey, leaseKey, Subjects, watchName } from "../../../src/broker/subjects.ts";
 import { ControlService } from "../../../src/fleet/control.ts";
 import { FleetError } from "../../../src/fleet/errors.ts";
-import type { WorkerStatus } from "../../../src/fleet/port.ts";
+import type { StatAnswer, StatRequest, WorkerStatus } from "../../../src/fleet/port.ts";
 import type { ClaimRecord } from "../../../src/fleet/records.ts";
 import { FleetView } from "../../../src/fleet/view.ts";
 import { Rights } from "../../../src/gateway/grants.ts";
@@ -177,7 +177,9 @@ export async function controlAnswers(): Promise<ControlAnswer[]> {
     if (path === "/bad") throw new FleetError("not_found", "no such directory");
     return { entries: [ENTRY], next: "sub" };
   };
-  const service = new ControlService({ link, bucket, view, version: "1.0.0", list });
+  const stat = async ({ paths }: StatRequest): Promise<StatAnswer[]> =>
+    paths.map((path) => (path === "/bad" ? "not_found" : "directory"));
+  const service = new ControlService({ link, bucket, view, version: "1.0.0", list, stat });
   await service.start();
   bucket.put(leaseKey("worker", "w1"), {
     kind: "worker",
@@ -243,6 +245,8 @@ export async function controlAnswers(): Promise<ControlAnswer[]> {
   await ask("watch.list", {});
   await ask("directory.list", { connection: "nas1", path: "/", after: "a", limit: 1 });
   await ask("directory.list", { connection: "nas1", path: "/", limit: 5_001 });
+  await ask("directory.stat", { connection: "nas1", paths: ["/", "/bad"] });
+  await ask("directory.stat", { connection: "nas1", paths: [] });
   await service.close();
   return answers;
 }

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { beforeEach, describe, expect, it } from "vitest";
 import { ManualClock } from "../../../../src/base/clock.ts";
 import { FleetError } from "../../../../src/fleet/errors.ts";
@@ -228,5 +229,53 @@ describe("the hub", () => {
     expect(new Set(await Promise.all(answers))).toEqual(new Set(["not_found"]));
     expect(most).toBeLessThanOrEqual(128);
     expect([fleet.held.length, clock.pending]).toEqual([0, 0]);
+  });
+
+  it("answers what is not there by looks, without a ref for each, and looks anew for whoever asks anew", async () => {
+    const there = new Set<string>(["/d7"]);
+    fleet.autoLive = false;
+    fleet.stats = async ({ paths }) => paths.map((path) => (there.has(path) ? "directory" : "not_found"));
+    const signal = new AbortController().signal;
+    const ask = (path: string): Promise<string> => {
+      const [ear, watch] = listen(path);
+      const answer = watch.live({ signal, deadlineMs: 30_000 }).then(
+        () => "live",
+        (error: { answer?: string; code: string }) => error.answer ?? error.code,
+      );
+      return answer.finally(() => watch.remove(ear));
+    };
+    const paths = Array.from({ length: 1_000 }, (_, i) => `/d${i + 1_000}`);
+    // The first of a turn are watched at once; it is those behind them that would wait.
+    const first = Array.from({ length: 32 }, (_, i) => ask(`/first/${i}`));
+    const answers = paths.map((path) => ask(path));
+    const late = ask("/d7");
+    expect(new Set(await Promise.all(answers))).toEqual(new Set(["not_found"]));
+    expect(fleet.statRequests.length).toBe(16);
+    for (let i = 0; i < 5; i++) await turn();
+    expect(fleet.refs.map(({ target }) => target.path).slice(32)).toEqual(["/d7"]);
+    fleet.ref("/d7").become("live");
+    expect(await late).toBe("live");
+    // It is made: the next one who asks hears of it.
+    there.add("/d1000");
+    const again = [...Array.from({ length: 40 }, (_, i) => ask(`/more/${i}`)), ask("/d1000")];
+    for (let i = 0; i < 5; i++) await turn();
+    fleet.ref("/d1000").become("live");
+    expect(await again.at(-1)).toBe("live");
+    for (const ref of fleet.held) ref.become("gone");
+    expect(new Set(await Promise.all([...first, ...again.slice(0, -1)]))).toEqual(new Set(["not_found"]));
+    expect([fleet.held.length, hub.watches]).toEqual([0, 0]);
+  });
+
+  it("watches a directory that is not there for whoever stays, once it is its turn", async () => {
+    fleet.autoLive = false;
+    fleet.stats = async ({ paths }) => paths.map(() => "not_found");
+    const signal = new AbortController().signal;
+    for (let i = 0; i < 32; i++) listen(`/first/${i}`);
+    const [ear, watch] = listen("/later");
+    await expect(watch.live({ signal, deadlineMs: 30_000 })).rejects.toMatchObject({ answer: "not_found" });
+    expect(fleet.refs).toHaveLength(32);
+    for (let i = 0; i < 3; i++) await turn();
+    fleet.ref("/later").become("live");
+    expect(ear.summary).toEqual(["state /later"]);
   });
 });
