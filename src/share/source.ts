@@ -78,6 +78,7 @@ export class SmbDirectorySource implements DirectorySource {
       // creates without loss only so; on Windows each one takes one of few slots, and it buffers anyway.
       notifyDepth: samba ? 2 : 1,
       strayRecords: samba,
+      doubtfulRenames: all.some(({ kind }) => kind === "unknown"),
       // smbd answers before notifyd has set the inotify watch, which takes longer the more there are.
       settleScanMs: windows ? 0 : 1_500,
     };

@@ -74,6 +74,8 @@ export interface SourceTraits {
    * later. Default 0: it hears as soon as it has accepted.
    */
   readonly settleScanMs?: number;
+  /** A rename may be told to directories in which only one of its names lies. Default false. */
+  readonly doubtfulRenames?: boolean;
   /** Records may come to another handle than the one of their directory (Samba; strays.ts has the story). */
   readonly strayRecords?: boolean;
 }

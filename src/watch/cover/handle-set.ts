@@ -101,7 +101,7 @@ export class HandleSet implements HandleHost {
     this.#spellings = new Spellings(source, clock, signal);
     this.#names = new ListedNames<NodeHandles>(
       source,
-      { lookup, picture: this.picture, clock },
+      { lookup, picture: this.picture, clock, stop: signal },
       {
         emerged: (node, entries) => this.#announcer.emerged(node, entries),
         vanished: (node, names) => this.#announcer.vanished(node, names),
@@ -184,7 +184,7 @@ export class HandleSet implements HandleHost {
       },
     });
     const [descent, beside, spellings] = [this.#descent, this.#beside, this.#spellings];
-    this.#hearing = new Hearing({ ...share, descent, beside, spellings });
+    this.#hearing = new Hearing({ ...share, descent, beside, spellings, renames: this.#names.renamed });
   }
 
   get handles(): number {
@@ -252,7 +252,8 @@ export class HandleSet implements HandleHost {
     const own = this.#placement.handleOf(path);
     if (own === undefined || !isSure(own)) return false;
     // Whether names at or below have been told, and what lies below them has not.
-    const owes = this.#lookups.open.some((node) => this.#plan.isWithin(path, node.path));
+    const open = [...this.#lookups.open, ...this.#names.renamed.open];
+    const owes = open.some((node) => this.#plan.isWithin(path, node.path));
     return !recursive || (this.#registry.isSure(path) && !owes);
   }
 

@@ -3,7 +3,7 @@ import type { Announcer } from "../deliver/index.ts";
 import type { Change } from "../events.ts";
 import { byDirectory, type LocatedChange, type Run } from "../handle/index.ts";
 import type { Picture } from "../picture/index.ts";
-import type { Spellings } from "../rescan/index.ts";
+import type { ListedNames, Spellings } from "../rescan/index.ts";
 import type { BesideTree } from "./beside-tree.ts";
 import type { Descent } from "./descent.ts";
 import type { NodeHandles } from "./placement.ts";
@@ -14,6 +14,7 @@ export interface HearingContext {
   readonly announcer: Announcer<NodeHandles>;
   readonly descent: Descent;
   readonly beside: BesideTree;
+  readonly renames: ListedNames<NodeHandles>["renamed"];
   /** What was said about this directory does not add up. */
   doubtful(path: CanonicalPath): void;
 }
@@ -33,6 +34,18 @@ export class Hearing {
       if (run.odd.size > 0) this.#oddly(path, run);
       else this.#heard(path, run.changes);
     }
+    for (const each of located) this.#confirm(base, each);
+  }
+
+  /** A server may have told a rename to a directory that has only one of its names, or none. */
+  #confirm(base: CanonicalPath, { directory, change, half }: LocatedChange): void {
+    const { action, name, oldName } = change;
+    if (action !== "renamed" && half !== true) return;
+    const { picture, renames } = this.#context;
+    const node = picture.find(joinPath(base, directory));
+    if (node === undefined) return;
+    if (oldName !== undefined) renames.told(node, oldName, false);
+    renames.told(node, name, action !== "removed");
   }
 
   /** What the server said of names that listings may show otherwise. */

@@ -40,7 +40,7 @@ export class Placement {
   readonly #context: PlacementContext;
   readonly #strays: StrayRecords;
   readonly #trust: Trust;
-  readonly #removals = new RemovalHabit();
+  readonly #removals: RemovalHabit;
   /** By the replacement: whom it replaces at the same directory. */
   readonly #outgoing = new Map<HandleView, ArmedHandle>();
 
@@ -48,6 +48,8 @@ export class Placement {
     this.#context = context;
     this.#strays = new StrayRecords(context.services.source, context.services.clock);
     this.#trust = new Trust(context.services.clock);
+    const { source } = context.services;
+    this.#removals = new RemovalHabit(() => source.traits.doubtfulRenames === true);
   }
 
   /** A handle for `node` alone; `undefined` when `expansion` asks for more than there may be. */

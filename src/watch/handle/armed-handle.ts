@@ -8,6 +8,7 @@ import { type NotifyOutcome, SourceError } from "../source.ts";
 import { Coalescer, type LocatedChange } from "./coalesce.ts";
 import type { HandleServices, HandleSpec, HandleView } from "./handle-port.ts";
 import {
+  asNotifyError,
   asPollError,
   asSourceError,
   type HandleStatus,
@@ -253,7 +254,7 @@ export class ArmedHandle implements HandleView {
         this.#fail(new SourceError("unreachable", "the server dropped the handle"), "server-cleanup", since);
         return;
       case "failed":
-        this.#fail(outcome.error, "reconnect", since);
+        this.#fail(asNotifyError(outcome.error), "reconnect", since);
     }
   }
 

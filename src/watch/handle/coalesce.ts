@@ -18,6 +18,8 @@ export interface LocatedChange {
   readonly change: Change;
   /** Those of its names that listings may show otherwise, or that stand below a directory of which that is so. */
   readonly odd?: readonly string[];
+  /** It was told as one half of a rename whose other name lies in another directory. */
+  readonly half?: true;
 }
 
 /** Changes in a row of one directory. */
@@ -191,8 +193,9 @@ export class Coalescer {
     if (half === undefined || half.temporary) {
       this.#add(directory, name, out);
     } else if (half.directory !== directory) {
-      out.add(half.directory, { action: "removed", name: half.name });
-      this.#add(directory, name, out);
+      out.add(half.directory, { action: "removed", name: half.name }, true);
+      this.#renamed.came(`${directory}/${name}`);
+      out.add(directory, { action: "added", name }, true);
     } else {
       this.#renamed.left(`${directory}/${half.name}`);
       this.#renamed.came(`${directory}/${name}`);
@@ -244,12 +247,12 @@ class Batch {
   readonly changes: LocatedChange[] = [];
   readonly #last = new Map<string, string>();
 
-  add(directory: string, change: Change): void {
+  add(directory: string, change: Change, half = false): void {
     const key = `${directory}/${change.name}`;
     const said = `${change.action}${change.stream === true ? " stream" : ""}`;
     if (change.action !== "renamed" && this.#last.get(key) === said) return;
     this.#last.set(key, said);
     if (change.oldName !== undefined) this.#last.set(`${directory}/${change.oldName}`, "renamed away");
-    this.changes.push({ directory, change });
+    this.changes.push(half ? { directory, change, half } : { directory, change });
   }
 }

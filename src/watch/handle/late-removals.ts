@@ -13,6 +13,17 @@ const PROOF_MS = 1_000;
 export class RemovalHabit {
   /** A name was told as removed that had been renamed away, and had not come back. */
   repeats = false;
+  readonly #doubtful: () => boolean;
+
+  /** @param doubtful - what it tells as renamed may never have been there: see `SourceTraits.doubtfulRenames` */
+  constructor(doubtful: () => boolean = () => false) {
+    this.#doubtful = doubtful;
+  }
+
+  /** A name that was told as renamed away may be there all the same: its removal is news. */
+  get isNews(): boolean {
+    return this.#doubtful();
+  }
 }
 
 /** What a removal means: the name is gone; that was told; or somebody has to look. */
@@ -49,7 +60,7 @@ export class RenamedAway {
     const known = this.#names.get(path);
     this.#names.delete(path);
     const now = this.#clock.monotonic();
-    if (known === undefined || known.until <= now) return "gone";
+    if (known === undefined || known.until <= now || this.#habit.isNews) return "gone";
     if (known.back) return "doubtful";
     if (now <= known.until - WINDOW_MS + PROOF_MS) this.#habit.repeats = true;
     return "told";

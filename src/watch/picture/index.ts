@@ -10,5 +10,5 @@ export {
 } from "./checkpoint.ts";
 export { diffSteps, isReplaced, moveSteps, type Steps } from "./diff.ts";
 export { Picture, type PictureNode, reconcile, type TouchLog } from "./picture.ts";
-export { EntryFlag, REPARSE_POINT, Snapshot, UNKNOWN } from "./snapshot.ts";
+export { EntryFlag, markOf, REPARSE_POINT, Snapshot, UNKNOWN } from "./snapshot.ts";
 export { ToldPicture } from "./told-picture.ts";

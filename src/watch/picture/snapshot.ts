@@ -65,7 +65,7 @@ export function markOf(entry: Omit<DirectoryEntry, "name">): EntryMark {
       EntryFlag.known |
       (entry.type === "directory" ? EntryFlag.directory : 0) |
       ((entry.attributes & REPARSE_POINT) !== 0 ? EntryFlag.link : 0),
-    identity: fileId === undefined ? [0, 0] : [hashOf(1, [fileId]) | 1, hashOf(2, [fileId, created])],
+    identity: fileId === undefined ? [0, 0] : [(hashOf(1, [fileId]) | 1) >>> 0, hashOf(2, [fileId, created])],
     appearance: [hashOf(3, look), hashOf(4, look)],
   };
 }

@@ -7,6 +7,7 @@ import { type Findings, Identification } from "./identification.ts";
 import { ModifiedNames } from "./modified-names.ts";
 import type { NameLookup } from "./name-lookup.ts";
 import { RecentDirectories } from "./recent-directories.ts";
+import { RenamedNames } from "./renamed-names.ts";
 import { type NameReport, type NameServices, UnlistedNames } from "./unlisted-names.ts";
 
 /** Directories listed once more, of a share. */
@@ -18,6 +19,8 @@ export class ListedNames<T> {
   readonly #unlisted: UnlistedNames<T>;
   readonly #modified: ModifiedNames<T>;
   readonly #recent: RecentDirectories<T>;
+  /** Both names of renames that may not be true of this directory. */
+  readonly renamed: RenamedNames<T>;
   /** Somebody is left who wants to know. */
   #wanted = new AbortController();
 
@@ -27,7 +30,13 @@ export class ListedNames<T> {
       lookup,
       picture,
       clock,
-    }: { readonly lookup: NameLookup; readonly picture: Picture<T>; readonly clock: Clock },
+      stop,
+    }: {
+      readonly lookup: NameLookup;
+      readonly picture: Picture<T>;
+      readonly clock: Clock;
+      readonly stop: AbortSignal;
+    },
     report: NameReport<T>,
   ) {
     const habits = new Habits();
@@ -48,6 +57,7 @@ export class ListedNames<T> {
     this.#identification = new Identification(services, this.#unlisted, findings);
     this.#modified = new ModifiedNames(services, (node, names) => this.#identification.confirm(node, names));
     this.#recent = new RecentDirectories(source, services, new Pacer(clock, LOOKS_PER_SECOND), report);
+    this.renamed = new RenamedNames(source, services, report, { clock, signal: stop });
   }
 
   /** Finds out about names that were told as new. Never rejects. */

@@ -70,6 +70,8 @@ export interface FakeOptions {
   readonly leases?: boolean;
   /** It keeps one request for each handle, forgets the one before, and gives none up when asked to. */
   readonly oneNotify?: boolean;
+  /** A move between directories is told to both as one rename, the name that lies elsewhere bare (DittoFS 0.29). */
+  readonly pairsMoves?: boolean;
   /** How long the server hears nothing after it has accepted the first request on a handle, ms. Default 0. */
   readonly deafMs?: number;
   /** Samba's `hide new files timeout`, ms: what changed less long ago is not listed, but opens. Default 0. */
@@ -213,7 +215,9 @@ export class FakeShare implements DirectorySource {
     this.#stamp(node);
     this.#stamp(source, false);
     this.#stamp(target, false);
-    if (source === target) {
+    if (this.options.pairsMoves === true && source !== target) {
+      this.#recordPair({ directory: source, name: oldName }, { directory: target, name: node.name });
+    } else if (source === target) {
       this.#record(source, OLD_NAME, oldName);
       this.#record(source, NEW_NAME, node.name);
     } else {
@@ -520,13 +524,8 @@ export class FakeShare implements DirectorySource {
   #record(directory: FakeNode, action: number, name: string): void {
     if (this.#secret) return;
     for (const handle of this.handles) {
-      let relative = name;
-      let node: FakeNode | undefined = directory;
-      while (node !== undefined && node !== handle.node) {
-        relative = `${node.name}/${relative}`;
-        node = node.parent;
-      }
-      if (node === undefined) continue;
+      const relative = relativeTo(handle.node, directory, name);
+      if (relative === undefined) continue;
       if (directory !== handle.node) {
         if (!handle.recursive || this.#local) continue;
         // Samba: plain writes below the top of a tree watch are not reported.
@@ -537,6 +536,34 @@ export class FakeShare implements DirectorySource {
       );
     }
   }
+
+  #recordPair(
+    from: { readonly directory: FakeNode; readonly name: string },
+    to: { readonly directory: FakeNode; readonly name: string },
+  ): void {
+    if (this.#secret) return;
+    for (const handle of this.handles) {
+      const hears = ({ directory, name }: typeof from): string | undefined =>
+        directory === handle.node || (handle.recursive && !this.#local)
+          ? relativeTo(handle.node, directory, name)
+          : undefined;
+      const [old, now] = [hears(from), hears(to)];
+      if (old === undefined && now === undefined) continue;
+      handle.queue({ action: OLD_NAME, name: old ?? from.name });
+      handle.queue({ action: NEW_NAME, name: now ?? to.name });
+    }
+  }
+}
+
+/** The name as a handle on `base` tells it; `undefined` where it lies elsewhere. */
+function relativeTo(base: FakeNode, directory: FakeNode, name: string): string | undefined {
+  let relative = name;
+  let node: FakeNode | undefined = directory;
+  while (node !== undefined && node !== base) {
+    relative = `${node.name}/${relative}`;
+    node = node.parent;
+  }
+  return node === undefined ? undefined : relative;
 }
 
 interface Parked {

@@ -307,6 +307,32 @@ const scenes: Record<string, Scene> = {
     interests: [{ path: "/", recursive: true }],
     faults: FAULTS,
   },
+  "moves that are told to both directories as one rename, one handle per directory": {
+    share: { pairsMoves: true, traits: { doubtfulRenames: true } },
+    interests: [
+      { path: "/", recursive: true },
+      { path: "/a/b", recursive: false },
+    ],
+    faults: FAULTS,
+  },
+  "moves that are told to both directories as one rename, directories watched alone": {
+    share: { pairsMoves: true, traits: { doubtfulRenames: true } },
+    interests: [
+      { path: "/a", recursive: false },
+      { path: "/a/b", recursive: false },
+      { path: "/c", recursive: true },
+    ],
+    faults: [],
+  },
+  "moves that are told to both directories as one rename, one recursive handle": {
+    watcher: { cover: "tree" },
+    share: { pairsMoves: true, traits: { doubtfulRenames: true } },
+    interests: [
+      { path: "/a", recursive: true },
+      { path: "/c", recursive: false },
+    ],
+    faults: FAULTS,
+  },
   "interests that come and go, one handle per directory": {
     comings: true,
     share: { latencyMs: 30 },

@@ -16,6 +16,7 @@ import { ContextType, type NegotiateContext } from "../../../../src/codec/msg/ne
 import {
   decodeQueryDirectoryRequest,
   encodeQueryDirectoryResponse,
+  QueryDirectoryFlags,
 } from "../../../../src/codec/msg/query-directory.ts";
 import { decodeQueryInfoRequest, encodeQueryInfoResponse } from "../../../../src/codec/msg/query-info.ts";
 import {
@@ -212,18 +213,23 @@ function create(message: Uint8Array, peer: Peer): Reply {
 }
 
 function queryDirectory(message: Uint8Array, peer: Peer): Reply {
-  const id = idOf(decodeQueryDirectoryRequest(message).fileId, peer);
+  const { fileId, fileName: pattern, flags } = decodeQueryDirectoryRequest(message);
+  const id = idOf(fileId, peer);
   const name = peer.handles.get(id);
   if (name === undefined) return { status: NtStatus.FILE_CLOSED };
-  const entries = peer.directories()[name] ?? [];
+  if ((flags & QueryDirectoryFlags.REOPEN) !== 0) peer.listed.delete(id);
   if (peer.listed.has(id)) return { status: NtStatus.NO_MORE_FILES };
   peer.listed.add(id);
+  const known = peer.directories();
+  const entries = (known[name] ?? [])
+    .map((fileName, index) => entry(fileName, index, `${name === "" ? "" : `${name}\\`}${fileName}` in known))
+    .filter(({ fileName }) => pattern === "*" || pattern === fileName);
   if (entries.length === 0) return { status: NtStatus.NO_SUCH_FILE };
-  const buffer = encodeDirectoryInformation(entries.map(entry), DirectoryClass.ID_FULL);
+  const buffer = encodeDirectoryInformation(entries, DirectoryClass.ID_FULL);
   return { body: encodeQueryDirectoryResponse(buffer) };
 }
 
-function entry(fileName: string, index: number): DirectoryInformation {
+function entry(fileName: string, index: number, directory: boolean): DirectoryInformation {
   return {
     creationTime: 1n,
     lastAccessTime: 2n,
@@ -231,7 +237,7 @@ function entry(fileName: string, index: number): DirectoryInformation {
     changeTime: 4n,
     endOfFile: 5n,
     allocationSize: 8n,
-    fileAttributes: 0x20,
+    fileAttributes: directory ? 0x10 : 0x20,
     eaSize: 0,
     shortName: "",
     fileId: BigInt(index + 1),
