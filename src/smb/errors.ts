@@ -89,14 +89,21 @@ export class SmbSecurityError extends SmbError {
   readonly violation: SecurityViolation;
   /** With `policy`, where one of our own options would change the outcome. Taking it is people's decision. */
   readonly remedy: Remedy | undefined;
+  /** It is about a part of a compound: the server may do better with single requests. */
+  readonly compound: boolean;
   constructor(
     violation: SecurityViolation,
     message: string,
-    { cause, remedy }: { readonly cause?: unknown; readonly remedy?: Remedy } = {},
+    {
+      cause,
+      remedy,
+      compound = false,
+    }: { readonly cause?: unknown; readonly remedy?: Remedy; readonly compound?: boolean } = {},
   ) {
     super("SMB_SECURITY", "refused", message, { cause });
     this.violation = violation;
     this.remedy = remedy;
+    this.compound = compound;
   }
 }
 

@@ -67,6 +67,8 @@ export type PoolFact = { readonly connection: string } & (
   | { readonly type: "dial-failed"; readonly retryMs: number | undefined; readonly error: Error }
   | { readonly type: "lost"; readonly role: "scan" | "watch"; readonly error: Error | undefined }
   | { readonly type: "watch-cap"; readonly cap: number }
+  /** Answers to compounds have wrong signatures: from now on one request a frame. */
+  | { readonly type: "no-compounds"; readonly error: Error }
   /** The share takes no further connection: watches and listings share one. */
   | { readonly type: "shared" }
 );

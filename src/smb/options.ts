@@ -28,6 +28,35 @@ export type SigningPolicy = "required" | "if-offered";
  */
 export type EncryptionPolicy = "off" | "auto" | "required";
 
+/**
+ * - `auto`: several requests in one frame, until the server is seen to answer those with signatures that are wrong.
+ * - `off`: one request a frame, always.
+ */
+export type CompoundPolicy = "auto" | "off";
+
+/**
+ * Whether a server is sent compounds. One for all connections of a pool: what one of them finds out holds for the next.
+ * Some servers sign each part of their answer before they pad it and link it to the next (Impacket on 2.0.2, FUSE-T's
+ * go-smb2 on 3.1.1); single answers they sign as they should.
+ */
+export class Compounding {
+  readonly #policy: CompoundPolicy;
+  #broken = false;
+
+  constructor(policy: CompoundPolicy = "auto") {
+    this.#policy = policy;
+  }
+
+  get allowed(): boolean {
+    return this.#policy === "auto" && !this.#broken;
+  }
+
+  /** An answer to one cannot be believed. */
+  broke(): void {
+    this.#broken = true;
+  }
+}
+
 /** All in ms. */
 export interface Timeouts {
   /** Name resolution and TCP handshake. Default 10,000. */
@@ -59,6 +88,8 @@ export interface ConnectionOptions {
   readonly signingAlgorithms: readonly SigningAlgorithm[];
   /** What to offer on 3.1.1, most wanted first. */
   readonly ciphers: readonly CipherId[];
+  /** Default: `auto`, learnt anew for each connection. */
+  readonly compounding?: Compounding;
   /** Credits to hold. */
   readonly creditTarget: number;
   readonly timeouts: Timeouts;

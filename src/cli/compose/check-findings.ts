@@ -47,7 +47,9 @@ export class Lookout {
   readonly #ids = new Set<bigint>();
   readonly #directories: string[] = [];
   readonly #found = new Map<Finding["kind"], Finding>();
-  #held: { readonly directory: WatchedDirectory; readonly armed: ArmedNotify } | undefined;
+  #held:
+    | { readonly directory: WatchedDirectory; readonly armed: ArmedNotify; readonly since: number }
+    | undefined;
   #modified: bigint | undefined;
   #heard = false;
 
@@ -60,7 +62,7 @@ export class Lookout {
   async begin(signal: AbortSignal): Promise<void> {
     const directory = await this.#source.open(this.#path, { signal });
     const armed = directory.arm({ recursive: false, filter: 0x1f });
-    this.#held = { directory, armed };
+    this.#held = { directory, armed, since: performance.now() };
     void armed.outcome.then(() => {
       this.#heard = true;
     });
@@ -98,6 +100,17 @@ export class Lookout {
       }
     }
     return [...this.#found.values()];
+  }
+
+  /**
+   * Whether the request of the beginning has been refused by the time it is `ms` old: what can watch keeps it.
+   * @throws AbortedError
+   */
+  async refusedWithin(ms: number, signal: AbortSignal): Promise<boolean> {
+    const held = this.#held;
+    if (held === undefined) return false;
+    const late = sleep(Math.max(0, held.since + ms - performance.now()), { signal }).then(() => undefined);
+    return (await Promise.race([held.armed.outcome, late]))?.type === "failed";
   }
 
   /** Idempotent. */

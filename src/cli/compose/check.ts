@@ -57,6 +57,8 @@ interface CheckFailure {
 /** Longest look at one directory. */
 const LISTING_MS = 10_000;
 const NOTIFY_MS = 10_000;
+/** FUSE-T's go-smb2 accepts each request, and refuses it 5 s later: of a server that is not known, a request is held that long. */
+const HOLDS_MS = 6_000;
 const LOGIN_MS = 30_000;
 
 /** `smb2nats check` */
@@ -125,14 +127,17 @@ async function examine(
   const lookout = new Lookout(share.source, path);
   let listing: CheckReport["listing"];
   let findings: readonly Finding[];
+  let single: boolean;
   try {
     await lookout.begin(signal);
     listing = await list({ share, path }, (page) => lookout.see(page), signal);
     findings = await lookout.finish(signal);
+    single = await accepts({ share, path }, false, signal);
+    const known = (share.info().server?.kind ?? "unknown") !== "unknown";
+    if (single && !known) single = !(await lookout.refusedWithin(HOLDS_MS, signal));
   } finally {
     await lookout.close();
   }
-  const single = await accepts({ share, path }, false, signal);
   const tree = single && (await accepts({ share, path }, true, signal));
   const { server, watchesPerConnection } = share.info();
   const full = tree && share.source.traits.fullRecursion;

@@ -124,6 +124,12 @@ export function observeSmb({ metrics: { smb }, log, summary }: Observer): (() =>
             connection,
           });
           return;
+        case "no-compounds":
+          log.warn("smb.no-compounds", "its answers to compounds are signed wrongly: one request at a time", {
+            connection,
+            error: fact.error,
+          });
+          return;
         case "watch-cap":
           smb.watchCap.set({ connection }, fact.cap);
           log.info("smb.watch-cap", "the server is short of slots: fewer watches on a socket", {

@@ -39,6 +39,7 @@ export function shareOptions(name: string, settings: ConnectionConfig, auth: Aut
       dialects: DIALECTS.slice(oldest),
       signing: settings.signing,
       encryption: settings.encryption,
+      compound: settings.compound,
     },
     watch: {
       label: name,

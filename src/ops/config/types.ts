@@ -87,6 +87,7 @@ export interface ConnectionConfig {
   readonly signing: "required" | "if-offered";
   readonly encryption: "off" | "auto" | "required";
   readonly minDialect: Dialect;
+  readonly compound: "auto" | "off";
   readonly auth: "ntlm" | "kerberos" | "negotiate";
   readonly ntlmFallback: boolean;
   readonly cover: "auto" | "directory" | "tree";

@@ -3,13 +3,16 @@ import { ignoreRejection, throwIfAborted, waitFor } from "../../base/async.ts";
 import { ClosedError } from "../../base/errors.ts";
 import { type CanonicalPath, segmentsOf } from "../../base/path.ts";
 import { type DfsLocation, formatLocation } from "../dfs-location.ts";
-import type {
-  DirEntry,
-  DirectoryHandle,
-  FileInfo,
-  ListOptions,
-  StatOptions,
-  TemporaryFile,
+import {
+  type BegunListing,
+  beginListing,
+  type DirEntry,
+  type DirectoryHandle,
+  type FileInfo,
+  goOnListing,
+  type ListOptions,
+  type StatOptions,
+  type TemporaryFile,
 } from "../files/index.ts";
 import type { PoolInfo, PoolOpenOptions, ReadyOptions } from "../pool/index.ts";
 import type { ServerInfo } from "../server-info.ts";
@@ -62,17 +65,8 @@ export class DfsPool {
 
   async *list(path: CanonicalPath, options: ListOptions = {}): AsyncGenerator<readonly DirEntry[], void> {
     // A listing that has begun elsewhere cannot be gone on with: only its first page may take another way.
-    const { pages, first } = await this.#through(path, options.signal, async (leg) => {
-      const begun = leg.pool.list(leg.path, options);
-      return { pages: begun, first: await begun.next() };
-    });
-    if (first.done === true) return;
-    try {
-      yield first.value;
-      yield* pages;
-    } finally {
-      await pages.return();
-    }
+    const begin = (leg: DfsLeg): Promise<BegunListing> => beginListing(leg.pool.list(leg.path, options));
+    yield* goOnListing(await this.#through(path, options.signal, begin));
   }
 
   stat(path: CanonicalPath, options: StatOptions = {}): Promise<FileInfo> {

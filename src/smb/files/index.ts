@@ -1,5 +1,6 @@
 /** The face of `files`: open directories, CHANGE_NOTIFY, listings, DFS referrals. */
 
+export { type BegunListing, beginListing, goOnListing } from "./begun-listing.ts";
 export type { DirEntry, FileInfo } from "./file-info.ts";
 export {
   type DirectoryHandle,

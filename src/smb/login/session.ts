@@ -87,10 +87,12 @@ export class Session {
 
   /**
    * Whether a compound of so many small requests can be paid for on this connection, and is wise. What speaks
-   * nothing newer than 2.0.2 is asked one by one: Impacket signs the parts of its answer before it links them.
+   * nothing newer than 2.0.2 is asked one by one: of those only Impacket is left, which signs compounds wrongly.
    */
   canCompound(messages: number): boolean {
-    return this.negotiated.dialect > 0x0202 && this.connection.creditReach >= messages;
+    const { creditReach, options } = this.connection;
+    const allowed = this.negotiated.dialect > 0x0202 && options.compounding?.allowed !== false;
+    return allowed && creditReach >= messages;
   }
 
   /**

@@ -3,6 +3,8 @@ import type { BackoffOptions } from "../../base/async.ts";
 import type { CanonicalPath } from "../../base/path.ts";
 import type { OpenDirectoryOptions } from "../files/index.ts";
 import {
+  Compounding,
+  type CompoundPolicy,
   type ConnectionOptions,
   DEFAULT_CONNECTION_OPTIONS,
   DEFAULT_TIMEOUTS,
@@ -22,7 +24,7 @@ export interface PoolOpenOptions extends OpenDirectoryOptions {
   readonly above?: boolean;
 }
 
-export interface PoolOptions extends Partial<Omit<ConnectionOptions, "host" | "timeouts">> {
+export interface PoolOptions extends Partial<Omit<ConnectionOptions, "host" | "timeouts" | "compounding">> {
   /** Name or address, as the user typed it: it is also what the server is asked to prove. */
   readonly host: string;
   readonly share: string;
@@ -30,6 +32,8 @@ export interface PoolOptions extends Partial<Omit<ConnectionOptions, "host" | "t
   /** Directory of the share that `/` means. Default `/`. */
   readonly root?: CanonicalPath;
   readonly timeouts?: Partial<Timeouts>;
+  /** Several requests in one frame. Default `auto`. */
+  readonly compound?: CompoundPolicy;
   /** Watch handles on one connection. Default 2,000 on Samba, which has no limit; 200 elsewhere. */
   readonly watchesPerConnection?: number;
   /** Pauses between logins. Default 1 s to 60 s. */
@@ -40,7 +44,8 @@ export interface PoolOptions extends Partial<Omit<ConnectionOptions, "host" | "t
 
 /** Fills in the defaults. `label` defaults to the host. */
 export function dialOptions(options: PoolOptions): DialOptions {
-  const { auth, share, root, timeouts, watchesPerConnection, backoff, idleMs, ...connection } = options;
+  const { auth, share, root, timeouts, watchesPerConnection, backoff, idleMs, compound, ...connection } =
+    options;
   return {
     auth,
     share,
@@ -48,6 +53,7 @@ export function dialOptions(options: PoolOptions): DialOptions {
       ...DEFAULT_CONNECTION_OPTIONS,
       label: options.host,
       ...connection,
+      compounding: new Compounding(compound),
       timeouts: { ...DEFAULT_TIMEOUTS, ...timeouts },
     },
   };

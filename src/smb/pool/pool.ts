@@ -2,15 +2,17 @@ import type { AuthProvider } from "../../auth/provider.ts";
 import { type Deferred, deferred, ignoreRejection, sleep, waitFor } from "../../base/async.ts";
 import { ClosedError } from "../../base/errors.ts";
 import { type CanonicalPath, segmentsOf } from "../../base/path.ts";
-import { SmbNotSentError, SmbStatusError } from "../errors.ts";
+import { SmbNotSentError } from "../errors.ts";
 import { poolFacts } from "../facts.ts";
 import {
   askReferral,
+  type BegunListing,
+  beginListing,
   type DirectoryHandle,
+  goOnListing,
   type ListOptions,
   listDirectory,
   makeTemporary,
-  openDirectory,
   type Referral,
   type StatOptions,
   statPath,
@@ -18,18 +20,14 @@ import {
 } from "../files/index.ts";
 import type { Tree } from "../login/index.ts";
 import type { ServerInfo } from "../server-info.ts";
-import { classifyStatus } from "../status-class.ts";
 import { wirePath } from "../wire-path.ts";
+import { CompoundRetry } from "./compound-retry.ts";
 import { type DialOptions, dialTree } from "./dial.ts";
 import { Dialer } from "./dialer.ts";
 import type { PoolInfo, PoolState } from "./pool-info.ts";
 import { dialOptions, type PoolOpenOptions, type PoolOptions, type ReadyOptions } from "./pool-options.ts";
-import type { WatchLane } from "./watch-lane.ts";
+import { isShareFull, openOn, type WatchLane } from "./watch-lane.ts";
 import { WatchLanes } from "./watch-lanes.ts";
-
-function isShareFull(error: unknown): boolean {
-  return error instanceof SmbStatusError && error.shareFull;
-}
 
 /** Sessions of lost connections that the server may still hold; naming one at login makes it drop it. */
 const MOST_ORPHANS = 64;
@@ -52,6 +50,7 @@ export class SmbPool {
   readonly #dialer: Dialer;
   readonly #life = new AbortController();
   readonly #lanes: WatchLanes;
+  readonly #compounds: CompoundRetry;
   readonly #orphans: bigint[] = [];
   #dial: DialOptions;
   #scan: Tree | undefined;
@@ -67,6 +66,7 @@ export class SmbPool {
     this.#root = options.root ?? "/";
     this.#dial = dialOptions(options);
     const { label, clock } = this.#dial.connection;
+    this.#compounds = new CompoundRetry(this.#dial.connection);
     const { watchesPerConnection: cap, idleMs = 10_000 } = options;
     this.#lanes = new WatchLanes({ label, cap, idleMs });
     this.#dialer = new Dialer({ label, clock, backoff: options.backoff });
@@ -95,25 +95,26 @@ export class SmbPool {
    * @throws SmbStatusError, SmbNotSentError, SmbConnectionError, SmbCredentialsError, AbortedError
    */
   async openDirectory(path: CanonicalPath, options: PoolOpenOptions = {}): Promise<DirectoryHandle> {
-    const lane = await this.#lane(options.signal);
-    const root = options.above === true ? "/" : this.#root;
-    try {
-      return await openDirectory(lane.tree, path, wirePath(root, path), { ...options, owner: lane });
-    } catch (error) {
-      if (error instanceof SmbStatusError && classifyStatus(error.status) === "busy") lane.short();
-      lane.released();
-      throw error;
-    }
+    const { signal, above = false } = options;
+    const name = wirePath(above ? "/" : this.#root, path);
+    const open = async (): Promise<DirectoryHandle> => openOn(await this.#lane(signal), path, name, options);
+    return this.#compounds.run(open, () => this.#reconnected(signal));
   }
 
   /** Lists a directory page by page, without `.` and `..`. Throws like `openDirectory`. */
   async *list(path: CanonicalPath, options: ListOptions = {}): ReturnType<typeof listDirectory> {
-    yield* listDirectory(await this.#tree(options.signal), wirePath(this.#root, path), options);
+    const { signal } = options;
+    const begin = async (): Promise<BegunListing> =>
+      beginListing(listDirectory(await this.#tree(signal), wirePath(this.#root, path), options));
+    yield* goOnListing(await this.#compounds.run(begin, () => this.#reconnected(signal)));
   }
 
   /** Looks at one entry without following it. Throws like `openDirectory`. */
   async stat(path: CanonicalPath, options: StatOptions = {}): ReturnType<typeof statPath> {
-    return statPath(await this.#tree(options.signal), wirePath(this.#root, path), options);
+    const { signal } = options;
+    const look = async (): ReturnType<typeof statPath> =>
+      statPath(await this.#tree(signal), wirePath(this.#root, path), options);
+    return this.#compounds.run(look, () => this.#reconnected(signal));
   }
 
   /** Makes an empty file that is gone when it is let go of. Throws like `openDirectory`. */
@@ -196,6 +197,12 @@ export class SmbPool {
   #notify(): void {
     this.#changed.resolve();
     this.#changed = deferred();
+  }
+
+  /** After the connection that showed it has gone: see `CompoundRetry`. */
+  async #reconnected(signal: AbortSignal | undefined): Promise<void> {
+    for (const { connection, lost } of this.#trees()) if (connection.state === "closed") await lost;
+    await this.ready({ signal });
   }
 
   #start(): void {
@@ -329,7 +336,8 @@ export class SmbPool {
         this.#orphans.push(tree.session.id);
       }
       if (this.#orphans.length > MOST_ORPHANS) this.#orphans.shift();
-      this.#dialer.lost(this.#now() - started, error);
+      // Without compounds it may be spoken to at once.
+      if (!this.#compounds.explains(error)) this.#dialer.lost(this.#now() - started, error);
     }
     poolFacts.publish({ connection: this.#dial.connection.label, type: "lost", role, error });
     this.#notify();

@@ -1,5 +1,13 @@
-import type { HandleOwner } from "../files/index.ts";
+import type { CanonicalPath } from "../../base/path.ts";
+import { SmbStatusError } from "../errors.ts";
+import {
+  type DirectoryHandle,
+  type HandleOwner,
+  type OpenDirectoryOptions,
+  openDirectory,
+} from "../files/index.ts";
 import type { Tree } from "../login/index.ts";
+import { classifyStatus } from "../status-class.ts";
 import type { Lane } from "./placement.ts";
 
 export interface WatchLaneOptions {
@@ -67,4 +75,24 @@ export class WatchLane implements Lane, HandleOwner {
       { unref: true },
     );
   }
+}
+
+/** Opens a directory on a lane that has counted it already. @throws what `openDirectory` throws */
+export async function openOn(
+  lane: WatchLane,
+  path: CanonicalPath,
+  name: string,
+  options: OpenDirectoryOptions,
+): Promise<DirectoryHandle> {
+  try {
+    return await openDirectory(lane.tree, path, name, { ...options, owner: lane });
+  } catch (error) {
+    if (error instanceof SmbStatusError && classifyStatus(error.status) === "busy") lane.short();
+    lane.released();
+    throw error;
+  }
+}
+
+export function isShareFull(error: unknown): boolean {
+  return error instanceof SmbStatusError && error.shareFull;
 }

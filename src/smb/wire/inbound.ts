@@ -33,6 +33,8 @@ interface Arrival {
   readonly message: Uint8Array;
   /** It came inside a transform that opened. */
   readonly sealed: boolean;
+  /** Others are in the same frame. */
+  readonly compound: boolean;
   /** The message before it in this frame was believed, and was refused because the session has expired. */
   readonly afterExpiry: boolean;
 }
@@ -49,7 +51,8 @@ export function receive(frame: Uint8Array, context: InboundContext): void {
     throw new SmbProtocolError(`a message with protocol id ${plain[0]?.toString(16) ?? "none"}`);
   }
   let afterExpiry = false;
-  for (const message of splitCompound(plain)) {
+  const messages = splitCompound(plain);
+  for (const message of messages) {
     const header = decodeHeader(message);
     if ((header.flags & HeaderFlags.SERVER_TO_REDIR) === 0) {
       throw new SmbProtocolError("a request came from the server");
@@ -59,7 +62,7 @@ export function receive(frame: Uint8Array, context: InboundContext): void {
     if (sealed && addressed && header.sessionId !== context.security?.sessionId) {
       throw new SmbProtocolError("a sealed message names another session");
     }
-    afterExpiry = accept({ header, message, sealed, afterExpiry }, context);
+    afterExpiry = accept({ header, message, sealed, compound: messages.length > 1, afterExpiry }, context);
   }
 }
 
@@ -182,7 +185,10 @@ function verify(arrival: Arrival, request: PendingRequest, security: SessionSecu
   }
   if (!security.verify(message, header.messageId)) {
     tolerateGone(header, request);
-    throw new SmbSecurityError("bad-signature", `the signature of the answer to ${name} is wrong`);
+    const { compound } = arrival;
+    throw new SmbSecurityError("bad-signature", `the signature of the answer to ${name} is wrong`, {
+      compound,
+    });
   }
 }
 

@@ -8,7 +8,6 @@ import { type NotifyOutcome, SourceError } from "../source.ts";
 import { Coalescer, type LocatedChange } from "./coalesce.ts";
 import type { HandleServices, HandleSpec, HandleView } from "./handle-port.ts";
 import {
-  asNotifyError,
   asPollError,
   asSourceError,
   type HandleStatus,
@@ -254,7 +253,7 @@ export class ArmedHandle implements HandleView {
         this.#fail(new SourceError("unreachable", "the server dropped the handle"), "server-cleanup", since);
         return;
       case "failed":
-        this.#fail(asNotifyError(outcome.error), "reconnect", since);
+        this.#fail(outcome.error, "reconnect", since);
     }
   }
 

@@ -86,14 +86,6 @@ export function asSourceError(error: unknown): SourceError {
   return new SourceError(retryable ? "busy" : "unreachable", describeError(error), error);
 }
 
-/**
- * What can be opened for watching can mostly be listed: a refusal to notify means that listings have to do. FUSE-T's
- * go-smb2 accepts every request, and answers ACCESS_DENIED 5 s later. What cannot be listed either is denied by that.
- */
-export function asNotifyError(error: SourceError): SourceError {
-  return error.failure === "denied" ? new SourceError("unsupported", error.message, error) : error;
-}
-
 /** A server that can neither notify nor list is only asked again later. */
 export function asPollError(error: unknown): SourceError {
   const known = asSourceError(error);

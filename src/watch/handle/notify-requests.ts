@@ -1,4 +1,4 @@
-import type { ArmedNotify, NotifyOutcome, WatchedDirectory } from "../source.ts";
+import { type ArmedNotify, type NotifyOutcome, SourceError, type WatchedDirectory } from "../source.ts";
 
 /** A server that has left so many cancelled requests of one handle unanswered is asked for no more. */
 const MOST_UNANSWERED = 8;
@@ -96,10 +96,18 @@ export class NotifyRequests {
           this.#depth = this.#armed.size;
           return;
         }
-        this.#onOutcome(outcome);
+        this.#onOutcome({ type: "failed", error: asNotifyError(outcome.error) });
         return;
       case "cleanup":
         this.#onOutcome(outcome);
     }
   }
+}
+
+/**
+ * What can be opened for watching can mostly be listed: a refusal to notify means that listings have to do. FUSE-T's
+ * go-smb2 accepts every request, and answers ACCESS_DENIED 5 s later. What cannot be listed either is denied by that.
+ */
+function asNotifyError(error: SourceError): SourceError {
+  return error.failure === "denied" ? new SourceError("unsupported", error.message, error) : error;
 }

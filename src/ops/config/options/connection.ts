@@ -55,6 +55,11 @@ export const CONNECTION_OPTIONS: OptionTree<ConnectionConfig> = {
     "`auto` encrypts what the server wants encrypted; `required` refuses servers that cannot.",
   ),
   minDialect: option(dialect, "2.1", "Oldest SMB dialect accepted."),
+  compound: option(
+    oneOf("auto", "off"),
+    "auto",
+    "Several requests in one frame. `auto` stops where answers to them are signed wrongly; `off` never begins.",
+  ),
   auth: option(
     oneOf("ntlm", "kerberos", "negotiate"),
     "ntlm",

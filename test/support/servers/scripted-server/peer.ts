@@ -182,8 +182,10 @@ export class Peer {
     sealed: boolean,
     signatures: readonly Reply["signature"][] = [],
   ): void {
+    const early = this.script.signsTooEarly === true && messages.length > 1 && !sealed;
+    if (early) for (const message of messages) this.sign(message);
     const joined = messages.length === 1 ? messages : joinCompound(messages);
-    if (!sealed) {
+    if (!sealed && !early) {
       for (const [index, message] of joined.entries()) {
         const interim = decodeHeader(message).status === NtStatus.PENDING;
         if (!interim) this.sign(message, signatures[index]);

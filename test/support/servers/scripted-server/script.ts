@@ -32,6 +32,8 @@ export interface Script {
   readonly dialect?: number;
   readonly signingAlgorithm?: SigningAlgorithm;
   readonly cipher?: CipherId;
+  /** Signs the parts of a compound answer before it pads them and links them, as Impacket and go-smb2 do. */
+  readonly signsTooEarly?: boolean;
   readonly securityMode?: number;
   readonly capabilities?: number;
   readonly maxTransactSize?: number;
