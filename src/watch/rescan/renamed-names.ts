@@ -58,7 +58,7 @@ export class RenamedNames<T> {
     const log: TouchLog = new Map();
     node.logs.add(log);
     try {
-      const listed = await lookup.listed(node.path, names, signal);
+      const listed = (await lookup.listed(node.path, names, signal))?.listed;
       if (listed === undefined || !this.#isThere(node)) return;
       const wrong = names.filter(
         (name) => !log.has(name) && isWrong(node, name, told.get(name), listed.get(name)),
