@@ -15,12 +15,12 @@ export interface Bounds {
 /** The bounds with every option at its default. */
 export const DOCUMENTED: Bounds = { names: 120, contents: 600 };
 
-/** Each directory is asked within two periods, each compared within two: and a loaded machine takes its time. */
+/** Each directory is asked within two periods, each compared within two; and a loaded machine takes its time. */
 export function boundsOf(periods: {
   readonly healthSeconds: number;
   readonly rescanMinutes: number;
 }): Bounds {
-  const MACHINE = 10;
+  const MACHINE = 30;
   return {
     names: Math.min(DOCUMENTED.names, 2 * periods.healthSeconds + MACHINE),
     contents: Math.min(DOCUMENTED.contents, 2 * 60 * periods.rescanMinutes + MACHINE),

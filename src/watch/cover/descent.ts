@@ -1,12 +1,13 @@
 import { sleep } from "../../base/async.ts";
 import type { Clock } from "../../base/clock.ts";
-import type { CanonicalPath } from "../../base/path.ts";
+import { baseName, type CanonicalPath, parentOf } from "../../base/path.ts";
 import type { ActiveInterest, Announcer, InterestIndex } from "../deliver/index.ts";
 import type { Doubt } from "../doubt.ts";
 import type { PictureNode } from "../picture/index.ts";
 import {
   type LinkLoops,
   type LookupQueue,
+  type NameLookup,
   type Rescanner,
   type RescanReasons,
   unknownNames,
@@ -31,6 +32,7 @@ export interface DescentContext {
   readonly rescanner: Rescanner<NodeHandles>;
   readonly lookups: LookupQueue<Node>;
   readonly loops: LinkLoops;
+  readonly lookup: NameLookup;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   /** An interest's state may be another one. */
@@ -147,7 +149,22 @@ export class Descent {
 
   /** A directory inside a recursive handle that cannot be listed, or not here. */
   skipped(path: CanonicalPath, error: SourceError): void {
-    this.#note(path, error.message);
+    // Most have just gone. Others are listed under a name that no client can open.
+    if (error.failure === "gone") void this.#confirm(path, error);
+    else this.#note(path, error.message);
+  }
+
+  /** Never rejects: what cannot be found out now is asked again with the next comparison. */
+  async #confirm(path: CanonicalPath, error: SourceError): Promise<void> {
+    const { lookup, interests, signal } = this.#context;
+    const name = baseName(path);
+    try {
+      const found = await lookup.listed(parentOf(path), [name], signal);
+      const watched = interests.covering(path).length > 0;
+      if (found?.listed.get(name)?.type === "directory" && watched) this.#note(path, error.message);
+    } catch {
+      // The end, or the server is away.
+    }
   }
 
   /** It has been listed, or is no more. */
@@ -177,7 +194,7 @@ export class Descent {
     } catch (error) {
       if (signal.aborted) return;
       if (!isAbsence(error)) doubtful(tree);
-      else if (error.failure === "denied") this.skipped(node.path, error);
+      else if (error.failure === "denied" || error.failure === "gone") this.skipped(node.path, error);
     }
   }
 }

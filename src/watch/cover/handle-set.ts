@@ -172,6 +172,7 @@ export class HandleSet implements HandleHost {
       rescanner: this.#rescanner,
       lookups: this.#lookups,
       loops: this.#loops,
+      lookup,
       refresh: (active) => this.#refresh(active),
       serveWithin: (path) => this.#serveWithin(path),
     });

@@ -114,9 +114,9 @@ export class Rescanner<T> {
       return { ...target, listing, log, begunAt, number, names: false };
     } catch (error) {
       if (isRoot || !(error instanceof SourceError)) throw error;
-      // What vanished meanwhile is the business of its parent's records.
-      if (error.failure === "gone" || error.failure === "not-a-directory") return undefined;
-      if (error.failure !== "denied" && error.failure !== "bad-path") throw error;
+      // What is something else by now is the business of its parent's records.
+      if (error.failure === "not-a-directory") return undefined;
+      if (!["denied", "bad-path", "gone"].includes(error.failure)) throw error;
       this.#report.skipped(path, error);
       return undefined;
     }

@@ -85,6 +85,28 @@ describe("a directory that is refused at first", () => {
   }
 });
 
+describe("a directory that is listed under a name that no client can open", () => {
+  for (const cover of ["directory", "tree"] as const) {
+    it(`is told, and named as long as it is there: cover ${cover}`, async () => {
+      const { clock, share, watch, take } = bench({ cover, rescanMinutes: 1 });
+      share.mkdir("/colon");
+      share.deny("/colon", true, "gone");
+      const handle = await watch();
+      await clock.advance(60_000);
+      expect(handle.state).toBe("degraded");
+      expect(take()).toContain("degraded: /colon: gone: /colon");
+      share.mkdir("/later");
+      share.deny("/later", true, "gone");
+      share.remove("/colon");
+      await clock.advance(60_000);
+      expect(take()).toEqual(expect.arrayContaining(["removed /colon", "degraded: /later: gone: /later"]));
+      share.remove("/later");
+      await clock.advance(60_000);
+      expect(take()).toEqual(expect.arrayContaining(["removed /later", "live"]));
+    });
+  }
+});
+
 describe("a link that leads back", () => {
   for (const cover of ["directory", "tree"] as const) {
     it(`is told, and not entered; one to a sibling is: cover ${cover}`, async () => {
