@@ -3,18 +3,19 @@ import type { Clock } from "../base/clock.ts";
 import { describeError } from "../base/errors.ts";
 import type { EventPublisher, WatchPublisher } from "../broker/port.ts";
 import type { WatchKey } from "../fleet/identity.ts";
-import type { FleetErrorCode, WatchTarget } from "../fleet/port.ts";
+import type { WatchTarget } from "../fleet/port.ts";
 import type { ClaimState } from "../fleet/records.ts";
 import type { WatchHandle } from "../watch/api.ts";
-import type { ResyncEvent, ResyncReason, StateEvent, WatchEvent, WatchMode } from "../watch/events.ts";
+import type { ResyncEvent, ResyncReason, StateEvent, WatchEvent } from "../watch/events.ts";
 import type { CheckpointDirectory } from "../watch/picture/index.ts";
 import { Activity } from "./activity.ts";
 import type { Checkpoint } from "./checkpoint-record.ts";
 import { watchFacts } from "./facts.ts";
 import { shareOf } from "./inheritance.ts";
 import { codeOfFailure } from "./list.ts";
-import { repeatable } from "./repeat.ts";
+import { isServed, type LocalState, stateEvent, stateHeard, stateOfFailure } from "./local-state.ts";
 import type { ConnectionRuntime } from "./runtime.ts";
+import { Unpublished } from "./unpublished.ts";
 
 export interface LocalWatchOptions {
   readonly key: WatchKey;
@@ -32,35 +33,8 @@ export interface LocalWatchOptions {
   readonly inherited?: readonly CheckpointDirectory[] | undefined;
 }
 
-/**
- * What was told to us this long before the owner is asked to let go, he has heard, too: he lets go only after the server
- * has answered him once more. A server tells two of its clients within moments of each other.
- */
-const OVERLAP_MS = 1_000;
-
 /** An owner that cannot ask the server does not know what it has missed. */
 const HEARD_MS = 5_000;
-
-/** Events kept while another owner still publishes. Beyond, a resync takes their place. */
-const MAX_BUFFERED = 10_000;
-
-const STATES: Readonly<Record<FleetErrorCode, Exclude<ClaimState, "warm">>> = {
-  not_found: "gone",
-  not_a_directory: "gone",
-  bad_path: "gone",
-  denied: "denied",
-  unreachable: "unreachable",
-  limit: "unreachable",
-  internal: "unreachable",
-  unknown_connection: "unreachable",
-};
-
-export interface LocalState {
-  readonly state: Exclude<ClaimState, "warm">;
-  readonly mode: WatchMode;
-  readonly code?: FleetErrorCode;
-  readonly error?: string;
-}
 
 /**
  * One watch run by this worker: `buffering -> publishing -> (buffering) -> closed`. While buffering, events are kept;
@@ -74,11 +48,7 @@ export class LocalWatch {
   readonly #options: LocalWatchOptions;
   readonly #handle: WatchHandle;
   #state: LocalState = { state: "starting", mode: "notify" };
-  #buffer: { readonly at: number; readonly event: WatchEvent }[] = [];
-  /** What is buffered does not join up with what was published before. */
-  #gap: boolean;
-  /** Not yet told anything of its own: what it finds joins up with what a former owner told. */
-  #inherits: boolean;
+  readonly #unpublished: Unpublished;
   #outlet: WatchPublisher | undefined;
   /** The epoch has begun while the watch was not live: its resync is due when it is. */
   #owed: ResyncReason | undefined;
@@ -92,8 +62,7 @@ export class LocalWatch {
     this.runtime = options.runtime;
     const { path, recursive } = options.target;
     const { inherited } = options;
-    this.#inherits = inherited !== undefined;
-    this.#gap = !this.#inherits;
+    this.#unpublished = new Unpublished(options.clock, inherited !== undefined);
     this.#handle = options.runtime.watches.watch({ path, recursive }, (event) => this.#hear(event), {
       ...options.runtime.overrides?.({ path, recursive }),
       openAudience: true,
@@ -164,17 +133,14 @@ export class LocalWatch {
       resyncTargets: (event) => this.#options.resyncTargets(event),
     });
     this.#outlet = outlet;
-    // After a hand-over the former owner has told some of it already.
-    const repeats = recursive && resync === undefined && !this.#inherits;
-    const heard = this.#buffer.map(({ event }) => event);
-    const buffered = repeats ? repeatable(heard, this.runtime.caseSensitive) : heard;
-    this.#buffer = [];
-    this.#owed = this.#gap ? (resync ?? "takeover") : this.#inherits ? undefined : resync;
-    this.#gap = false;
-    this.#inherits = false;
-    if (this.#owed === undefined) for (const event of buffered) this.#tell(event);
+    const { owed, events } = this.#unpublished.take(resync, {
+      recursive,
+      caseSensitive: this.runtime.caseSensitive,
+    });
+    this.#owed = owed;
+    if (owed === undefined) for (const event of events) this.#tell(event);
     else this.#payResync();
-    this.#tell(this.#stateEvent());
+    this.#tell(stateEvent(this.target.path, this.#state));
     await this.stored(signal);
   }
 
@@ -183,17 +149,9 @@ export class LocalWatch {
     await this.#outlet?.flush({ signal, deadlineMs: 5_000 }).catch(() => undefined);
   }
 
-  /**
-   * The owner has been told that we are armed: from here on the buffer joins up with what it publishes. What we heard
-   * before, or were in doubt about and are not any more, it has told, or will before it lets go.
-   */
+  /** The owner has been told that we are armed, and that it may let go. */
   bridge(): void {
-    const { state } = this.#state;
-    if (this.#outlet !== undefined || (state !== "live" && state !== "degraded")) return;
-    this.#gap = false;
-    if (!this.sure) return;
-    const since = this.#options.clock.monotonic() - OVERLAP_MS;
-    this.#buffer = this.#buffer.filter(({ at, event }) => event.type !== "resync" && at >= since);
+    if (this.#outlet === undefined && isServed(this.#state)) this.#unpublished.bridge(this.sure);
   }
 
   /** Whether the server has answered, and with that all was heard that it had sent until now. Never rejects. */
@@ -211,9 +169,8 @@ export class LocalWatch {
   hush(): void {
     const outlet = this.#outlet;
     this.#outlet = undefined;
-    if (outlet === undefined && !this.#inherits) return;
-    this.#inherits = false;
-    this.#gap = true;
+    if (outlet === undefined && !this.#unpublished.inherits) return;
+    this.#unpublished.interrupted();
     void outlet?.close().catch(() => undefined);
   }
 
@@ -250,7 +207,7 @@ export class LocalWatch {
   async #end(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#buffer = [];
+    this.#unpublished.clear();
     this.#publishFact("closed");
     await this.#handle.close();
   }
@@ -258,22 +215,11 @@ export class LocalWatch {
   #hear(event: WatchEvent): void {
     if (this.#closed) return;
     if (event.type === "state" && this.#isOwn(event)) {
-      this.#settle({
-        state: event.state,
-        mode: event.mode,
-        ...(event.error === undefined ? {} : { error: event.error }),
-        ...codeOf(event.state, this.#state),
-      });
+      this.#settle(stateHeard(event, this.#state));
       return;
     }
-    if (this.#outlet !== undefined) {
-      this.#tell(event);
-    } else if (this.#buffer.length < MAX_BUFFERED) {
-      this.#buffer.push({ at: this.#options.clock.monotonic(), event });
-    } else {
-      this.#buffer = [];
-      this.#gap = true;
-    }
+    if (this.#outlet !== undefined) this.#tell(event);
+    else this.#unpublished.hear(event);
   }
 
   /** All others are about directories below, whose paths are longer; spelling may differ in case. */
@@ -285,7 +231,7 @@ export class LocalWatch {
     const code = codeOfFailure(error);
     const { state } = this.#handle;
     this.#settle({
-      state: state === "starting" || state === "live" ? STATES[code] : state,
+      state: state === "starting" || state === "live" ? stateOfFailure(code) : state,
       mode: this.#handle.mode,
       code,
       error: describeError(error),
@@ -300,14 +246,13 @@ export class LocalWatch {
     this.#publishFact(state.state);
     if (this.#outlet !== undefined) {
       this.#payResync();
-      this.#tell(this.#stateEvent());
+      this.#tell(stateEvent(this.target.path, this.#state));
     }
     this.#options.onChange();
   }
 
   #payResync(): void {
-    const { state } = this.#state;
-    if (this.#owed === undefined || (state !== "live" && state !== "degraded")) return;
+    if (this.#owed === undefined || !isServed(this.#state)) return;
     const { path, recursive } = this.target;
     this.#tell({ type: "resync", path, scope: recursive ? "subtree" : "self", reason: this.#owed });
     this.#owed = undefined;
@@ -323,28 +268,9 @@ export class LocalWatch {
     else this.#outlet?.state(event);
   }
 
-  #stateEvent(): StateEvent {
-    const { state, mode, error } = this.#state;
-    return {
-      type: "state",
-      path: this.target.path,
-      state: state === "starting" ? "unreachable" : state,
-      mode,
-      ...(error === undefined ? {} : { error }),
-    };
-  }
-
   #publishFact(state: ClaimState | "closed"): void {
     const { mode, error } = this.#state;
     const { connection, path } = this.target;
     watchFacts.publish({ type: "state", connection, path, state, mode, ...(error ? { error } : {}) });
   }
-}
-
-function codeOf(state: LocalState["state"], before: LocalState): { readonly code?: FleetErrorCode } {
-  if (state === "live" || state === "degraded" || state === "starting") return {};
-  // A more exact reason than the state's own (not a directory, say) outlives a repetition of the same state.
-  if (before.state === state && before.code !== undefined) return { code: before.code };
-  const codes = { gone: "not_found", denied: "denied", unreachable: "unreachable" } as const;
-  return { code: codes[state] };
 }

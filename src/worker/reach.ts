@@ -1,6 +1,6 @@
 import { sleep, waitFor } from "../base/async.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
-import type { LocalState } from "./local-watch.ts";
+import type { LocalState } from "./local-state.ts";
 import type { ConnectionRuntime } from "./runtime.ts";
 
 export interface ReachOptions {

@@ -16,7 +16,7 @@ import { Archivist, type ArchivistOptions } from "./archivist.ts";
 import { WorkerController } from "./controller.ts";
 import { Inheritance } from "./inheritance.ts";
 import { listDirectory, statDirectories } from "./list.ts";
-import type { LocalState } from "./local-watch.ts";
+import type { LocalState } from "./local-state.ts";
 import { Reach } from "./reach.ts";
 import type { ConnectionRuntime } from "./runtime.ts";
 

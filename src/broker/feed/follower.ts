@@ -5,12 +5,14 @@ import { untilConnected } from "../bucket/index.ts";
 import { formatCursor } from "../cursor.ts";
 import { BrokerError } from "../errors.ts";
 import { type FeedDoubt, feedFacts } from "../facts.ts";
-import { mergeBySequence, type NatsLink, StreamReader, toBrokerError } from "../link/index.ts";
+import { type NatsLink, toBrokerError } from "../link/index.ts";
 import { decodeMessage, unreadable } from "../message/index.ts";
 import type { EventMessage } from "../message.ts";
 import type { CoreMessage, CoreSubscription, Cursor, FeedListener, FeedSubscription } from "../port.ts";
 import { streamNonce } from "../streams/index.ts";
 import { type Continuity, Positions } from "./continuity.ts";
+import { HeldMessages } from "./held-messages.ts";
+import { type Incoming, readStored } from "./stored-messages.ts";
 
 /** Longest time for which a lost last message can stay unnoticed. */
 const AUDIT_MS = 60_000;
@@ -20,16 +22,6 @@ const FIRST_AUDIT_MS = 2_000;
 const TRANSIT_MS = 1_000;
 const JITTER = 0.2;
 const PROVE_EVERY = 1_000;
-const BUFFER_MESSAGES = 20_000;
-const BUFFER_BYTES = 64 * 1_048_576;
-
-interface Incoming {
-  readonly subject: string;
-  readonly sequence: number;
-  readonly previous: number;
-  readonly header: (name: string) => string | undefined;
-  readonly data: Uint8Array;
-}
 
 export interface FollowerOptions {
   readonly auditMs?: number;
@@ -58,8 +50,8 @@ export class Follower implements FeedSubscription {
   #refused = false;
   readonly #offStatus: () => void;
   readonly #positions = new Positions();
-  #held: Incoming[] | undefined = [];
-  #heldBytes = 0;
+  /** While the stream is being read, or has to be. */
+  #held: HeldMessages | undefined = new HeldMessages();
   #doubt: FeedDoubt | undefined;
   #wake: Deferred<void> = deferred<void>();
 
@@ -81,7 +73,7 @@ export class Follower implements FeedSubscription {
     ignoreRejection(this.ready);
     this.#offStatus = link.onStatus((status) => {
       // What comes first on the next connection must not overtake what was lost with this one.
-      if (status.type === "disconnected") this.#held ??= [];
+      if (status.type === "disconnected") this.#held ??= new HeldMessages();
       if (status.type === "connected" && status.again) this.#raise("reconnect");
     });
     ignoreRejection(this.#run());
@@ -152,7 +144,7 @@ export class Follower implements FeedSubscription {
 
   async #catchUp(cause: FeedDoubt): Promise<void> {
     const startedAt = this.#clock.monotonic();
-    this.#held ??= [];
+    this.#held ??= new HeldMessages();
     if (this.#refused) await this.#subscribe();
     // The client has renewed its subscriptions by the time the server answers.
     await this.#link.roundTrip({ signal: this.#stop.signal });
@@ -201,28 +193,14 @@ export class Follower implements FeedSubscription {
     return true;
   }
 
-  /** What the stream holds of this connection behind the proven position. One filter per consumer: server 2.9. */
-  async *#stored(last: number, headersOnly: boolean): AsyncGenerator<Incoming> {
-    const from = { sequence: this.#positions.proven + 1 };
-    const readers: StreamReader[] = [];
-    const close = (): void => {
-      for (const reader of readers) reader.close();
-    };
-    const offAbort = onAbort(this.#stop.signal, close);
-    try {
-      const stream = this.#stream;
-      const common = { stream, from, endAtPresent: true, last, headersOnly, clock: this.#clock };
-      const names = [this.#connection, `${this.#connection}.>`];
-      const all = names.map((name) => ({ ...common, filter: this.#link.subjects.ingest(name) }));
-      readers.push(...(await StreamReader.openAll(this.#link, all)));
-      this.#stop.signal.throwIfAborted();
-      for await (const { subject, sequence, data, header } of mergeBySequence(readers)) {
-        yield { subject: this.#link.subjects.toEvent(subject), sequence, previous: 0, data, header };
-      }
-    } finally {
-      offAbort();
-      close();
-    }
+  /** What the stream holds of this connection behind the proven position. */
+  #stored(last: number, headersOnly: boolean): AsyncGenerator<Incoming> {
+    return readStored(this.#link, {
+      stream: this.#stream,
+      connection: this.#connection,
+      from: this.#positions.proven + 1,
+      ...{ last, headersOnly, clock: this.#clock, signal: this.#stop.signal },
+    });
   }
 
   async #subscribe(): Promise<void> {
@@ -255,7 +233,7 @@ export class Follower implements FeedSubscription {
 
   #accept(message: Incoming): void {
     if (this.#held !== undefined) {
-      this.#hold(message);
+      if (!this.#held.add(message)) this.#raise("overflow");
       return;
     }
     const verdict: Continuity = this.#positions.check(message.subject, message.sequence, message.previous);
@@ -264,26 +242,14 @@ export class Follower implements FeedSubscription {
       this.#deliver(message);
       return;
     }
-    this.#held = [message];
-    this.#heldBytes = message.data.length;
+    this.#held = new HeldMessages();
+    this.#held.add(message);
     this.#raise("hole");
   }
 
-  #hold(message: Incoming): void {
-    if (this.#held === undefined) return;
-    this.#held.push(message);
-    this.#heldBytes += message.data.length;
-    if (this.#held.length <= BUFFER_MESSAGES && this.#heldBytes <= BUFFER_BYTES) return;
-    // They are all in the stream.
-    this.#held = [];
-    this.#heldBytes = 0;
-    this.#raise("overflow");
-  }
-
   #release(): void {
-    const held = this.#held ?? [];
+    const held = this.#held?.take() ?? [];
     this.#held = undefined;
-    this.#heldBytes = 0;
     for (const message of held) this.#accept(message);
   }
 
@@ -338,10 +304,4 @@ export class Follower implements FeedSubscription {
 
 function isSequence(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
-}
-
-function onAbort(signal: AbortSignal, listener: () => void): () => void {
-  if (signal.aborted) listener();
-  signal.addEventListener("abort", listener, { once: true });
-  return () => signal.removeEventListener("abort", listener);
 }

@@ -1,6 +1,7 @@
 /** The face of `link`: the connection to NATS, and streams read by it. */
 
 export type { ConnectAuth, ConnectOptions } from "./connect-options.ts";
+export { mergeBySequence, type StoredMessage } from "./delivery.ts";
 export { NatsLink, toNatsHeaders } from "./link.ts";
 export { toBrokerError } from "./nats-errors.ts";
-export { mergeBySequence, type StoredMessage, StreamReader } from "./reader.ts";
+export { StreamReader } from "./reader.ts";

@@ -1,17 +1,13 @@
-import {
-  AckPolicy,
-  type ConsumerConfig,
-  DeliverPolicy,
-  type MsgRequest,
-  ReplayPolicy,
-} from "@nats-io/jetstream";
+import { AckPolicy, type ConsumerConfig, DeliverPolicy, ReplayPolicy } from "@nats-io/jetstream";
 import { createInbox, type Msg, nanos, type Subscription } from "@nats-io/transport-node";
 import { AsyncQueue } from "../../base/async.ts";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { ClosedError } from "../../base/errors.ts";
 import { BrokerError } from "../errors.ts";
+import { parsePosition, type StoredMessage, storedMessage } from "./delivery.ts";
 import type { NatsLink } from "./link.ts";
 import { toBrokerError } from "./nats-errors.ts";
+import { Present } from "./present.ts";
 
 export interface ReaderOptions {
   readonly stream: string;
@@ -30,17 +26,6 @@ export interface ReaderOptions {
   /** Called, in order with the messages, when the present is reached; the first time only. */
   readonly onPresent?: () => void;
   readonly clock?: Clock;
-}
-
-export interface StoredMessage {
-  readonly subject: string;
-  readonly sequence: number;
-  /** How many of the filter were stored behind this one when it was sent. */
-  readonly pending: number;
-  /** By the server's clock, Unix epoch, ms. */
-  readonly storedAt: number;
-  readonly data: Uint8Array;
-  header(name: string): string | undefined;
 }
 
 const IDLE_HEARTBEAT_MS = 2_000;
@@ -70,8 +55,7 @@ export class StreamReader implements AsyncIterable<StoredMessage> {
   readonly #offStatus: () => void;
   #delivered = 0;
   #sequence = 0;
-  #present = false;
-  #asking = false;
+  readonly #present: Present;
   #cancelSilence: () => void = () => undefined;
   #closed = false;
 
@@ -91,6 +75,14 @@ export class StreamReader implements AsyncIterable<StoredMessage> {
       if (status.type === "disconnected" || status.type === "closed") {
         this.#fail(new BrokerError("BROKER_UNAVAILABLE", `reading ${options.stream}: disconnected`));
       }
+    });
+    this.#present = new Present(link, {
+      stream: options.stream,
+      filter: options.filter,
+      from: options.from === "last-per-subject" ? 1 : options.from.sequence,
+      last: options.last,
+      onReached: () => this.#arrive(),
+      onFailed: (error) => this.#fail(error),
     });
     this.#watchSilence();
     if (this.pending === 0) this.#nothingMore();
@@ -165,16 +157,7 @@ export class StreamReader implements AsyncIterable<StoredMessage> {
     }
     this.#delivered = position.delivery;
     this.#sequence = Math.max(this.#sequence, position.sequence);
-    this.#push({
-      message: {
-        subject: message.subject,
-        sequence: position.sequence,
-        pending: position.pending,
-        storedAt: position.storedAt,
-        data: message.data,
-        header: (name) => (message.headers?.has(name) === true ? message.headers.get(name) : undefined),
-      },
-    });
+    this.#push({ message: storedMessage(message, position) });
     // A bucket that is written all the time may never be still: what was there when we came is enough to follow it.
     const all = !this.#options.endAtPresent && position.delivery >= this.pending;
     if (position.pending === 0 || all) this.#nothingMore();
@@ -199,33 +182,12 @@ export class StreamReader implements AsyncIterable<StoredMessage> {
     }
   }
 
-  /** The replica we read from has delivered all it has; the leader knows whether that is all there is. */
   #nothingMore(): void {
-    const { last, stream, filter, from } = this.#options;
-    if (this.#present || this.#asking) return;
-    if (last === undefined || this.#sequence >= last) {
-      this.#arrive();
-      return;
-    }
-    this.#asking = true;
-    const seq = Math.max(this.#sequence + 1, from === "last-per-subject" ? 1 : from.sequence);
-    this.#link.jsm.streams
-      .getMessage(stream, { seq, next_by_subj: filter } as MsgRequest) // the server knows it since 2.9; the type does not
-      .then((next) => {
-        this.#asking = false;
-        if (next === null || next.seq > last) this.#arrive();
-      })
-      .catch((error: unknown) => {
-        const failure = toBrokerError(error, `reading ${stream}`);
-        // The answer may wait behind what another reader is given: the next heartbeat asks again.
-        if (failure.code === "BROKER_TIMEOUT") this.#asking = false;
-        else this.#fail(failure);
-      });
+    this.#present.nothingMore(this.#sequence);
   }
 
   #arrive(): void {
-    if (this.#present || this.#closed) return;
-    this.#present = true;
+    if (this.#closed) return;
     if (this.#options.endAtPresent) this.#finish();
     else this.#push({ present: true });
   }
@@ -287,53 +249,4 @@ function consumerConfig(inbox: string, options: ReaderOptions): Partial<Consumer
     num_replicas: 1,
     ...(options.headersOnly === true ? { headers_only: true } : {}),
   };
-}
-
-interface Position {
-  readonly sequence: number;
-  readonly delivery: number;
-  readonly storedAt: number;
-  readonly pending: number;
-}
-
-/**
- * The reply subject of a delivery (ADR-15): `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<time>.<pending>`,
- * from 2.11 on with `<domain>.<account>` before the stream and a random token behind.
- */
-export function parsePosition(reply: string | undefined): Position | undefined {
-  const tokens = reply?.split(".") ?? [];
-  if (tokens[0] !== "$JS" || tokens[1] !== "ACK") return undefined;
-  const at = tokens.length === 9 ? 5 : tokens.length >= 11 ? 7 : -1;
-  if (at < 0) return undefined;
-  const [sequence, delivery, nanoseconds, pending] = tokens.slice(at, at + 4).map(Number);
-  if (
-    sequence === undefined ||
-    delivery === undefined ||
-    nanoseconds === undefined ||
-    pending === undefined
-  ) {
-    return undefined;
-  }
-  if (![sequence, delivery, pending].every(Number.isSafeInteger)) return undefined;
-  return { sequence, delivery, pending, storedAt: nanoseconds / 1e6 };
-}
-
-/** Each reader is in order by itself; together they shall be, too. */
-export async function* mergeBySequence(readers: readonly StreamReader[]): AsyncGenerator<StoredMessage> {
-  const iterators = readers.map((reader) => reader[Symbol.asyncIterator]());
-  const heads = await Promise.all(iterators.map((iterator) => iterator.next()));
-  for (;;) {
-    let first = -1;
-    for (const [index, head] of heads.entries()) {
-      if (head.done === true) continue;
-      const best = heads[first];
-      if (best === undefined || best.done === true || head.value.sequence < best.value.sequence)
-        first = index;
-    }
-    const head = heads[first];
-    const iterator = iterators[first];
-    if (head === undefined || head.done === true || iterator === undefined) return;
-    yield head.value;
-    heads[first] = await iterator.next();
-  }
 }

@@ -1,13 +1,14 @@
 import { setMaxListeners } from "node:events";
 import type { FleetClient } from "../../fleet/port.ts";
-import { type Admitted, type Credential, type CurrentKeys, verifyNow } from "../auth/index.ts";
+import type { Admitted, CurrentKeys } from "../auth/index.ts";
 import type { ClientInfo } from "../clients.ts";
 import { CLOSE } from "../close-codes.ts";
-import { RequestError, TokenError, type TokenFault, toRequestError } from "../errors.ts";
+import { RequestError, type TokenFault, toRequestError } from "../errors.ts";
 import { authFailureFacts, requestFacts, socketFacts } from "../facts.ts";
 import type { Hub } from "../hub/index.ts";
 import type { ServedConnection } from "../options.ts";
 import { aboutFrame } from "./about.ts";
+import { Authentication } from "./authentication.ts";
 import { type Caller, clientInfo } from "./caller.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Listings } from "./listings.ts";
@@ -22,7 +23,6 @@ import {
   type RequestContext,
 } from "./protocol.ts";
 import { RateLimit } from "./rate.ts";
-import { Session } from "./session.ts";
 import { Subscriptions, type SubscriptionsOptions } from "./subscriptions.ts";
 import { type Upstream, type UpstreamHost, upstreamOf } from "./upstream.ts";
 
@@ -68,7 +68,7 @@ export class Peer {
   readonly #subscriptions: Subscriptions;
   readonly #listings: Listings;
   readonly #rate: RateLimit;
-  readonly #session: Session;
+  readonly #authentication: Authentication;
   readonly #upstream: Upstream | undefined;
   readonly #gone = new AbortController();
   readonly #openedAt: number;
@@ -77,7 +77,6 @@ export class Peer {
   readonly #heartbeat: Heartbeat;
   /** Frames that arrived while a token is being checked wait for it, in order. */
   #verifying: Promise<void> | undefined;
-  #cancelAuth: (() => void) | undefined;
   #cancelCut: (() => void) | undefined;
 
   /** `admitted` by the handshake, where it had a token or none is needed. */
@@ -103,19 +102,19 @@ export class Peer {
       limits,
       times,
       connection: host.connection,
-      rights: () => {
-        const { identity } = this.#session;
-        if (identity === undefined) throw new RequestError("unauthenticated");
-        return identity.rights;
-      },
+      rights: () => this.#authentication.rights,
       outbox: this.#outbox,
       signal: this.#gone.signal,
     };
-    this.#session = new Session({
-      clock,
-      onExpired: () => this.#refuse("expired", "the token has run out"),
-      onStale: () => void this.recheck(),
-    });
+    this.#authentication = new Authentication(
+      {
+        ...{ keys: host, clock, authMs: times.authMs },
+        over: () => this.#over,
+        onAdmitted: (each) => this.#admit(each),
+        onRefused: (reason, message) => this.#refuse(reason, message),
+      },
+      () => void this.recheck(),
+    );
     this.#subscriptions = new Subscriptions(shared);
     this.#listings = new Listings(shared);
     this.#rate = new RateLimit({ perSecond: limits.messagesPerSecond, burst: limits.messageBurst, clock });
@@ -134,14 +133,15 @@ export class Peer {
       // Nobody is there to read a close frame.
       onSilence: () => socket.terminate(),
     });
-    if (admitted !== undefined) this.#admit(admitted);
-    else {
-      this.#cancelAuth = clock.after(times.authMs, () => this.#refuse("missing", "no auth frame in time"));
-    }
+    this.#authentication.begin(admitted);
   }
 
   get state(): PeerState {
     return this.#state;
+  }
+
+  get #over(): boolean {
+    return this.#state === "closing" || this.#state === "closed";
   }
 
   get subscriptions(): number {
@@ -150,7 +150,7 @@ export class Peer {
 
   /** As operators see it. */
   info(): ClientInfo {
-    return clientInfo(this.caller, this.#session.identity, {
+    return clientInfo(this.caller, this.#authentication.identity, {
       connections: this.#subscriptions.connections,
       subscriptions: this.subscriptions,
       unsentBytes: this.#socket.bufferedAmount,
@@ -160,7 +160,7 @@ export class Peer {
   /** A whole message. */
   onMessage(data: string | undefined): void {
     this.#heartbeat.heard();
-    if (this.#state === "closing" || this.#state === "closed") return;
+    if (this.#over) return;
     if (data === undefined) {
       this.#answerError(new RequestError("bad_message", "binary messages are not understood"), {});
       return;
@@ -196,7 +196,7 @@ export class Peer {
 
   /** Ends the conversation; a client that does not answer the close frame is cut. */
   close(code: number, reason: string): void {
-    if (this.#state === "closing" || this.#state === "closed") return;
+    if (this.#over) return;
     this.#state = "closing";
     this.#release();
     this.#socket.close(code, reason);
@@ -206,9 +206,7 @@ export class Peer {
   /** Keys, tokens or connections changed: whoever lost a right is told. */
   async recheck(): Promise<void> {
     if (this.#state !== "open") return;
-    const { credential } = this.#session;
-    if (credential !== undefined) await this.#verify(credential);
-    else if (this.#host.verifier().required) await this.#verify({ token: "" });
+    await this.#authentication.recheck();
     if (this.#state === "open") this.#subscriptions.recheck();
   }
 
@@ -218,7 +216,7 @@ export class Peer {
   }
 
   #dispatch(request: Request): void {
-    if (this.#state === "closing" || this.#state === "closed") return;
+    if (this.#over) return;
     const context = contextOf(request);
     try {
       if (request.action === "auth") {
@@ -244,9 +242,9 @@ export class Peer {
     else if (request.action === "unsubscribe") this.#subscriptions.unsubscribe(request);
     else if (request.action === "list") this.#listings.start(request);
     else if (request.action === "ping") this.#outbox.send({ type: "pong", ...echoId(request.id) });
-    else if (this.#session.identity !== undefined) {
+    else if (this.#authentication.identity !== undefined) {
       const { fleet, connectionNames } = this.#host;
-      const about = aboutFrame(request.action, this.#session.identity, this.caller, {
+      const about = aboutFrame(request.action, this.#authentication.identity, this.caller, {
         fleet,
         connectionNames,
       });
@@ -259,7 +257,7 @@ export class Peer {
   }
 
   async #auth({ token, id }: AuthRequest): Promise<void> {
-    const checking = this.#verify({ token });
+    const checking = this.#authentication.verify({ token });
     this.#verifying = checking;
     this.#socket.pause();
     await checking;
@@ -269,7 +267,7 @@ export class Peer {
     this.#subscriptions.recheck();
     requestFacts.publish({ action: "auth", outcome: "ok" });
     if (id === undefined) return;
-    const expiresAt = this.#session.identity?.expiresAt;
+    const expiresAt = this.#authentication.identity?.expiresAt;
     this.#outbox.send({
       type: "authenticated",
       ...(expiresAt === undefined ? {} : { expires: new Date(expiresAt).toISOString() }),
@@ -277,26 +275,7 @@ export class Peer {
     });
   }
 
-  /** Takes the token's rights over, or ends the conversation. Never rejects. */
-  async #verify(credential: Credential): Promise<void> {
-    try {
-      const identity = await verifyNow(this.#host, credential);
-      if (this.#state === "authenticating" || this.#state === "open") this.#admit({ identity, credential });
-    } catch (error) {
-      const reason = error instanceof TokenError ? error.reason : "unavailable";
-      // An issuer out of reach takes nothing away from those who are in, unless what is known holds no longer.
-      if (reason === "unavailable" && this.#state === "open") {
-        if (this.#session.outlived) this.#refuse("invalid", "the token could not be checked for too long");
-        else this.#session.recheckLater();
-        return;
-      }
-      this.#refuse(reason, error instanceof TokenError ? error.message : "the token cannot be checked");
-    }
-  }
-
   #admit(admitted: Admitted): void {
-    this.#cancelAuth?.();
-    this.#session.begin(admitted);
     this.#upstream?.open(admitted);
     if (this.#state !== "authenticating") return;
     this.#state = "open";
@@ -304,7 +283,7 @@ export class Peer {
   }
 
   #refuse(reason: TokenFault, message: string): void {
-    if (this.#state === "closing" || this.#state === "closed") return;
+    if (this.#over) return;
     authFailureFacts.publish({ reason });
     const expired = reason === "expired";
     if (reason === "unavailable") {
@@ -332,9 +311,8 @@ export class Peer {
 
   #release(): void {
     this.#gone.abort();
-    this.#cancelAuth?.();
+    this.#authentication.end();
     this.#heartbeat.stop();
-    this.#session.end();
     this.#subscriptions.close();
     this.#upstream?.close();
     this.#outbox.close();

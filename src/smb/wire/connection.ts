@@ -1,20 +1,16 @@
 import { ignoreRejection, waitFor } from "../../base/async.ts";
-import { AbortedError, errorCode } from "../../base/errors.ts";
+import { AbortedError } from "../../base/errors.ts";
 import { Command, commandName } from "../../codec/header.ts";
 import { encodeEchoRequest } from "../../codec/msg/echo.ts";
-import { statusName } from "../../codec/status.ts";
-import { SmbConnectionError, SmbCreditError, SmbNotSentError, SmbTimeoutError } from "../errors.ts";
+import { SmbNotSentError } from "../errors.ts";
 import type { ConnectionState } from "../facts.ts";
 import type { ConnectionOptions } from "../options.ts";
-import { CreditAccount } from "./credits.ts";
+import { Exchange } from "./exchange.ts";
 import { type InboundContext, receive } from "./inbound.ts";
 import { Keepalive } from "./keepalive.ts";
 import { Leases } from "./leases.ts";
-import { assemble, assembleCancel, chargeOf } from "./outbound.ts";
-import { PendingTable } from "./pending.ts";
 import { Call, type PendingRequest, type RequestOptions, type Response } from "./request.ts";
 import type { SessionSecurity } from "./security.ts";
-import { Shipment } from "./shipment.ts";
 import { Telemetry } from "./telemetry.ts";
 import { Transport } from "./transport.ts";
 
@@ -24,7 +20,7 @@ const UNTRUSTED_FRAME_BYTES = 65_536;
 const FRAME_BYTES = (1 << 20) + 65_536;
 
 /**
- * One TCP connection: one reader, one table of pending requests, one credit account (MS-SMB2 3.2.1.2).
+ * One TCP connection: one socket, one reader, one `Exchange` of requests and answers.
  * It knows nothing of logins and shares; `Session` and `Tree` do.
  *
  * `connecting`: the socket is not up. `negotiating`, `authenticating`: only the login talks.
@@ -39,44 +35,48 @@ export class Connection {
   /** What the server may want back. */
   readonly leases: Leases = new Leases();
   readonly #transport: Transport;
-  readonly #credits: CreditAccount;
-  readonly #pending = new PendingTable();
+  readonly #exchange: Exchange;
   readonly #keepalive: Keepalive;
   readonly #inbound: InboundContext;
-  readonly #transmit: (requests: readonly PendingRequest[], firstId: bigint) => void;
   #state: ConnectionState = "connecting";
   #resolveClosed!: (error: Error | undefined) => void;
   #closing: Promise<void> | undefined;
   #security: SessionSecurity | undefined;
   #sessionId = 0n;
   #multiCredit = false;
-  #lastSpent: number;
 
   private constructor(transport: Transport, options: ConnectionOptions) {
     this.options = options;
     this.telemetry = new Telemetry(options.label);
     this.#transport = transport;
-    this.#credits = new CreditAccount(options.creditTarget);
     this.#keepalive = new Keepalive(options.clock, options.timeouts, {
       dead: (error) => this.destroy(error),
-      overdue: (now) => this.#overdue(now),
-      busy: () => this.#pending.impatient > 0 || this.#credits.waiting > 0,
+      overdue: (now) => this.#exchange.overdue(now),
+      busy: () => this.#exchange.busy,
       echo: () => (this.#state === "ready" ? this.echo() : undefined),
     });
-    this.#lastSpent = this.#keepalive.now();
+    this.#exchange = new Exchange(options.creditTarget, {
+      telemetry: this.telemetry,
+      timeouts: options.timeouts,
+      now: () => this.#keepalive.now(),
+      outbound: () => ({
+        multiCredit: this.#multiCredit,
+        sessionId: this.#sessionId,
+        security: this.#security,
+      }),
+      send: (frame) => transport.send(frame),
+      lookSoon: () => this.#keepalive.lookSoon(),
+      destroy: (error) => this.destroy(error),
+    });
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
-    this.#transmit = (requests, firstId) => this.#send(requests, firstId);
     this.#inbound = {
-      pending: this.#pending,
-      credits: this.#credits,
+      pending: this.#exchange.pending,
+      credits: this.#exchange.credits,
       security: undefined,
-      deliver: (request, response) => this.#deliver(request, response),
-      interim: (request) => {
-        request.since = this.#keepalive.now();
-        request.onInterim();
-      },
+      deliver: (request, response) => this.#exchange.deliver(request, response),
+      interim: (request) => this.#exchange.interim(request),
       deadLetter: (command, reason) => this.telemetry.deadLetter(command, reason),
       recalled: (key) => this.leases.recall(key),
     };
@@ -111,12 +111,12 @@ export class Connection {
 
   /** Requests the server owes an answer, armed notifies included. */
   get outstanding(): number {
-    return this.#pending.size;
+    return this.#exchange.pending.size;
   }
 
   /** The most credits one compound may cost here without waiting for ever. */
   get creditReach(): number {
-    return this.#credits.reach;
+    return this.#exchange.credits.reach;
   }
 
   /** NEGOTIATE is through. */
@@ -145,14 +145,10 @@ export class Connection {
   submit(requests: readonly PendingRequest[]): void {
     if (this.#state === "closed") {
       const error = new SmbNotSentError(commandName(requests[0]?.command ?? 0), "the connection is closed");
-      for (const request of requests) this.#fail(request, error);
+      for (const request of requests) this.#exchange.fail(request, error);
       return;
     }
-    let charge = 0;
-    for (const request of requests) charge += chargeOf(request, this.#multiCredit);
-    const shipment = new Shipment(requests, charge, this.#transmit);
-    this.#credits.submit(shipment);
-    this.#unstick();
+    this.#exchange.submit(requests);
   }
 
   /** One request with a promise. @throws what `waitFor` and the connection throw; a status is no error here. */
@@ -178,17 +174,7 @@ export class Connection {
 
   /** Ends a request for its caller. What has not left yet does not leave; a late answer goes to `onOrphan`. */
   giveUp(request: PendingRequest, error: Error): void {
-    if (request.state === "sent" || request.state === "interim") {
-      this.#pending.abandon(request);
-      this.#fail(request, error);
-    } else if (request.state === "new") {
-      const shipment = request.shipment;
-      if (shipment === undefined || !this.#credits.withdraw(shipment)) return;
-      for (const each of shipment.requests) {
-        each.state = "done";
-        this.#fail(each, error);
-      }
-    }
+    this.#exchange.giveUp(request, error);
   }
 
   /**
@@ -196,19 +182,12 @@ export class Connection {
    * ends, normally with STATUS_CANCELLED. Silence proves nothing, and what the request still hears is heard.
    */
   cancel(request: PendingRequest): void {
-    if (request.state === "new") {
-      this.giveUp(request, new AbortedError("cancelled before it was sent"));
-      return;
-    }
-    if (request.state !== "sent" && request.state !== "interim") return;
-    this.#transport.send(assembleCancel(request, this.#outbound()));
+    this.#exchange.cancel(request);
   }
 
   /** Nothing can answer a request any more but its end: it fails by SmbTimeoutError after `cancelMs`. */
   expire(request: PendingRequest): void {
-    if (this.#state === "closed") return;
-    this.#pending.hurry(request, this.options.timeouts.cancelMs, this.#keepalive.now());
-    this.#keepalive.lookSoon();
+    if (this.#state !== "closed") this.#exchange.expire(request);
   }
 
   /** Fulfilled by the server's answer, behind all it sent before. @throws SmbTimeoutError, SmbConnectionError, ClosedError */
@@ -254,84 +233,10 @@ export class Connection {
     await this.closed;
   }
 
-  #outbound(): Parameters<typeof assemble>[3] {
-    return { multiCredit: this.#multiCredit, sessionId: this.#sessionId, security: this.#security };
-  }
-
-  #send(requests: readonly PendingRequest[], firstId: bigint): void {
-    const now = this.#keepalive.now();
-    const bytes = assemble(requests, firstId, (charge) => this.#credits.askFor(charge), this.#outbound());
-    this.#lastSpent = now;
-    for (const request of requests) {
-      request.since = now;
-      request.sentAt = now;
-      this.#pending.add(request);
-    }
-    this.#transport.send(bytes);
-    if (this.#pending.impatient > 0) this.#keepalive.lookSoon();
-  }
-
-  #deliver(request: PendingRequest, response: Response): void {
-    const { telemetry } = this;
-    telemetry.request(
-      request.command,
-      statusName(response.header.status),
-      this.#keepalive.now() - request.sentAt,
-    );
-    telemetry.credits(this.#credits.available, this.#credits.waiting);
-    request.onResponse(response);
-    this.#unstick();
-  }
-
-  #fail(request: PendingRequest, error: Error): void {
-    const ms = request.sentAt === 0 ? 0 : this.#keepalive.now() - request.sentAt;
-    this.telemetry.request(request.command, errorCode(error), ms);
-    request.onFailure(error);
-  }
-
-  /** A queue that no answer can unlock: the server owes us credits for ever. */
-  #unstick(): void {
-    if (this.#credits.stuck === undefined) return;
-    if (this.#credits.available === 0) {
-      this.destroy(new SmbCreditError("the server left us without credits", "malformed"));
-      return;
-    }
-    for (let stuck = this.#credits.stuck; stuck !== undefined; stuck = this.#credits.stuck) {
-      const error = new SmbCreditError(
-        `a request costs ${stuck.charge} credits, the server grants ${this.#credits.available}`,
-      );
-      this.#credits.withdraw(stuck);
-      for (const request of (stuck as Shipment).requests) {
-        request.state = "done";
-        this.#fail(request, error);
-      }
-    }
-  }
-
-  #overdue(now: number): void {
-    for (const request of this.#pending.overdue(now)) {
-      this.giveUp(request, new SmbTimeoutError(commandName(request.command), now - request.since));
-    }
-    if (this.#credits.waiting > 0 && now - this.#lastSpent >= this.options.timeouts.requestMs) {
-      this.destroy(new SmbCreditError("no credits came while requests were waiting", "silent"));
-    }
-  }
-
   #ended(reason: Error | undefined): void {
     this.#keepalive.stop();
     this.#move("closed", reason);
-    const error = reason ?? new SmbConnectionError("the connection was closed by this side");
-    for (const request of this.#pending.drain()) {
-      request.state = "done";
-      this.#fail(request, error);
-    }
-    const unsent = new SmbNotSentError("request", error);
-    for (const shipment of this.#credits.abandonQueue()) {
-      for (const request of (shipment as Shipment).requests) {
-        request.state = "done";
-        this.#fail(request, unsent);
-      }
-    }
+    this.#exchange.end(reason);
     this.#resolveClosed(reason);
   }
 

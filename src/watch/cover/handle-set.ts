@@ -1,5 +1,5 @@
 import { baseName, type CanonicalPath, parentOf } from "../../base/path.ts";
-import { type ActiveInterest, Announcer, InterestIndex, type InterestStatus } from "../deliver/index.ts";
+import { type ActiveInterest, Announcer, InterestIndex } from "../deliver/index.ts";
 import type { Comparison } from "../doubt.ts";
 import { type HandleHost, type HandleView, type LocatedChange, takesSecondLook } from "../handle/index.ts";
 import type { ResolvedOptions, Surroundings } from "../options.ts";
@@ -19,7 +19,7 @@ import { CoverPlan } from "./cover-plan.ts";
 import { AFRESH, Descent } from "./descent.ts";
 import { HandleRegistry, isSure } from "./handle-registry.ts";
 import { Hearing } from "./hearing.ts";
-import { statusByDirectories, statusByTree } from "./interest-status.ts";
+import { InterestReports } from "./interest-reports.ts";
 import { type NodeHandles, Placement } from "./placement.ts";
 import { LET_WORK_MS, TreeRoots } from "./tree-roots.ts";
 
@@ -36,7 +36,6 @@ export class HandleSet implements HandleHost {
   readonly picture: Picture<NodeHandles>;
   readonly #source: DirectorySource;
   readonly #options: ResolvedOptions;
-  readonly #surroundings: Surroundings;
   readonly #interests: InterestIndex;
   readonly #announcer: Announcer<NodeHandles>;
   readonly #rescanner: Rescanner<NodeHandles>;
@@ -52,6 +51,7 @@ export class HandleSet implements HandleHost {
   readonly #descent: Descent;
   readonly #beside: BesideTree;
   readonly #hearing: Hearing;
+  readonly #reports: InterestReports;
 
   constructor(
     source: DirectorySource,
@@ -64,7 +64,6 @@ export class HandleSet implements HandleHost {
     const { signal } = this.#stop;
     this.#source = source;
     this.#options = options;
-    this.#surroundings = surroundings;
     this.picture = new Picture(options.caseSensitive);
     const key = (path: CanonicalPath): string => this.picture.key(path);
     this.#plan = new CoverPlan(source, options, key);
@@ -75,7 +74,7 @@ export class HandleSet implements HandleHost {
         treeFor: (active) => this.#plan.treeFor(active.interest.path),
         treeOf: (active) => this.#placement.treeOf(active.interest.path),
         rescan: (active, signal) => this.#rescanner.rescan(active.interest, AFRESH, signal),
-        refresh: (active) => this.#refresh(active),
+        refresh: (active) => this.#reports.refresh(active),
       },
       surroundings,
       signal,
@@ -94,9 +93,11 @@ export class HandleSet implements HandleHost {
         looks: new Pacer(clock, LOOKS_PER_SECOND),
         options,
       },
-      dismissed: (path) => {
-        for (const active of this.#interests.covering(path)) this.#refresh(active);
-      },
+      dismissed: (path) => this.#reports.refreshCovering(path),
+    });
+    this.#reports = new InterestReports({
+      ...{ interests: this.#interests, plan: this.#plan, placement: this.#placement },
+      ...{ registry: this.#registry, options, clock },
     });
     this.#spellings = new Spellings(source, clock, signal);
     this.#names = new ListedNames<NodeHandles>(
@@ -173,7 +174,7 @@ export class HandleSet implements HandleHost {
       lookups: this.#lookups,
       loops: this.#loops,
       lookup,
-      refresh: (active) => this.#refresh(active),
+      refresh: (active) => this.#reports.refresh(active),
       serveWithin: (path) => this.#serveWithin(path),
     });
     this.#beside = new BesideTree({
@@ -210,7 +211,7 @@ export class HandleSet implements HandleHost {
       this.#placement.ensureDirectory(node, false);
       if (unit.expand) for (const below of [...node.walk()]) this.#descent.unfold(below);
     }
-    this.#refresh(active);
+    this.#reports.refresh(active);
   }
 
   remove(active: ActiveInterest): void {
@@ -228,8 +229,7 @@ export class HandleSet implements HandleHost {
 
   /** There is no contact with the server. */
   report(error: SourceError, interests: Iterable<ActiveInterest> = this.#interests): void {
-    const state = error.failure === "unreachable" ? "unreachable" : "denied";
-    for (const active of interests) this.#report(active, { state, mode: "notify", error });
+    this.#reports.cutOff(error, interests);
   }
 
   retry(active?: ActiveInterest): void {
@@ -295,32 +295,8 @@ export class HandleSet implements HandleHost {
       const forgone = path === "/" && error?.failure === "denied" && this.#plan.forgoRoot();
       if (forgone) this.#serveWithin("/");
       if (forgone || state === "live") this.#placement.retire(path);
-      for (const active of this.#interests) {
-        if (this.#plan.isWithin(path, active.interest.path)) this.#refresh(active);
-      }
-    } else {
-      for (const active of this.#interests.covering(path)) this.#refresh(active);
-    }
-  }
-
-  #report(active: ActiveInterest, status: InterestStatus): void {
-    active.report(status, this.#surroundings.clock.monotonic());
-  }
-
-  #refresh(active: ActiveInterest): void {
-    const { path } = active.interest;
-    const handle = this.#placement.handleOf(path);
-    if (handle === undefined) return;
-    const status =
-      this.#plan.treeFor(path) === undefined
-        ? statusByDirectories(active, handle, this.#registry)
-        : statusByTree(active, handle, this.#registry, this.#fallback);
-    if (status !== undefined) this.#report(active, status);
-  }
-
-  get #fallback(): string | undefined {
-    if (this.#plan.cover === "tree") return undefined;
-    return `more than ${this.#options.maxHandles} directories (maxHandles): one recursive handle and rescans instead`;
+      this.#reports.refreshWithin(path);
+    } else this.#reports.refreshCovering(path);
   }
 
   #poke(node: Node): void {

@@ -1,10 +1,10 @@
 import { deferred, waitFor } from "../../base/async.ts";
-import { type Doubt, joinDoubts } from "../doubt.ts";
+import type { Doubt } from "../doubt.ts";
 import type { WatchMode } from "../events.ts";
 import { doubts, type HandleState } from "../facts.ts";
 import { every } from "../pacing.ts";
-import { QuietPeriod } from "../quiet-period.ts";
 import { type NotifyOutcome, SourceError } from "../source.ts";
+import { Certainty } from "./certainty.ts";
 import { Coalescer, type LocatedChange } from "./coalesce.ts";
 import type { HandleServices, HandleSpec, HandleView } from "./handle-port.ts";
 import {
@@ -58,14 +58,12 @@ export class ArmedHandle implements HandleView {
   #running: Promise<void> | undefined;
   #state: HandleState = "idle";
   #status: HandleStatus = { state: "starting", mode: "notify" };
-  #doubt: Doubt | undefined;
   /** The server may have been deaf at first, and nobody has looked since. */
   lookDue = false;
   #lose: ((loss: Loss) => void) | undefined;
   #rescan: (() => void) | undefined;
   #check: (() => void) | undefined;
-  #sureAt = 0;
-  readonly #quiet: QuietPeriod;
+  readonly #certainty: Certainty;
   readonly #recovery: Recovery;
   readonly #identity: IdentityCheck;
 
@@ -74,7 +72,7 @@ export class ArmedHandle implements HandleView {
     this.#services = services;
     this.#recovery = new Recovery(services);
     this.#identity = new IdentityCheck(spec, services, this);
-    this.#quiet = new QuietPeriod(services.clock);
+    this.#certainty = new Certainty(services.clock);
   }
 
   get state(): HandleState {
@@ -102,9 +100,9 @@ export class ArmedHandle implements HandleView {
   }
 
   /** Something may have been missed since `since`; a rescan follows as soon as the handle is armed. */
-  doubt(reason: Doubt["reason"], since: number = this.#sureAt): void {
+  doubt(reason: Doubt["reason"], since: number = this.#certainty.since): void {
     doubts.publish({ connection: this.#services.options.label, path: this.spec.path, reason });
-    this.#doubt = joinDoubts(this.#doubt, { reason, since });
+    this.#certainty.doubt({ reason, since });
     this.#rescan?.();
   }
 
@@ -143,12 +141,12 @@ export class ArmedHandle implements HandleView {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       const loss = await this.#session(signal).catch((error: unknown): Loss => {
-        return { error: asSourceError(error), reason: "reconnect", since: this.#sureAt };
+        return { error: asSourceError(error), reason: "reconnect", since: this.#certainty.since };
       });
       if (signal.aborted) break;
       // A server that cannot notify has dropped nothing.
       const reason = loss.error.failure === "unsupported" ? "timer" : loss.reason;
-      this.#doubt = joinDoubts(this.#doubt, { reason, since: loss.since });
+      this.#certainty.doubt({ reason, since: loss.since });
       await this.#recover(loss, signal).catch(() => undefined);
     }
     this.#move("stopped");
@@ -179,7 +177,7 @@ export class ArmedHandle implements HandleView {
       this.#move("arming");
       const armedAt = clock.monotonic();
       if (!(await waitFor(requests.start(), { signal }))) return await waitFor(lost.promise, { signal });
-      this.#sureAt = armedAt;
+      this.#certainty.confirm(armedAt);
       this.#identity.healthyAt = armedAt;
       const early = await Promise.race([this.#rescanUntilSure("notify", "scanning", signal), lost.promise]);
       if (early !== undefined) return early;
@@ -189,7 +187,7 @@ export class ArmedHandle implements HandleView {
         void this.#identity.lost(directory.info, signal).then((lost) => lost && this.evict());
       timers.push(...this.#timers(requests));
       this.#move("live");
-      if (this.#doubt !== undefined) this.#rescan();
+      if (this.#certainty.doubtful) this.#rescan();
       return await waitFor(lost.promise, { signal });
     } finally {
       this.#lose = undefined;
@@ -225,21 +223,21 @@ export class ArmedHandle implements HandleView {
   /** A server may have forgotten us without a word; after a silent period only a listing can tell. */
   async #renew(requests: NotifyRequests): Promise<void> {
     const { clock, options } = this.#services;
-    const silentSince = this.#sureAt;
+    const silentSince = this.#certainty.since;
     await requests.refresh();
-    const silent = clock.monotonic() - this.#sureAt >= (options.refreshMinutes * 60_000) / 2;
-    if (silent && this.#sureAt === silentSince) this.doubt("silent", silentSince);
+    const silent = clock.monotonic() - this.#certainty.since >= (options.refreshMinutes * 60_000) / 2;
+    if (silent && this.#certainty.since === silentSince) this.doubt("silent", silentSince);
   }
 
   #answered(outcome: NotifyOutcome, coalescer: Coalescer): void {
     const { clock, options } = this.#services;
     publishAnswer(options.label, this.spec.path, outcome);
-    const since = this.#sureAt;
-    this.#quiet.heard();
+    const { since } = this.#certainty;
+    this.#certainty.heard();
     switch (outcome.type) {
       case "records": {
         const { changes, doubtful } = coalescer.push(outcome.records);
-        this.#sureAt = clock.monotonic();
+        this.#certainty.confirm(clock.monotonic());
         this.#tell(changes);
         if (doubtful || outcome.doubtful === true) this.doubt("overflow", since);
         return;
@@ -247,7 +245,7 @@ export class ArmedHandle implements HandleView {
       case "overflow":
         this.#tell(coalescer.flush());
         this.doubt("overflow", since);
-        this.#sureAt = clock.monotonic();
+        this.#certainty.confirm(clock.monotonic());
         return;
       case "cleanup":
         this.#fail(new SourceError("unreachable", "the server dropped the handle"), "server-cleanup", since);
@@ -266,28 +264,17 @@ export class ArmedHandle implements HandleView {
     this.#lose?.({ error, reason, since });
   }
 
-  /** Lists and compares again and again until none found itself in doubt when it ended. */
+  /** Ends when no doubt is left. */
   async #rescanUntilSure(mode: WatchMode, state: HandleState, signal: AbortSignal): Promise<undefined> {
-    const { host, clock } = this.#services;
+    const via = mode === "poll" ? "poll" : "rescan";
     this.#move(state);
-    for (let again = state === "rescanning", tookMs = 0; ; again = true) {
-      if (again) await this.#quiet.wait(tookMs, signal);
-      const doubt = this.#doubt;
-      this.#doubt = undefined;
-      const begunAt = clock.monotonic();
-      try {
-        const found = await host.rescan(this, doubt, mode === "poll" ? "poll" : "rescan", signal);
+    await this.#certainty.restore(
+      async (doubt) => {
+        const found = await this.#services.host.rescan(this, doubt, via, signal);
         this.#identity.lastWrite.compared(found, doubt?.reason);
-      } catch (error) {
-        if (doubt !== undefined) this.#doubt = joinDoubts(doubt, this.#doubt ?? doubt);
-        throw error;
-      }
-      if (this.#doubt === undefined) {
-        this.#sureAt = Math.max(this.#sureAt, begunAt);
-        return undefined;
-      }
-      tookMs = clock.monotonic() - begunAt;
-    }
+      },
+      { pause: state === "rescanning", signal },
+    );
   }
 
   async #rescanLive(signal: AbortSignal): Promise<void> {
@@ -295,10 +282,10 @@ export class ArmedHandle implements HandleView {
     try {
       await this.#rescanUntilSure("notify", "rescanning", signal);
       this.#move("live");
-      if (this.#doubt !== undefined) this.#rescan?.();
+      if (this.#certainty.doubtful) this.#rescan?.();
     } catch (error) {
       if (signal.aborted) return;
-      this.#fail(asSourceError(error), "reconnect", this.#sureAt);
+      this.#fail(asSourceError(error), "reconnect", this.#certainty.since);
     }
   }
 
@@ -337,14 +324,14 @@ export class ArmedHandle implements HandleView {
         await this.#rescanUntilSure("poll", this.#state === "polling" ? "polling" : "scanning", signal);
       } catch (error) {
         if (signal.aborted) throw error;
-        const loss: Loss = { error: asPollError(error), reason: "reconnect", since: this.#sureAt };
-        this.#doubt = joinDoubts(this.#doubt, loss);
+        const loss: Loss = { error: asPollError(error), reason: "reconnect", since: this.#certainty.since };
+        this.#certainty.doubt({ reason: loss.reason, since: loss.since });
         return await this.#recover(loss, signal);
       }
       this.#recovery.healed();
       this.#move("polling");
       await this.#recovery.pause(options.pollSeconds * 1_000, signal);
-      this.#doubt ??= { reason: "timer", since: this.#sureAt };
+      if (!this.#certainty.doubtful) this.#certainty.doubt({ reason: "timer", since: this.#certainty.since });
     }
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { BROKER_ERROR_CODES, BrokerError, ConflictError } from "../../../src/broker/errors.ts";
-import { parsePosition } from "../../../src/broker/link/reader.ts";
+import { parsePosition } from "../../../src/broker/link/delivery.ts";
 import { checkServerVersion } from "../../../src/broker/versions.ts";
 
 describe("server versions", () => {
