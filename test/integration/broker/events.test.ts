@@ -111,7 +111,7 @@ describe("events", () => {
     ];
     for (const path of paths) add(watch, path, "späße \ud83d.txt");
     watch.state({ type: "state", path: "/", state: "live", mode: "notify" });
-    await watch.flush({ deadlineMs: 5_000 });
+    await watch.flush({ deadlineMs: 45_000 });
     await until("all", () => messages.length === paths.length + 1);
     for (const [index, path] of paths.entries()) {
       const { subject, message } = messages[index]!;
@@ -135,7 +135,7 @@ describe("events", () => {
       add(watch, "/b", name);
       if (Number(name.slice(1)) % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
-    await watch.flush({ deadlineMs: 10_000 });
+    await watch.flush({ deadlineMs: 45_000 });
     await until("all", () => names(messages).length === 2_000);
     expect(names(messages, "/a")).toEqual(all);
     expect(names(messages, "/b")).toEqual(all);
@@ -169,7 +169,7 @@ describe("events", () => {
     hand(1_000);
     await nats.start();
     hand(1_000);
-    await watch.flush({ deadlineMs: 30_000 });
+    await watch.flush({ deadlineMs: 45_000 });
     await until("all", () => new Set(names(messages)).size === all.length, { timeoutMs: 30_000 });
     off();
     for (let d = 0; d < 20; d++) {
@@ -197,7 +197,7 @@ describe("events", () => {
       epoch: "quiet",
     });
     add(watch, "/d1", "before");
-    await watch.flush({ deadlineMs: 5_000 });
+    await watch.flush({ deadlineMs: 45_000 });
     const overflows: number[] = [];
     const off = outboxFacts.subscribe((fact) => fact.type === "overflow" && overflows.push(fact.dropped));
     await nats.shutdown();
@@ -207,9 +207,9 @@ describe("events", () => {
     watch.state({ type: "state", path: "/", state: "degraded", mode: "notify" });
     expect(overflows).toEqual([50]);
     await nats.start();
-    await watch.flush({ deadlineMs: 20_000 });
+    await watch.flush({ deadlineMs: 45_000 });
     add(watch, "/d1", "after");
-    await watch.flush({ deadlineMs: 5_000 });
+    await watch.flush({ deadlineMs: 45_000 });
     off();
     await until("the change after", () => names(messages).includes("after"));
     const resyncs = messages.filter(({ message }) => message.type === "resync");
@@ -272,7 +272,7 @@ describe("events", () => {
       }
     }
     uncount();
-    await watch.flush({ deadlineMs: 10_000 });
+    await watch.flush({ deadlineMs: 45_000 });
     await until("all", () => names(messages).length >= all.length);
     // Said behind the last message of a replay.
     await until("a replay told", () => replays.length > 0);
@@ -315,7 +315,7 @@ describe("events", () => {
         }));
         watch.changes({ type: "changes", path: `/d${Number(name.slice(1)) % 200}`, via: "rescan", changes });
       }
-      await watch.flush({ deadlineMs: 30_000 });
+      await watch.flush({ deadlineMs: 45_000 });
       await until("the server to give up", () => slow.log().includes("Slow Consumer"), { timeoutMs: 30_000 });
       wire.thaw();
       wire.cut();
@@ -513,7 +513,7 @@ describe("events", () => {
     proxy.cut();
     await until("the cut", () => !reader.link.connected);
     add(watch, "/x", "lost");
-    await watch.flush({ deadlineMs: 5_000 });
+    await watch.flush({ deadlineMs: 45_000 });
     await link.jsm.streams.purge("SMB");
     proxy.refuse(false);
     await until("the gap", () => gaps.length === 1);
@@ -535,7 +535,7 @@ describe("events", () => {
     const long = `/${"é".repeat(255)}`;
     const paths = ["/", "/a", "/a/b", "/ab", "/A", long, `${long}/x`];
     for (const path of paths) add(watch, path, "f");
-    await watch.flush({ deadlineMs: 5_000 });
+    await watch.flush({ deadlineMs: 45_000 });
     const replay = async (path: string, recursive: boolean): Promise<string[]> => {
       const found: FeedMessage[] = [];
       const scope = { connection, path, recursive, caseSensitive: false };
@@ -559,7 +559,7 @@ describe("events", () => {
     const { publisher, watch } = open(connection, { maxChanges: 1 });
     const all = sequence(5_000);
     for (const name of all) add(watch, `/d${Number(name.slice(1)) % 500}`, `${name}-${"x".repeat(200)}`);
-    await watch.flush({ deadlineMs: 30_000 });
+    await watch.flush({ deadlineMs: 45_000 });
     let count = 0;
     const scope = { connection, path: "/", recursive: true, caseSensitive: false };
     for await (const _ of reader.feed.replay(scope, since)) {
@@ -590,7 +590,7 @@ describe("events", () => {
       add(watch, "/", "kept");
       await until("a failure", () => failures.includes("BROKER_NO_JETSTREAM"));
       await link.jsm.streams.add(config);
-      await watch.flush({ deadlineMs: 10_000 });
+      await watch.flush({ deadlineMs: 45_000 });
       off();
       const stored = await link.jsm.streams.getMessage("SMB", { last_by_subj: subjects.ingest("nas1") });
       expect(stored?.string()).toContain("kept");
