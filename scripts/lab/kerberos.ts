@@ -37,7 +37,6 @@ export async function startKerberosLab(
         "dedicated keytab file": await kdc.keytab(`cifs/${HOST}`),
         "ntlm auth": "disabled",
         "server signing": "mandatory",
-        "username map": "",
         "log level": "1 auth_audit:4",
         ...options.samba?.global,
       },

@@ -133,8 +133,11 @@ export class Changer {
       output = await this.#samba.smbclient(commands.join("; "), this.#share);
     } catch (error) {
       // Commands may fail, servers may die under them; smbclient then ends with an error after the rest.
-      output = String((error as { stdout?: unknown }).stdout ?? "NT_STATUS_ ".repeat(commands.length));
+      output = String((error as { stdout?: unknown }).stdout ?? "session setup failed");
     }
+    // A client that is never let in makes no change, and a run with it is not what it says.
+    if (output.includes("NT_STATUS_LOGON_FAILURE")) throw new Error(`the other client is refused: ${output}`);
+    if (/session setup failed|Connection to .* failed/.test(output)) return;
     const failed = output.match(/NT_STATUS_/g)?.length ?? 0;
     this.counts.smb += Math.max(0, commands.length - failed);
   }
