@@ -101,7 +101,7 @@ export class Share {
   async connect({ signal, wait = true }: Cancellable & { readonly wait?: boolean } = {}): Promise<void> {
     for (;;) {
       try {
-        await this.stat("/", { signal });
+        await this.source.stat("/", { signal });
         return;
       } catch (error) {
         // A name that was never there is a mistake rather than an outage.
@@ -114,19 +114,37 @@ export class Share {
     }
   }
 
+  /**
+   * Somebody wants to know how it is now: where the server is away, the next attempt is made now, at most once a second and
+   * never after a refused login. Resolves when it is over. `list`, `page` and `stat` do so by themselves. @throws AbortedError
+   */
+  async hurry({ signal }: Cancellable = {}): Promise<void> {
+    await this.#pool.hurry({ signal }).catch((error: unknown) => {
+      throw sourceError(error);
+    });
+  }
+
   /** Entries of one directory, page by page, in the server's order. @throws SourceError, BadPathError, AbortedError */
   list(path: string, options: Cancellable = {}): AsyncIterable<readonly DirectoryEntry[]> {
-    return this.source.list(canonicalPath(path), options);
+    return this.#list(canonicalPath(path), options);
+  }
+
+  async *#list(path: CanonicalPath, options: Cancellable): AsyncGenerator<readonly DirectoryEntry[], void> {
+    await this.hurry(options);
+    yield* this.source.list(path, options);
   }
 
   /** One page in order of names. @throws SourceError, BadPathError, AbortedError */
-  page(request: PageRequest, options: Cancellable = {}): Promise<ListingPage> {
+  async page(request: PageRequest, options: Cancellable = {}): Promise<ListingPage> {
+    await this.hurry(options);
     return listPage(this.source, request, options);
   }
 
   /** @throws SourceError, BadPathError, AbortedError */
-  stat(path: CanonicalPath, options: Cancellable = {}): Promise<EntryInfo> {
-    return this.source.stat(canonicalPath(path), options);
+  async stat(path: CanonicalPath, options: Cancellable = {}): Promise<EntryInfo> {
+    const canonical = canonicalPath(path);
+    await this.hurry(options);
+    return this.source.stat(canonical, options);
   }
 
   /**

@@ -1,5 +1,6 @@
 import { createNtlmProvider } from "../auth/ntlm.ts";
 import type { AuthProvider } from "../auth/provider.ts";
+import { ignoreRejection } from "../base/async.ts";
 import { type CanonicalPath, canonicalPath } from "../base/path.ts";
 import { filetimeToUnixMs } from "../codec/filetime.ts";
 import type { PoolOptions } from "../smb/pool/index.ts";
@@ -100,6 +101,7 @@ export class SmbClient {
    * attempt fails for a reason that does not heal by itself.
    */
   watch(path: string, options: WatchStreamOptions = {}): WatchStream {
+    ignoreRejection(this.#share.hurry());
     return new WatchStream(this.#share.watches, canonicalPath(path), options);
   }
 

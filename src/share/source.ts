@@ -39,7 +39,10 @@ export interface SourceOptions {
 }
 
 /** A share, alone or with what its DFS links lead to. */
-export type SourcePool = Pick<SmbPool, "ready" | "openDirectory" | "list" | "stat" | "info" | "echo">;
+export type SourcePool = Pick<
+  SmbPool,
+  "ready" | "hurry" | "openDirectory" | "list" | "stat" | "info" | "echo"
+>;
 
 /** An SMB share as the watch engine sees it. Decides nothing but what an error means, and how names are shown. */
 export class SmbDirectorySource implements DirectorySource {
@@ -88,6 +91,10 @@ export class SmbDirectorySource implements DirectorySource {
     const tell = (error: Error): void =>
       onFailed?.(new SourceError(failureToConnect(error), describeError(error), error));
     await translated(this.#pool.ready({ signal, onFailed: tell }));
+  }
+
+  async hurry(options: Cancellable): Promise<void> {
+    await translated(this.#pool.hurry(options));
   }
 
   async open(path: CanonicalPath, options: OpenOptions): Promise<WatchedDirectory> {

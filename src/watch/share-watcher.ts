@@ -71,7 +71,10 @@ export class ShareWatcher implements ShareWatch {
       checkpoint: () => takeCheckpoint(this.#handles.picture, interest),
       sure: (each) => this.#handles.isSure(each),
       recheck: (each) => this.#handles.recheck(each),
-      retry: (each) => this.#handles.retry(each),
+      retry: (each) => {
+        ignoreRejection(this.#source.hurry?.({ signal: this.#stop.signal }) ?? Promise.resolve());
+        this.#handles.retry(each);
+      },
     });
     if (overrides.checkpoint !== undefined) this.#takeOver(active, overrides.checkpoint);
     this.#handles.add(active);

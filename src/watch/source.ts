@@ -19,6 +19,12 @@ export interface DirectorySource {
    * tried again (`credentials`).
    */
   reachable(options: ReachOptions): Promise<void>;
+  /**
+   * Somebody wants to know how it is now: a server that is away is asked without waiting for the next turn, at most once a
+   * second, and never after a refused login. Resolves when that is over, whatever was found. Absent: its pauses are short.
+   * @throws AbortedError
+   */
+  hurry?(options: { readonly signal?: AbortSignal | undefined }): Promise<void>;
   /** Resolves when everything has been heard that the server had sent until now, on every connection. @throws SourceError */
   roundTrip(options: { readonly signal?: AbortSignal | undefined }): Promise<void>;
   /** The server's clock (FILETIME); `undefined` where it is not known. */

@@ -4,7 +4,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { connect } from "@nats-io/transport-node";
 import { expect, it } from "vitest";
 import { startStack } from "../../scripts/lab/stack.ts";
+import { SmbClient } from "../../src/share/smb-client.ts";
 import { WsClient } from "../support/clients/ws-client.ts";
+import { until } from "../support/until.ts";
 
 /** Longer than the whole of a fresh look takes on a busy machine, and shorter than the pause of a watch that has given up. */
 const SOON_MS = 2_500;
@@ -50,6 +52,51 @@ it("a directory that was removed and made again is there for whoever asks, and n
     expect(performance.now() - made).toBeLessThan(SOON_MS);
   } finally {
     for (const client of clients) await client.close();
+    await nats.close();
+    await stack.close();
+  }
+});
+
+it("a file server that was away is there for whoever asks, and not after the next turn to dial it", async () => {
+  const stack = await startStack();
+  const { host: server, port, user: username, domain, password } = stack.samba;
+  // Left to itself it would dial in a minute.
+  const smb = { backoff: { initialMs: 60_000, random: () => 1 } };
+  const library = await SmbClient.connect({ server, port, share: "share", username, domain, password, smb });
+  const url = `${stack.gateways[0]?.url.replace("http", "ws")}/ws`;
+  const [client, other] = await Promise.all([WsClient.open(url), WsClient.open(url)]);
+  const nats = await connect({ servers: stack.nats.url });
+  const metrics = async (): Promise<string> => (await fetch(`${stack.workers[0]?.ops}/metrics`)).text();
+  const list = (): Promise<unknown> => library.list("/").next();
+  try {
+    expect((await client.subscribe("/")).type).toBe("subscribed");
+    await stack.samba.kill();
+    await client.next(({ state }) => state === "unreachable");
+    await expect(list()).rejects.toMatchObject({ failure: "unreachable" });
+    // The pauses of the worker grow: after the third it waits for 2 to 4 s.
+    await until(
+      "a long pause",
+      async () => /smb_dials_total\{connection="lab",outcome="failed"\} [3-9]/.test(await metrics()),
+      {
+        timeoutMs: 40_000,
+      },
+    );
+    // Whoever asks while it is away hears that, and soon.
+    expect(await other.subscribe("/")).toMatchObject({ code: "unreachable" });
+    await stack.samba.start();
+    const from = client.frames.length;
+    const back = performance.now();
+    const [subscribed] = await Promise.all([
+      other.subscribe("/"),
+      nats.request("smb2nats.watch.acquire", JSON.stringify({ connection: "lab", path: "/" })),
+      client.next(({ state }) => state === "live", { from }),
+      list(),
+    ]);
+    expect(subscribed).toMatchObject({ type: "subscribed" });
+    expect(performance.now() - back).toBeLessThan(SOON_MS + 1_000);
+  } finally {
+    await Promise.all([client.close(), other.close()]);
+    await library.close();
     await nats.close();
     await stack.close();
   }

@@ -59,6 +59,12 @@ export class DfsPool {
     }
   }
 
+  /** As `SmbPool.hurry`, for the share and every target in use together. */
+  async hurry({ signal }: Cancellable = {}): Promise<void> {
+    const inUse = [this.#options.base, ...this.#table.pools()].filter((pool) => pool.info().state !== "idle");
+    await Promise.all(inUse.map((pool) => pool.hurry({ signal })));
+  }
+
   openDirectory(path: CanonicalPath, options: PoolOpenOptions = {}): Promise<DirectoryHandle> {
     return this.#through(path, options.signal, (leg) => leg.pool.openDirectory(leg.path, options));
   }

@@ -11,6 +11,7 @@ import { SmbDfsError } from "./dfs-errors.ts";
 export type SharePool = Pick<
   SmbPool,
   | "ready"
+  | "hurry"
   | "openDirectory"
   | "list"
   | "stat"

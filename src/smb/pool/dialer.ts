@@ -12,6 +12,8 @@ const SLOW_MS = 60_000;
 const CLOSED = { initialMs: 120_000, maxMs: 900_000, factor: 7.5 };
 /** A connection that lived this long proves that the server is well again. */
 const PROVEN_MS = 30_000;
+/** Whoever asks anew is answered by an attempt no older than this: many who ask do not make many logins. */
+const HURRY_MS = 1_000;
 
 export interface DialerOptions {
   readonly label: string;
@@ -30,6 +32,10 @@ export class Dialer {
   readonly #closed: Backoff;
   #turn: Promise<unknown> = Promise.resolve();
   #notBefore = Number.NEGATIVE_INFINITY;
+  /** When the last attempt, or the last connection, was over. */
+  #endedAt = Number.NEGATIVE_INFINITY;
+  /** The present pause is not for those who ask to cut short. */
+  #firm = false;
   #refusal: SmbCredentialsError | undefined;
   #lastError: Error | undefined;
 
@@ -65,12 +71,25 @@ export class Dialer {
     return mine;
   }
 
+  /**
+   * Somebody wants to know how it is now: what is left of a pause beyond 1 s after the last attempt is cut off. Not after a
+   * login that was refused, nor where only people can help: each try could count against the account.
+   * @returns whether an attempt may follow soon that would not have been made yet
+   */
+  hurry(): boolean {
+    if (this.#refusal !== undefined || this.#firm) return false;
+    this.#notBefore = Math.min(this.#notBefore, this.#endedAt + HURRY_MS);
+    return true;
+  }
+
   /** A connection that was up is gone after `livedMs`: a server that hangs up at once must not be hammered. */
   lost(livedMs: number, error: Error | undefined): void {
     this.#lastError = error;
     if (livedMs >= PROVEN_MS) this.#backoff.reset();
     // Connections of one server are lost together: that is one failure, not many.
-    if (this.pause === 0) this.#pause(0);
+    if (this.pause > 0) return;
+    this.#firm = false;
+    this.#pause(0);
   }
 
   /** New credentials, or a new configuration: the next attempt may come at once. */
@@ -79,6 +98,7 @@ export class Dialer {
     this.#lastError = undefined;
     this.#backoff.reset();
     this.#closed.reset();
+    this.#firm = false;
     this.#notBefore = Number.NEGATIVE_INFINITY;
   }
 
@@ -87,6 +107,7 @@ export class Dialer {
     try {
       const result = await attempt();
       this.#lastError = undefined;
+      this.#firm = false;
       this.#closed.reset();
       return result;
     } catch (cause) {
@@ -98,6 +119,7 @@ export class Dialer {
 
   #failed(error: Error): void {
     this.#lastError = error;
+    this.#firm = isClosed(error) || needsPeople(error) || kindOf(error) === "auth-infrastructure";
     let retryMs: number | undefined;
     if (error instanceof SmbCredentialsError) this.#refusal = error;
     else if (isClosed(error)) retryMs = this.#pause(this.#closed.next());
@@ -107,7 +129,8 @@ export class Dialer {
 
   #pause(atLeast: number): number {
     const ms = Math.max(this.#backoff.next(), atLeast);
-    this.#notBefore = this.#options.clock.monotonic() + ms;
+    this.#endedAt = this.#options.clock.monotonic();
+    this.#notBefore = this.#endedAt + ms;
     return ms;
   }
 }

@@ -83,10 +83,23 @@ export class SmbPool {
         told = lastError.message;
         onFailed?.(lastError);
       }
-      const { pause } = this.#dialer;
-      if (this.#scan !== undefined && pause === 0) return;
       if (this.#scan === undefined) await waitFor(this.#changed.promise, { signal });
-      else await sleep(pause, { signal, clock: this.#dial.connection.clock });
+      else if (this.#dialer.pause === 0) return;
+      else await this.#rest(signal);
+    }
+  }
+
+  /**
+   * Somebody asks anew: an attempt that waits for its turn is made now, at most once a second, and not where a login had been
+   * refused. Resolves when it is over, whatever became of it. @throws AbortedError
+   */
+  async hurry({ signal }: Cancellable = {}): Promise<void> {
+    this.#start();
+    if (!this.#dialer.hurry()) return;
+    this.#notify();
+    const { lastError } = this.#dialer;
+    while (this.#scan === undefined && this.#dialer.lastError === lastError && !this.#life.signal.aborted) {
+      await waitFor(this.#changed.promise, { signal });
     }
   }
 
@@ -260,8 +273,7 @@ export class SmbPool {
     while (!signal.aborted) {
       try {
         while (this.#dialer.refusal !== undefined) await waitFor(this.#changed.promise, { signal });
-        const { pause } = this.#dialer;
-        if (pause > 0) await this.#rest(pause, signal);
+        await this.#rest(signal);
         await this.#stayConnected();
       } catch {
         // The dialer has booked the failure; the pause before the next attempt is its decision.
@@ -270,18 +282,19 @@ export class SmbPool {
     }
   }
 
-  /** Waits, unless new credentials come meanwhile. */
-  async #rest(ms: number, signal: AbortSignal): Promise<void> {
-    const over = new AbortController();
-    const both = AbortSignal.any([signal, over.signal]);
-    const replaced = (async () => {
-      while (this.#dialer.pause > 0) await waitFor(this.#changed.promise, { signal: both });
-    })();
-    ignoreRejection(replaced);
-    try {
-      await Promise.race([sleep(ms, { signal: both, clock: this.#dial.connection.clock }), replaced]);
-    } finally {
-      over.abort();
+  /** Until the next attempt may be made, which may turn out to be sooner. @throws AbortedError */
+  async #rest(signal: AbortSignal | undefined): Promise<void> {
+    const { clock } = this.#dial.connection;
+    for (let { pause } = this.#dialer; pause > 0; pause = this.#dialer.pause) {
+      const over = new AbortController();
+      const changed = this.#changed.promise;
+      const slept = sleep(pause, { signal: over.signal, clock });
+      ignoreRejection(slept);
+      try {
+        await waitFor(Promise.race([slept, changed]), { signal });
+      } finally {
+        over.abort();
+      }
     }
   }
 

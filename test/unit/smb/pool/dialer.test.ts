@@ -100,6 +100,52 @@ describe("dialer", () => {
     expect(results.every((result) => result.status === "rejected" && result.reason === refusal)).toBe(true);
   });
 
+  it("cuts a pause short for those who ask, to one attempt a second", async () => {
+    const { clock, dialer } = setUp();
+    for (let attempt = 0; attempt < 8; attempt++) {
+      await dialer.dial(refuse(new SmbConnectionError("no"))).catch(() => undefined);
+      if (attempt < 7) await clock.advance(dialer.pause);
+    }
+    expect(dialer.pause).toBe(60_000);
+    expect(dialer.hurry()).toBe(true);
+    expect(dialer.pause).toBe(1_000);
+    await clock.advance(600);
+    expect(dialer.hurry()).toBe(true);
+    expect(dialer.pause).toBe(400);
+    await clock.advance(5_000);
+    await dialer.dial(refuse(new SmbConnectionError("still not"))).catch(() => undefined);
+    expect(dialer.pause).toBe(60_000);
+    await clock.advance(10_000);
+    dialer.hurry();
+    expect(dialer.pause).toBe(0);
+    // A share that was removed has refused nobody.
+    await dialer
+      .dial(refuse(new SmbStatusError("TREE_CONNECT", NtStatus.BAD_NETWORK_NAME)))
+      .catch(() => undefined);
+    dialer.hurry();
+    expect(dialer.pause).toBe(1_000);
+  });
+
+  it.each([
+    new SmbStatusError("SESSION_SETUP", NtStatus.ACCOUNT_LOCKED_OUT),
+    new SmbStatusError("SESSION_SETUP", NtStatus.NO_LOGON_SERVERS),
+    new SmbStatusError("NEGOTIATE", NtStatus.DOWNGRADE_DETECTED),
+    new AuthError("AUTH_ACCOUNT_CLOSED", "revoked"),
+    new SmbCredentialsError("no", NtStatus.LOGON_FAILURE),
+  ])("lets nobody cut the pause short after %s", async (error) => {
+    const { clock, dialer } = setUp();
+    await dialer.dial(refuse(error)).catch(() => undefined);
+    const { pause } = dialer;
+    await clock.advance(10_000);
+    expect(dialer.hurry()).toBe(false);
+    expect(dialer.pause).toBe(Math.max(0, pause - 10_000));
+    // A connection lost meanwhile is no reason either.
+    dialer.lost(100, new SmbConnectionError("gone"));
+    if (pause > 0) expect(dialer.hurry()).toBe(false);
+    dialer.forgive();
+    expect(dialer.hurry()).toBe(true);
+  });
+
   it("is slow where only a person can help", async () => {
     const { dialer } = setUp();
     const missing = new SmbStatusError("TREE_CONNECT", NtStatus.BAD_NETWORK_NAME);
