@@ -20,6 +20,9 @@ const PROGRAMS = {
   faketime: "faketime",
   "impacket-netview": "python3-impacket",
   promtool: "prometheus",
+  nginx: "nginx",
+  haproxy: "haproxy",
+  caddy: "caddy",
 };
 
 export function find(program) {

@@ -14,7 +14,7 @@ if (unitOnly) setup([]);
 else {
   setup(
     ["smbd", "smbclient", "nats-server", "chromium", "impacket-netview"],
-    ["krb5kdc", "kadmin.local", "kinit", "faketime", "promtool"],
+    ["krb5kdc", "kadmin.local", "kinit", "faketime", "promtool", "nginx", "haproxy", "caddy"],
   );
 }
 run(process.execPath, [join(root, "scripts", "build.mjs")], { cwd: root });

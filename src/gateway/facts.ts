@@ -21,7 +21,9 @@ export interface RefusalFact {
     | "connections"
     | "address"
     | "pending"
-    | "handshake";
+    | "handshake"
+    /** Something in between has taken the upgrade out of it: it came as a plain request. */
+    | "no-upgrade";
   /** As the client and its proxies claimed, cut to 200 characters: not to be believed, and to be escaped. */
   readonly origin?: string;
   readonly host?: string;

@@ -99,6 +99,14 @@ export class Admissions {
     };
   }
 
+  /** What a handshake would meet that came as this plain request did, from a page of `?origin=`; tokens are not looked at. */
+  foresee({ headers, url, remoteAddress }: Omit<Handshake, "method">): Admission {
+    const target = parseTarget(url);
+    const origin = headers.origin ?? target?.searchParams.get("origin") ?? undefined;
+    const asked = { ...headers, ...(origin === undefined ? {} : { origin }) };
+    return this.decide({ method: "GET", url: target?.pathname ?? "", headers: asked, remoteAddress });
+  }
+
   /** Takes a seat. `authenticated` ends the waiting, `leave` gives the seat back; both may be called twice. */
   enter(address: string): { authenticated(): void; leave(): void } {
     this.#total++;
@@ -148,6 +156,13 @@ function sameHost(page: URL, name: string): boolean {
 }
 
 const LONGEST_CLAIM = 200;
+
+/** Of a handshake that something in between has made a plain request; `undefined` for any other. */
+export function lostUpgrade(headers: IncomingHttpHeaders, address: string): RefusalFact | undefined {
+  // Proxies take `Upgrade` away, and leave the rest.
+  if (headers["sec-websocket-key"] === undefined) return undefined;
+  return { reason: "no-upgrade", ...claimsOf(headers, address) };
+}
 
 /** What tells an operator why, cut to what a log line bears. */
 function claimsOf(headers: IncomingHttpHeaders, address: string): Omit<RefusalFact, "reason"> {

@@ -84,6 +84,24 @@ function verifyBy(verifier: TokenVerifier, credential: Credential): Promise<Iden
   throw new TokenError("invalid", "what the proxy says is not believed any more");
 }
 
+/** What a page, which can show nothing in its handshake, lacks there; `undefined` where it needs nothing. */
+export function needsInHandshake(
+  verifier: TokenVerifier,
+  request: IncomingMessage,
+  fromProxy: boolean,
+): string | undefined {
+  if (!verifier.required || verifier.firstFrame) return undefined;
+  if (verifier.claims === undefined) {
+    return "tokens are taken in the handshake only (gateway.auth.firstFrame: false), and this page shows its own in the first frame";
+  }
+  try {
+    verifier.claims(request, fromProxy);
+    return undefined;
+  } catch {
+    return "no trusted proxy says who this is (gateway.auth.mode: headers)";
+  }
+}
+
 /**
  * Who asks for a socket, by what the handshake shows; `undefined` where an `auth` frame will tell.
  * @throws TokenError

@@ -1,7 +1,14 @@
 /** The face of `auth`: who is admitted, as whom, by which address. */
 
 export { AddressBook } from "./address.ts";
-export { Admissions, parseTarget, SOCKET_PATHS, SUBPROTOCOL, withoutQuery } from "./admission.ts";
+export {
+  Admissions,
+  lostUpgrade,
+  parseTarget,
+  SOCKET_PATHS,
+  SUBPROTOCOL,
+  withoutQuery,
+} from "./admission.ts";
 export { Endpoint } from "./endpoint.ts";
 export {
   type Admitted,
@@ -9,6 +16,7 @@ export {
   type CurrentKeys,
   type Identity,
   identify,
+  needsInHandshake,
   verifyNow,
 } from "./identity.ts";
 export { KeysInForce } from "./keys-in-force.ts";

@@ -70,14 +70,14 @@ export class Assets {
     );
   }
 
-  /** Answers one plain HTTP request. */
-  serve(request: IncomingMessage, response: ServerResponse): void {
+  /** Answers one plain HTTP request. `explain` says what a handshake would have met. */
+  serve(request: IncomingMessage, response: ServerResponse, explain: () => string): void {
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
     const pathname = parseTarget(request.url ?? "")?.pathname ?? "";
     const asset = this.#byRoute.get(pathname);
     if (SOCKET_PATHS.has(pathname)) {
       response.setHeader("Upgrade", "websocket");
-      plain(request, response, 426, "This address speaks WebSocket.\n");
+      plain(request, response, 426, `This address speaks WebSocket. ${explain()}\n`);
     } else if (asset === undefined) {
       plain(request, response, 404, "Not found.\n");
     } else if (request.method !== "GET" && request.method !== "HEAD") {

@@ -2,4 +2,4 @@
 
 export { Assets } from "./assets.ts";
 export { newHttpServer } from "./http-server.ts";
-export { reject } from "./refusal.ts";
+export { foretell, reject } from "./refusal.ts";

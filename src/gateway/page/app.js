@@ -21,6 +21,9 @@ const STATUS_TEXT = {
 let retryAt;
 let lostWhy = "";
 
+/** Nothing has ever come through: then something in between may be in the way, and not an outage. */
+let everOpen = false;
+
 /** A subscription refused for one of these is tried again by the client. */
 const TRIED_AGAIN = new Set(["unreachable", "limit", "internal", "timeout"]);
 const STATE_TEXT = {
@@ -40,15 +43,34 @@ function start() {
       $("status").dataset.state = status.state;
       $("status-text").textContent = STATUS_TEXT[status.state](status);
       showStatus(status);
+      if (status.state === "waiting" && !everOpen) void explain();
     },
   });
   for (const watched of open.values()) subscribe(watched);
 }
 
+/** A browser does not tell a page why its socket was refused; asked plainly, the gateway, or whoever is in front of it, does. */
+async function explain() {
+  const marker = "This address speaks WebSocket. ";
+  try {
+    const asked = new URLSearchParams({ origin: location.origin });
+    const answer = await fetch(`ws?${asked}`, { cache: "no-store", signal: AbortSignal.timeout(5_000) });
+    const text = (await answer.text()).trim();
+    if (everOpen) return;
+    lostWhy = text.startsWith(marker)
+      ? `. ${text.slice(marker.length).replace(/\.$/, "")}`
+      : `. The way to the gateway answers ${answer.status} to what should become a WebSocket`;
+    countDown();
+  } catch {
+    // Nobody is there at all: that is what the banner says already.
+  }
+}
+
 function showStatus({ state, retryMs, reason, code }) {
   if (state === "waiting") {
     retryAt = Date.now() + retryMs;
-    lostWhy = reason ? ` (${reason})` : "";
+    // Found out between two tries, it holds until the next is over.
+    if (everOpen || reason) lostWhy = reason ? ` (${reason})` : "";
   } else if (state !== "connecting") retryAt = undefined;
   // Between two tries it is still lost.
   const lost = retryAt !== undefined || state === "refused";
@@ -67,6 +89,8 @@ function showStatus({ state, retryMs, reason, code }) {
   countDown();
   for (const { panel } of open.values()) panel.setCutOff(state !== "open");
   if (state !== "open") return;
+  everOpen = true;
+  lostWhy = "";
   void fillConnections();
   void fleet.refresh();
 }
@@ -75,6 +99,10 @@ function countDown() {
   if (retryAt === undefined) return;
   const left = Math.ceil((retryAt - Date.now()) / 1000);
   const next = left > 0 ? `Next try in ${left} s.` : "Trying now.";
+  if (!everOpen) {
+    $("banner").textContent = `There is no connection to the gateway${lostWhy}. ${next}`;
+    return;
+  }
   $("banner").textContent =
     `Connection lost${lostWhy}. ${next} What changes meanwhile is told afterwards, or you are told to list again.`;
 }

@@ -42,6 +42,7 @@ export class GatewayMetrics {
         "address",
         "pending",
         "handshake",
+        "no-upgrade",
       ],
     });
     this.unreadableHops = set.counter(

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { refusalFacts } from "../../../src/gateway/facts.ts";
 import { type Bench, startGateway } from "../../support/servers/gateway.ts";
 
 describe("plain HTTP", () => {
@@ -58,5 +59,51 @@ describe("plain HTTP", () => {
     const response = await get(path, { method });
     expect(response.status).toBe(status);
     if (status === 405) expect(response.headers.get("allow")).toBe("GET, HEAD");
+  });
+});
+
+describe("a handshake that came as a plain request", () => {
+  let bench: Bench;
+  afterEach(() => bench.close());
+  const said = async (query = "", headers: Record<string, string> = {}): Promise<string> =>
+    (await fetch(new URL(`/ws${query}`, bench.url), { headers })).text();
+
+  it("is told what it would have met", async () => {
+    bench = await startGateway({ limits: { connectionsPerAddress: 1 } });
+    expect(await said(`?origin=${bench.url.slice(0, -1)}`)).toContain(
+      "Nothing here speaks against a handshake",
+    );
+    expect(await said("?origin=https://files.example.org")).toContain("gateway.allowedOrigins");
+    expect(await said("?origin=https://files.example.org")).toContain(`"127.0.0.1:${bench.port}"`);
+    await bench.connect();
+    expect(await said()).toContain("gateway.limits.connectionsPerAddress");
+  });
+
+  it("is told where tokens are taken from", async () => {
+    const grants = [{ connection: "nas1", path: "/**" }];
+    const auth = { mode: "tokens", tokens: [{ token: "t".repeat(16), grants }] } as const;
+    bench = await startGateway({ auth: { ...auth, firstFrame: false } });
+    expect(await said()).toContain("gateway.auth.firstFrame");
+    await bench.close();
+    bench = await startGateway({ auth });
+    expect(await said()).toContain("Nothing here speaks against");
+  });
+
+  it("is counted, with what it claimed, and without its token", async () => {
+    bench = await startGateway();
+    const facts: unknown[] = [];
+    const off = refusalFacts.subscribe((fact) => facts.push(fact));
+    await said("?token=secret-of-anna");
+    await said("?token=secret-of-anna", { "Sec-WebSocket-Key": "x", Origin: "https://files.example.org" });
+    off();
+    const { port } = bench;
+    expect(facts).toEqual([
+      {
+        reason: "no-upgrade",
+        address: "127.0.0.1",
+        host: `127.0.0.1:${port}`,
+        origin: "https://files.example.org",
+      },
+    ]);
   });
 });

@@ -24,9 +24,10 @@ const JUDGES: Readonly<Record<string, string>> = {
   "": "drawings, and settings of other programs",
   console: "what a terminal showed",
   ini: "settings of other programs",
-  nginx: "settings of other programs",
-  caddy: "settings of other programs",
-  haproxy: "settings of other programs",
+  nginx: "test/integration/docs/reverse-proxy.test.ts; Sambee's by npm run sambee",
+  caddy: "test/integration/docs/reverse-proxy.test.ts",
+  haproxy: "test/integration/docs/reverse-proxy.test.ts",
+  toml: "test/integration/docs/reverse-proxy.test.ts",
   powershell: "commands for Windows",
 };
 
