@@ -1,11 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { findSbin } from "./programs.ts";
 import { ServerProcess } from "./server-process.ts";
 import { createWorkspace, freePort } from "./workspace.ts";
 
 export type ProxyKind = "nginx" | "haproxy" | "caddy" | "traefik";
+
+const MIME_TYPES = "/etc/nginx/mime.types";
 
 export interface ReverseProxy {
   readonly port: number;
@@ -95,6 +97,7 @@ worker_processes 1;
 ${process.getuid?.() === 0 ? "user root;" : ""}
 events {}
 http {
+    ${existsSync(MIME_TYPES) ? `include ${MIME_TYPES};` : ""}
     access_log ${dir}/logs/access.log;
     ${temporary.map((name) => `${name}_temp_path ${dir}/data/${name};`).join("\n    ")}
     ${names.map((name) => `include ${dir}/${name};`).join("\n    ")}

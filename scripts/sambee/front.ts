@@ -1,11 +1,21 @@
+import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { createServer, request as httpRequest, type IncomingMessage } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { connect } from "node:net";
 import { extname, join, normalize } from "node:path";
+import { codeBlocks } from "../../test/support/code-blocks.ts";
+import { findProxy, startReverseProxy } from "../lab/reverse-proxy.ts";
 
-/** What stands in front of Sambee: its page, its API, and its WebSocket, which goes where `socket` says. */
+/**
+ * What stands in front of Sambee: its page, its API, and its WebSocket, which goes where `socket` says. Where nginx is
+ * installed, it is what the browser meets, with the location of the recipe.
+ */
 export interface Front {
+  /** Who that is. */
+  readonly server: string;
+  /** All that nginx has written. */
+  logs(): string;
   readonly url: string;
   /** Port that WebSockets go to; their sockets are cut when it changes, and refused while it is undefined. */
   socket: number | undefined;
@@ -27,6 +37,67 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 export async function startFront(page: string, sambee: number): Promise<Front> {
+  if (findProxy("nginx") === undefined) return startWire(page, sambee, { first: true });
+  const wire = await startWire(page, sambee, { first: false });
+  const nginx = await startReverseProxy(
+    "nginx",
+    { "sambee.conf": nginxFor(page) },
+    {
+      "smb2nats-gateway:8080": new URL(wire.url).host,
+      "sambee:8000": `127.0.0.1:${sambee}`,
+    },
+  ).catch(async (error: unknown) => {
+    await wire.close();
+    throw error;
+  });
+  return {
+    server: versionOf(findProxy("nginx") ?? ""),
+    url: `http://127.0.0.1:${nginx.port}`,
+    logs: () => nginx.logs(),
+    get socket() {
+      return wire.socket;
+    },
+    set socket(next) {
+      wire.socket = next;
+    },
+    get handshakes() {
+      return wire.handshakes;
+    },
+    async close() {
+      await nginx.stop();
+      await wire.close();
+    },
+  };
+}
+
+function versionOf(nginx: string): string {
+  // It tells on standard error.
+  const { stderr } = spawnSync(nginx, ["-v"], { encoding: "utf8" });
+  return stderr.trim().replace(/^.*: /, "");
+}
+
+/** The recipe's location, before those that pass page and API to Sambee. */
+function nginxFor(page: string): string {
+  const [location] = codeBlocks().filter(
+    ({ language, where }) => language === "nginx" && where.startsWith("docs/recipes/sambee.md"),
+  );
+  if (location === undefined) throw new Error("the recipe has no location for nginx");
+  return `server {
+  listen 443 ;
+  root ${page};
+  ${location.text}
+  location /api/ { proxy_pass http://sambee:8000; proxy_set_header Host $http_host; client_max_body_size 0; }
+  location / { try_files $uri /index.html; }
+}
+`;
+}
+
+/** Passes sockets on, counts and cuts them; `first`: nothing is before it, so it serves page and API, too. */
+async function startWire(
+  page: string,
+  sambee: number,
+  { first }: { readonly first: boolean },
+): Promise<Front> {
   const sockets = new Set<Socket>();
   let target: number | undefined = sambee;
   let handshakes = 0;
@@ -61,7 +132,8 @@ export async function startFront(page: string, sambee: number): Promise<Front> {
       for (let at = 0; at < request.rawHeaders.length; at += 2) {
         lines.push(`${request.rawHeaders[at]}: ${request.rawHeaders[at + 1]}`);
       }
-      lines.push(`X-Forwarded-For: ${request.socket.remoteAddress}`, "", "");
+      if (first) lines.push(`X-Forwarded-For: ${request.socket.remoteAddress}`);
+      lines.push("", "");
       onward.write(lines.join("\r\n"));
       onward.write(head);
       socket.pipe(onward).pipe(socket);
@@ -79,7 +151,9 @@ export async function startFront(page: string, sambee: number): Promise<Front> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return {
+    server: "a small proxy of this command (nginx is not installed)",
     url: `http://127.0.0.1:${port}`,
+    logs: () => "",
     get socket() {
       return target;
     },

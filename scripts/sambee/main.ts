@@ -10,6 +10,7 @@ import { parseArgs } from "node:util";
 import type { Page } from "playwright-core";
 import { parse } from "yaml";
 import { Scope } from "../../src/base/scope.ts";
+import { codeBlocks } from "../../test/support/oracles/code-blocks.ts";
 import { launchBrowser } from "../../test/support/page/browser.ts";
 import { ServerProcess } from "../lab/server-process.ts";
 import { type Stack, startStack } from "../lab/stack.ts";
@@ -26,6 +27,8 @@ if (source === undefined) {
   process.exit(2);
 }
 
+/** Bytes: more than a quarter of a second's, which is how often Sambee tells. */
+const LARGE = 64 * 1_048_576;
 const scope = new Scope();
 let files = 0;
 const say = (text: string): void => console.error(text);
@@ -36,6 +39,7 @@ try {
   const stack = await startStack({ workers: 0, gateways: 0, onStep: say });
   scope.defer(() => stack.close());
   for (const name of ["Open", "Removed", ...many()]) mkdirSync(at(stack, name));
+  writeFileSync(at(stack, "large"), Buffer.alloc(LARGE));
 
   const workspace = createWorkspace();
   scope.defer(() => workspace.remove());
@@ -53,7 +57,8 @@ try {
   await backend.start(port, { timeoutMs: 60_000 });
   const api = `http://127.0.0.1:${port}/api`;
   const token = await until("Sambee's first token", () => signIn(api));
-  const id = await addConnection(api, token, stack);
+  const id = await addConnection(api, token, stack, "lab");
+  const other = await addConnection(api, token, stack, "lab2");
 
   // The connections by the command of the recipe.
   const tokenFile = join(workspace.dir, "token");
@@ -64,44 +69,67 @@ try {
     ...["--token-file", tokenFile, "--secrets-dir", workspace.dir],
   ]);
   const { connections } = parse(imported.toString()) as { connections: Record<string, object> };
-  writeFileSync(join(workspace.dir, id), `${stack.samba.password}\n`, { mode: 0o600 });
-  const ask = { url: `${api}/connections`, connection: "/id" };
-  stack.writeConfig({
-    connections,
-    gateway: { auth: { mode: "ask", firstFrame: false, ask }, trustedProxies: ["127.0.0.1"] },
-  });
-  say("starting a worker and a gateway");
-  await stack.startRole("worker");
-  const gateway = await stack.startRole("gateway");
-  const gatewayPort = Number(new URL(gateway.url).port);
+  for (const each of [id, other]) {
+    writeFileSync(join(workspace.dir, each), `${stack.samba.password}\n`, { mode: 0o600 });
+  }
+  const recipe = recipeFor(port);
+  const configure = (gateway: object): void => {
+    stack.writeConfig({ connections, gateway });
+  };
+  configure(recipe.plain);
   const front = await startFront(sambee.page, port);
   scope.defer(() => front.close());
-
+  say(`in front of both: ${front.server}`);
+  say("starting a worker and a gateway");
+  await stack.startRole("worker");
+  let gateway = await stack.startRole("gateway");
   const columns: Record<string, string>[] = [];
-  for (const [name, target] of [
-    ["Sambee's monitor", port],
-    ["smb2nats", gatewayPort],
-  ] as const) {
+  const column = async (name: string, target: number): Promise<void> => {
     say(`\n${name}`);
     front.socket = target;
-    columns.push(
-      await run({
-        front,
-        stack,
-        target,
-        token,
-        id,
-        shot: `${shot ?? "artifacts/sambee"}-${columns.length}.png`,
-      }),
-    );
-  }
-  const [theirs = {}, ours = {}] = columns;
+    const picture = `${shot ?? "artifacts/sambee"}-${columns.length}.png`;
+    columns.push(await run({ api, front, stack, target, token, id, other, shot: picture }));
+  };
+  await column("Sambee's monitor", port);
+  await column("smb2nats", Number(new URL(gateway.url).port));
+  const heard = [gateway.process.log()];
+  await gateway.stop();
+  configure({ ...recipe.plain, ...recipe.relayed });
+  gateway = await stack.startRole("gateway");
+  await column("smb2nats with gateway.upstream", Number(new URL(gateway.url).port));
+  heard.push(gateway.process.log());
+
+  const [theirs = {}, ours = {}, relayed = {}] = columns;
   console.log(
-    `| Sambee ${sambee.version}, its page in Chromium | its own monitor | smb2nats |\n|---|---|---|`,
+    `| Sambee ${sambee.version}, its page in Chromium | its own monitor | smb2nats | smb2nats with \`gateway.upstream\` |\n|---|---|---|---|`,
   );
-  for (const key of Object.keys(theirs)) console.log(`| ${key} | ${theirs[key]} | ${ours[key]} |`);
+  for (const key of Object.keys(theirs)) {
+    console.log(`| ${key} | ${theirs[key]} | ${ours[key]} | ${relayed[key]} |`);
+  }
+  const told = (text: string): string => (text.includes(token) ? "YES" : "no");
+  console.log(
+    `\nits token in the logs of ${front.server}: ${told(front.logs())}; of the gateways: ${told(heard.join())}`,
+  );
+  console.log(
+    `a hop that could not be read (gateway.unreadable-hop): ${/unreadable-hop/.test(heard.join()) ? "YES" : "no"}`,
+  );
 } finally {
   await scope.close();
+}
+
+/** The gateway's settings as the recipe has them, with Sambee and the proxy where they are here. */
+function recipeFor(port: number): { readonly plain: object; readonly relayed: object } {
+  const blocks = codeBlocks().filter(
+    ({ language, where }) => language === "yaml" && where.startsWith("docs/recipes/sambee.md"),
+  );
+  const [plain, relayed] = blocks.map(
+    ({ text }) => (parse(text.replaceAll("sambee:8000", `127.0.0.1:${port}`)) as { gateway: object }).gateway,
+  );
+  if (plain === undefined || relayed === undefined) throw new Error("the recipe has no settings");
+  return {
+    plain: { ...plain, host: "127.0.0.1", trustedProxies: ["127.0.0.1"], allowedOrigins: [] },
+    relayed,
+  };
 }
 
 function many(): string[] {
@@ -119,13 +147,26 @@ interface Run {
   readonly target: number;
   readonly token: string;
   readonly id: string;
+  /** Another connection to the same share. */
+  readonly other: string;
+  readonly api: string;
   readonly shot: string;
 }
 
 /** One column: what the page shows after each mishap. */
-async function run({ front, id, shot, stack, target, token }: Run): Promise<Record<string, string>> {
+async function run({
+  api,
+  front,
+  id,
+  other,
+  shot,
+  stack,
+  target,
+  token,
+}: Run): Promise<Record<string, string>> {
   const seen: Record<string, string> = {};
   let page: Page;
+  let frames: string[] = [];
   let leave = async (): Promise<void> => undefined;
   const shows = (name: string): Promise<boolean> => page.getByText(name, { exact: true }).first().isVisible();
   const make = (folder: string): string => {
@@ -148,6 +189,10 @@ async function run({ front, id, shot, stack, target, token }: Run): Promise<Reco
     const browser = await launchBrowser();
     leave = browser.close;
     page = await browser.context.newPage();
+    frames = [];
+    page.on("websocket", (socket) =>
+      socket.on("framereceived", ({ payload }) => frames.push(String(payload))),
+    );
     const handshakes = front.handshakes;
     await page.goto(`${front.url}/browse/smb/lab/${folder}`);
     const password = page.locator("input[type=password]").first();
@@ -191,6 +236,9 @@ async function run({ front, id, shot, stack, target, token }: Run): Promise<Reco
   );
 
   await open("Open");
+  const progress = await copyBetween({ api, from: other, to: id, token }, () => frames);
+  seen["byte counts of a copy between connections (`transfer_progress`) that reached the page"] = progress;
+
   await stack.samba.kill();
   await delay(3_000);
   const away = make("Open");
@@ -206,6 +254,34 @@ async function run({ front, id, shot, stack, target, token }: Run): Promise<Reco
   });
   await leave();
   return seen;
+}
+
+/** Has Sambee copy a large file, and counts the frames about it that reached the page. */
+async function copyBetween(
+  {
+    api,
+    from,
+    to,
+    token,
+  }: { readonly api: string; readonly from: string; readonly to: string; readonly token: string },
+  frames: () => readonly string[],
+): Promise<string> {
+  const response = await fetch(`${api}/browse/${from}/copy`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    body: JSON.stringify({
+      source_path: "large",
+      dest_path: `Open/large-${++files}`,
+      dest_connection_id: to,
+    }),
+  });
+  if (!response.ok) throw new Error(`Sambee does not copy: ${response.status} ${await response.text()}`);
+  await delay(1_000);
+  const told = frames()
+    .map((frame) => JSON.parse(frame) as { type: string; bytes_transferred?: number })
+    .filter(({ type }) => type === "transfer_progress");
+  if (told.length === 0) return "none";
+  return `${told.length}${told.at(-1)?.bytes_transferred === -1 ? ", and the end" : ", without the end"}`;
 }
 
 /** Subscribes as so many pages would, and counts what the file server sees of it. */
@@ -240,12 +316,12 @@ async function signIn(api: string): Promise<string | undefined> {
   return ((await response.json()) as { access_token?: string }).access_token;
 }
 
-async function addConnection(api: string, token: string, { samba }: Stack): Promise<string> {
+async function addConnection(api: string, token: string, { samba }: Stack, name: string): Promise<string> {
   const response = await fetch(`${api}/connections`, {
     method: "POST",
     headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
     body: JSON.stringify({
-      name: "lab",
+      name,
       host: "127.0.0.1",
       port: samba.port,
       share_name: "share",

@@ -12,7 +12,10 @@ import { until } from "../support/until.ts";
 
 /** Within this after its line is there again, the page is right. */
 const RIGHT_MS = 3_000;
-/** Longer than the gateway waits for a sign of life: it has let go of the socket by then. */
+/**
+ * Longer than the gateway waits for a sign of life (a ping every 30 s, and one unanswered): it has let go of the socket by then. It
+ * sleeps while the other mishaps happen, which take most of that time.
+ */
 const SLEEP_MS = 75_000;
 const TOKEN = "header.of-a-token-nobody-may-log.signature";
 
@@ -228,7 +231,10 @@ describe("Sambee's page, as it behaves, behind a proxy and with its own applicat
     close(): Promise<void>;
   }> {
     const client = await WsClient.open(`ws://127.0.0.1:${port}/ws?token=${TOKEN}`);
-    expect((await client.subscribe("/Docs", { detail: "changes" })).type).toBe("subscribed");
+    // Just after an outage of NATS nobody may be able to tell yet who watches.
+    const subscribe = async (): Promise<boolean> =>
+      (await client.subscribe("/Docs", { detail: "changes" })).type === "subscribed";
+    await until("a subscription", subscribe, { everyMs: 200 });
     const from = client.frames.length;
     return {
       live: () => client.next(({ state }) => state === "live", { from, timeoutMs: 60_000 }),

@@ -1,5 +1,5 @@
 import { AuthError } from "../../auth/errors.ts";
-import { Backoff, type BackoffOptions } from "../../base/async.ts";
+import { Backoff, type BackoffOptions, ignoreRejection, sleep, waitFor } from "../../base/async.ts";
 import type { Clock } from "../../base/clock.ts";
 import { NtStatus } from "../../codec/status.ts";
 import { SmbCredentialsError, SmbSecurityError, SmbStatusError } from "../errors.ts";
@@ -80,6 +80,24 @@ export class Dialer {
     if (this.#refusal !== undefined || this.#firm) return false;
     this.#notBefore = Math.min(this.#notBefore, this.#endedAt + HURRY_MS);
     return true;
+  }
+
+  /**
+   * Waits until the next attempt may be made; `changed` gives what resolves when that may have become sooner.
+   * @throws AbortedError
+   */
+  async rest(changed: () => Promise<unknown>, signal?: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    for (let { pause } = this; pause > 0; pause = this.pause) {
+      const over = new AbortController();
+      const slept = sleep(pause, { signal: over.signal, clock });
+      ignoreRejection(slept);
+      try {
+        await waitFor(Promise.race([slept, changed()]), { signal });
+      } finally {
+        over.abort();
+      }
+    }
   }
 
   /** A connection that was up is gone after `livedMs`: a server that hangs up at once must not be hammered. */

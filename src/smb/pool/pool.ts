@@ -1,5 +1,5 @@
 import type { AuthProvider } from "../../auth/provider.ts";
-import { type Deferred, deferred, ignoreRejection, sleep, waitFor } from "../../base/async.ts";
+import { type Deferred, deferred, ignoreRejection, waitFor } from "../../base/async.ts";
 import { ClosedError } from "../../base/errors.ts";
 import { type CanonicalPath, segmentsOf } from "../../base/path.ts";
 import { SmbNotSentError } from "../errors.ts";
@@ -85,7 +85,7 @@ export class SmbPool {
       }
       if (this.#scan === undefined) await waitFor(this.#changed.promise, { signal });
       else if (this.#dialer.pause === 0) return;
-      else await this.#rest(signal);
+      else await this.#dialer.rest(() => this.#changed.promise, signal);
     }
   }
 
@@ -273,27 +273,12 @@ export class SmbPool {
     while (!signal.aborted) {
       try {
         while (this.#dialer.refusal !== undefined) await waitFor(this.#changed.promise, { signal });
-        await this.#rest(signal);
+        // Without a pause at once: whoever asks in this very turn waits for the attempt.
+        if (this.#dialer.pause > 0) await this.#dialer.rest(() => this.#changed.promise, signal);
         await this.#stayConnected();
       } catch {
         // The dialer has booked the failure; the pause before the next attempt is its decision.
         this.#notify();
-      }
-    }
-  }
-
-  /** Until the next attempt may be made, which may turn out to be sooner. @throws AbortedError */
-  async #rest(signal: AbortSignal | undefined): Promise<void> {
-    const { clock } = this.#dial.connection;
-    for (let { pause } = this.#dialer; pause > 0; pause = this.#dialer.pause) {
-      const over = new AbortController();
-      const changed = this.#changed.promise;
-      const slept = sleep(pause, { signal: over.signal, clock });
-      ignoreRejection(slept);
-      try {
-        await waitFor(Promise.race([slept, changed]), { signal });
-      } finally {
-        over.abort();
       }
     }
   }

@@ -46,6 +46,48 @@ const file = (name: string, text: string): string => {
   return path;
 };
 
+interface ComposeFile {
+  readonly services: Readonly<
+    Record<
+      string,
+      {
+        readonly image: string;
+        readonly command?: readonly string[];
+        readonly environment?: Readonly<Record<string, string>>;
+        readonly volumes?: readonly string[];
+        readonly networks: readonly string[] | Readonly<Record<string, { readonly ipv4_address: string }>>;
+        readonly depends_on?: readonly string[];
+      }
+    >
+  >;
+  readonly networks: Readonly<Record<string, unknown>>;
+  readonly volumes: Readonly<Record<string, unknown>>;
+}
+
+/** As far as it can be told without Docker: every name that is used is there, and what concerns us is known to us. */
+function judgeCompose({ networks, services, volumes }: ComposeFile): void {
+  const names = new Set(Object.keys(services));
+  for (const [name, service] of Object.entries(services)) {
+    const joined = Array.isArray(service.networks) ? service.networks : Object.keys(service.networks);
+    expect(Object.keys(networks), name).toEqual(expect.arrayContaining(joined));
+    expect([...names], name).toEqual(expect.arrayContaining([...(service.depends_on ?? [])]));
+    for (const volume of service.volumes ?? []) {
+      const [source = ""] = volume.split(":");
+      if (!/^[./]/.test(source)) expect(Object.keys(volumes), name).toContain(source);
+    }
+    if (!service.image.startsWith("smb2nats:")) continue;
+    const [command = "", ...more] = service.command ?? [];
+    expect(
+      COMMANDS.map((one) => one.name),
+      name,
+    ).toContain(command);
+    expect(more).toEqual([]);
+    for (const variable of Object.keys(service.environment ?? {})) {
+      expect(read("docs/configuration.md"), name).toContain(variable);
+    }
+  }
+}
+
 describe("code in the documentation", () => {
   it("is of languages that somebody looks at", () => {
     const unknown = blocks.filter(({ language }) => JUDGES[language] === undefined);
@@ -57,19 +99,26 @@ describe("code in the documentation", () => {
     expect(() => JSON.parse(text)).not.toThrow();
   });
 
-  it.each(of("yaml"))("%s is a configuration, values of the chart, or a tokens file", async (_, text) => {
-    const parsed: unknown = parse(text);
-    if (Array.isArray(parsed)) {
-      await expect(readTokensFile(file("tokens.yaml", text))).resolves.not.toEqual([]);
-      return;
-    }
-    const values = parsed as Record<string, unknown>;
-    const known = Object.keys(JSON.parse(read("helm/smb2nats/values.schema.json")).properties);
-    const isChart = "config" in values || "image" in values;
-    if (isChart) expect(Object.keys(values).filter((key) => !known.includes(key))).toEqual([]);
-    const config = file("smb2nats.json", JSON.stringify(isChart ? (values["config"] ?? {}) : values));
-    expect(() => loadConfig({ file: config, env: {} })).not.toThrow();
-  });
+  it.each(of("yaml"))(
+    "%s is a configuration, values of the chart, a tokens file, or for Compose",
+    async (_, text) => {
+      const parsed: unknown = parse(text);
+      if (Array.isArray(parsed)) {
+        await expect(readTokensFile(file("tokens.yaml", text))).resolves.not.toEqual([]);
+        return;
+      }
+      const values = parsed as Record<string, unknown>;
+      if ("services" in values) {
+        judgeCompose(values as unknown as ComposeFile);
+        return;
+      }
+      const known = Object.keys(JSON.parse(read("helm/smb2nats/values.schema.json")).properties);
+      const isChart = "config" in values || "image" in values;
+      if (isChart) expect(Object.keys(values).filter((key) => !known.includes(key))).toEqual([]);
+      const config = file("smb2nats.json", JSON.stringify(isChart ? (values["config"] ?? {}) : values));
+      expect(() => loadConfig({ file: config, env: {} })).not.toThrow();
+    },
+  );
 
   it.each(of("sh"))("%s is shell, and its commands of ours are understood", async (_, text) => {
     const { status, stderr } = spawnSync("bash", ["-n"], { input: text, encoding: "utf8" });
