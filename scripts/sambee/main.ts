@@ -122,9 +122,12 @@ function recipeFor(port: number): { readonly plain: object; readonly relayed: ob
   const blocks = codeBlocks().filter(
     ({ language, where }) => language === "yaml" && where.startsWith("docs/recipes/sambee.md"),
   );
-  const [plain, relayed] = blocks.map(
-    ({ text }) => (parse(text.replaceAll("sambee:8000", `127.0.0.1:${port}`)) as { gateway: object }).gateway,
+  const settings = blocks.map(
+    ({ text }) =>
+      (parse(text.replaceAll("sambee:8000", `127.0.0.1:${port}`)) as { gateway?: object }).gateway ?? {},
   );
+  const plain = settings.find((gateway) => "auth" in gateway);
+  const relayed = settings.find((gateway) => "upstream" in gateway);
   if (plain === undefined || relayed === undefined) throw new Error("the recipe has no settings");
   return {
     plain: { ...plain, host: "127.0.0.1", trustedProxies: ["127.0.0.1"], allowedOrigins: [] },
@@ -236,6 +239,9 @@ async function run({
   );
 
   await open("Open");
+  await until("the page's subscription", async () => frames.some((frame) => frame.includes('"subscribed"')));
+  // Behind the gateway the page is told that before Sambee has looked at the share.
+  await delay(5_000);
   const progress = await copyBetween({ api, from: other, to: id, token }, () => frames);
   seen["byte counts of a copy between connections (`transfer_progress`) that reached the page"] = progress;
 
@@ -290,7 +296,11 @@ async function connectionsFor(
   { id, stack, target, token }: Pick<Run, "stack" | "target" | "token" | "id">,
 ): Promise<string> {
   const { WebSocket } = await import("ws");
-  const socket = new WebSocket(`ws://127.0.0.1:${target}/api/ws?token=${encodeURIComponent(token)}`);
+  // As the proxy would say it.
+  const headers = { "X-Forwarded-For": "127.0.0.1" };
+  const socket = new WebSocket(`ws://127.0.0.1:${target}/api/ws?token=${encodeURIComponent(token)}`, {
+    headers,
+  });
   let subscribed = 0;
   socket.on("message", (data) => {
     if ((JSON.parse(String(data)) as { type: string }).type === "subscribed") subscribed++;
