@@ -4,7 +4,7 @@ import { createServer, request as httpRequest, type IncomingMessage } from "node
 import type { AddressInfo, Socket } from "node:net";
 import { connect } from "node:net";
 import { extname, join, normalize } from "node:path";
-import { codeBlocks } from "../../test/support/code-blocks.ts";
+import { codeBlocks } from "../../test/support/oracles/code-blocks.ts";
 import { findProxy, startReverseProxy } from "../lab/reverse-proxy.ts";
 
 /**

@@ -11,8 +11,6 @@ import {
   type Admitted,
   identify,
   KeysInForce,
-  lostUpgrade,
-  needsInHandshake,
   SUBPROTOCOL,
   withoutQuery,
 } from "./auth/index.ts";
@@ -20,7 +18,7 @@ import type { ClientDesk, ClientInfo } from "./clients.ts";
 import { CLOSE } from "./close-codes.ts";
 import { TokenError } from "./errors.ts";
 import { authFailureFacts, refusalFacts, unreadableHopFacts } from "./facts.ts";
-import { Assets, foretell, newHttpServer, reject } from "./http/index.ts";
+import { Assets, explain, newHttpServer, reject } from "./http/index.ts";
 import { Hub } from "./hub/index.ts";
 import {
   type AuthOptions,
@@ -157,7 +155,10 @@ class GatewayServer implements Gateway {
     this.#http = newHttpServer({
       headersMs: this.#times.headersMs,
       sockets: this.#limits.connections + this.#limits.pendingHandshakes + SPARE_SOCKETS,
-      onRequest: (request, response) => this.#assets?.serve(request, response, () => this.#explain(request)),
+      onRequest: (request, response) =>
+        this.#assets?.serve(request, response, () =>
+          explain(request, this.#admissions, this.#addresses, this.#keys.verifier()),
+        ),
       onUpgrade: (request, socket, head) => {
         socket.on("error", () => socket.destroy());
         this.#intake.take(() => void this.#onUpgrade(request, socket, head));
@@ -241,21 +242,6 @@ class GatewayServer implements Gateway {
     for (let at = 0; at < peers.length; at += RECHECK_BATCH) {
       await Promise.all(peers.slice(at, at + RECHECK_BATCH).map((peer) => peer.recheck()));
     }
-  }
-
-  /** Why a socket cannot be opened this way, for people. */
-  #explain(request: IncomingMessage): string {
-    const { headers, socket, url = "" } = request;
-    const foreseen = this.#admissions.foresee({ headers, url, remoteAddress: socket.remoteAddress });
-    const address = foreseen.ok ? foreseen.client : (foreseen.fact.address ?? "");
-    const lost = lostUpgrade(headers, address);
-    if (lost !== undefined) refusalFacts.publish(lost);
-    const token = needsInHandshake(
-      this.#keys.verifier(),
-      request,
-      this.#addresses.isTrusted(socket.remoteAddress),
-    );
-    return foretell(foreseen.ok ? undefined : foreseen.fact.reason, { host: headers.host, token });
   }
 
   /** Never rejects. */

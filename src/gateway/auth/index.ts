@@ -17,6 +17,7 @@ export {
   type Identity,
   identify,
   needsInHandshake,
+  type TokenVerifier,
   verifyNow,
 } from "./identity.ts";
 export { KeysInForce } from "./keys-in-force.ts";

@@ -14,18 +14,9 @@ const REASONS: Partial<Readonly<Record<RefusalFact["reason"], string>>> = {
   connections: "the gateway is full (gateway.limits.connections)",
 };
 
-/** For whoever asks by a plain request what a handshake would meet; `token`: what it would have to show, and how. */
-export function foretell(
-  refused: RefusalFact["reason"] | undefined,
-  { host, token }: { readonly host: string | undefined; readonly token: string | undefined },
-): string {
-  const name = `The name asked for was ${JSON.stringify((host ?? "").slice(0, 200))}.`;
-  if (refused !== undefined) return `A handshake would be refused: ${REASONS[refused] ?? refused}. ${name}`;
-  if (token !== undefined) return `A handshake would be refused: ${token}.`;
-  return (
-    "Nothing here speaks against a handshake; where it fails all the same, a proxy in between has to pass it on with " +
-    `HTTP/1.1 and the headers Upgrade and Connection. ${name}`
-  );
+/** What would have to be set; `undefined` where the reason says it all. */
+export function remedy(reason: RefusalFact["reason"]): string | undefined {
+  return REASONS[reason];
 }
 
 /** Answers a handshake that is not wanted, and hangs up whether or not the answer is read. */

@@ -8,9 +8,9 @@ import {
   type ReverseProxy,
   startReverseProxy,
 } from "../../../scripts/lab/reverse-proxy.ts";
-import { launchBrowser } from "../../support/browser.ts";
-import { codeBlocks } from "../../support/code-blocks.ts";
-import { type Bench, startGateway, TestClient } from "../../support/gateway.ts";
+import { codeBlocks } from "../../support/oracles/code-blocks.ts";
+import { launchBrowser } from "../../support/page/browser.ts";
+import { type Bench, startGateway, TestClient } from "../../support/servers/gateway.ts";
 import { until } from "../../support/until.ts";
 
 /** docs/recipes/reverse-proxy.md: every file in it, run by the program it is for. */
