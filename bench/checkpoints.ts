@@ -89,7 +89,7 @@ function watchOf(index: number, entries: number, cursor: string): LocalWatch {
     publishing: true,
     closed: false,
     stored: async () => undefined,
-    checkpoint: () => ({ ...head, directories: [{ path, snapshot: snapshot.copy(), modified: 1n }] }),
+    checkpoint: () => ({ ...head, directories: [{ path, snapshot: snapshot.freeze(), modified: 1n }] }),
   } as unknown as LocalWatch;
 }
 

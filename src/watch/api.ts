@@ -1,6 +1,8 @@
+import type { CanonicalPath } from "../base/path.ts";
 import type { PublicState, WatchEvent, WatchMode } from "./events.ts";
 import type { Interest } from "./interest.ts";
-import type { CheckpointDirectory } from "./picture/index.ts";
+import type { CheckpointDirectory, FrozenPicture, NoPicture } from "./picture/index.ts";
+import type { EntryInfo } from "./source.ts";
 
 /** What the upper floors ask of the watch engine. `ShareWatcher` (share-watcher.ts) implements it. */
 
@@ -31,17 +33,32 @@ export interface WatchHandle {
    * the first listing, and while something is held back (settling, `stat`).
    */
   checkpoint?(): readonly CheckpointDirectory[] | undefined;
+  /**
+   * What the sink has been told so far, of the whole interest or a part of it, frozen: what is told later changes nothing
+   * of it. Files that are held back to settle are not in it.
+   */
+  snapshot?(scope?: Interest): FrozenPicture | NoPicture;
   /** Ends the interest. What is queued is not told any more. Idempotent. */
   close(): Promise<void>;
 }
 
-/** Events of one interest, in order per directory. Must not throw; must not block. */
-export type WatchSink = (event: WatchEvent) => void;
+/**
+ * Events of one interest, in order per directory. Must not throw; must not block.
+ * @param told - the event's number in the order in which the picture took it in; it may come out of that order. A snapshot
+ *   knows of all up to its own number, and of none beyond. Absent where nothing is numbered.
+ */
+export type WatchSink = (event: WatchEvent, told?: number) => void;
 
 /** Serves any number of interests on one share with as few handles as its cover policy allows. */
 export interface ShareWatch {
   watch(interest: Interest, sink: WatchSink, options?: WatchOverrides): WatchHandle;
   /** Resolves when everything has been heard that the server had sent until now. @throws SourceError, AbortedError */
+  /** What entries are like now, read from the file server. Missing: what is not there (any more). @throws SourceError, AbortedError */
+  look?(
+    path: CanonicalPath,
+    names: readonly string[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, EntryInfo>>;
   roundTrip?(options: { readonly signal?: AbortSignal | undefined }): Promise<void>;
   close(): Promise<void>;
 }

@@ -23,6 +23,11 @@ export interface Change {
   readonly modified?: string;
   /** Decimal 64-bit file id. */
   readonly fileId?: string;
+  /**
+   * With `renamed`: what lies below does not move along, but is told anew. Who keeps a picture from a snapshot drops what
+   * he has below both names; others do that with every `renamed`.
+   */
+  readonly emptied?: true;
   /** Told after the file had been quiet for `settleMs`. */
   readonly settled?: true;
 }
@@ -62,6 +67,11 @@ export interface ResyncEvent {
   readonly path: CanonicalPath;
   readonly scope: ResyncScope;
   readonly reason: ResyncReason;
+  /**
+   * What has been told is right, and goes on: only who listed the share by himself may have seen something else. Absent:
+   * what has been told is no longer known.
+   */
+  readonly picture?: "kept";
 }
 
 export interface StateEvent {

@@ -203,6 +203,8 @@ export function gapOfUnseenLoss({ rescannedAt }: DirectoryFacts): Gap {
 export interface Announcement {
   readonly scope: ResyncScope;
   readonly reason: ResyncReason;
+  /** See `ResyncEvent`. */
+  readonly picture?: "kept";
 }
 
 /** D. More names than may be remembered; nobody need hear of it who has been told nothing yet. */

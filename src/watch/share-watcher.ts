@@ -13,9 +13,9 @@ import {
   type Surroundings,
 } from "./options.ts";
 import { Gate } from "./pacing.ts";
-import { adoptCheckpoint, type CheckpointDirectory, takeCheckpoint } from "./picture/index.ts";
+import { adoptCheckpoint, type CheckpointDirectory, freezePicture, takeCheckpoint } from "./picture/index.ts";
 import { NameLookup } from "./rescan/index.ts";
-import { type DirectorySource, SourceError } from "./source.ts";
+import { type DirectorySource, type EntryInfo, SourceError } from "./source.ts";
 
 /** How long the first contact may take before interests are told that the server is out of reach. */
 const FIRST_CONTACT_MS = 4_000;
@@ -66,9 +66,11 @@ export class ShareWatcher implements ShareWatch {
     if (this.#closing !== undefined) throw new ClosedError("share watch");
     const { stat = this.#options.stat, settleMs = this.#options.settleMs } = overrides;
     const active = new ActiveInterest(interest, sink, overrides, {
-      stage: (out) => deliveryStage(out, { stat, settleMs, clock: this.#clock, lookup: this.#lookup }),
+      stage: (out, number) =>
+        deliveryStage(out, { stat, settleMs, clock: this.#clock, lookup: this.#lookup, number }),
       onClose: (closed) => this.#handles.remove(closed),
       checkpoint: () => takeCheckpoint(this.#handles.picture, interest),
+      freeze: (scope) => freezePicture(this.#handles.picture, interest, scope),
       sure: (each) => this.#handles.isSure(each),
       recheck: (each) => this.#handles.recheck(each),
       retry: (each) => {
@@ -91,6 +93,15 @@ export class ShareWatcher implements ShareWatch {
       return trip;
     });
     await waitFor(this.#nextTrip, { signal });
+  }
+
+  /** @throws SourceError, AbortedError */
+  look(
+    path: CanonicalPath,
+    names: readonly string[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, EntryInfo>> {
+    return this.#lookup.look(path, names, AbortSignal.any([signal, this.#stop.signal]));
   }
 
   /** What was refused may be allowed now (new credentials): asks again at once, not after a long pause. */

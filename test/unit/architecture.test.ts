@@ -73,6 +73,7 @@ const ROOMS: Record<string, string[][]> = {
     ["deliver"],
     ["cover"],
     ["share-watcher.ts"],
+    ["mirror"],
   ],
   smb: [
     [

@@ -4,17 +4,20 @@ import type { WatchEvent } from "../../watch/events.ts";
 
 /** Counts what the watches of a connection tell: the engine itself does not know the connection's name. */
 export function countedWatch(inner: ShareWatch, connection: string, metrics: WatchMetrics): ShareWatch {
+  const look: NonNullable<ShareWatch["look"]> = async (...question) =>
+    (await inner.look?.(...question)) ?? new Map();
   return {
     watch: (interest, sink, options) =>
       inner.watch(
         interest,
-        (event) => {
+        (event, told) => {
           count(event, connection, metrics);
-          sink(event);
+          sink(event, told);
         },
         options,
       ),
     roundTrip: async (options) => inner.roundTrip?.(options),
+    ...(inner.look === undefined ? {} : { look: (path, names, signal) => look(path, names, signal) }),
     close: () => inner.close(),
   };
 }

@@ -4,14 +4,19 @@ import type { WatchHandle, WatchOverrides, WatchSink } from "../api.ts";
 import type { PublicState, WatchEvent, WatchMode } from "../events.ts";
 import type { Audience } from "../gap-rules.ts";
 import type { Interest } from "../interest.ts";
-import type { CheckpointDirectory } from "../picture/index.ts";
+import type { CheckpointDirectory, FrozenDirectories, FrozenPicture, NoPicture } from "../picture/index.ts";
 import { SourceError } from "../source.ts";
+
+export type NumberedSink = (event: WatchEvent, told: number) => void;
 
 /** What an interest's delivery passes through before it reaches the sink. */
 export interface Stage {
   /** Whether something was pushed that has not come out yet. */
   readonly holds: boolean;
-  push(event: WatchEvent): void;
+  /** @param told - see `WatchSink` */
+  push(event: WatchEvent, told: number): void;
+  /** Full paths that have been told to it as new and not to the sink: files that settle. */
+  withheld(): ReadonlySet<CanonicalPath>;
   /** Lets out what it holds, as it is. */
   release(): void;
   close(): void;
@@ -44,11 +49,14 @@ export class ActiveInterest implements WatchHandle {
   readonly #stage: Stage;
   readonly #onClose: (interest: ActiveInterest) => void;
   readonly #checkpoint: () => readonly CheckpointDirectory[] | undefined;
+  readonly #freeze: (scope: Interest) => FrozenDirectories | NoPicture;
   readonly #sure: (interest: ActiveInterest) => boolean;
   readonly #recheck: (interest: ActiveInterest) => void;
   readonly #retry: (interest: ActiveInterest) => void;
   #status: InterestStatus = { state: "starting", mode: "notify" };
   #closed = false;
+  /** Events so far, as the picture has taken them in. */
+  #told = 0;
   /** Monotonic ms since when its owner may have listed: when first live, and at each resync. */
   pictureAt: number | undefined;
   /** In `tree` cover: why the directory cannot be listed now. */
@@ -61,9 +69,10 @@ export class ActiveInterest implements WatchHandle {
     sink: WatchSink,
     { checkpoint, ...overrides }: WatchOverrides,
     hooks: {
-      readonly stage: (out: WatchSink) => Stage;
+      readonly stage: (out: NumberedSink, number: () => number) => Stage;
       readonly onClose: (interest: ActiveInterest) => void;
       readonly checkpoint: () => readonly CheckpointDirectory[] | undefined;
+      readonly freeze: (scope: Interest) => FrozenDirectories | NoPicture;
       readonly sure: (interest: ActiveInterest) => boolean;
       readonly recheck: (interest: ActiveInterest) => void;
       readonly retry: (interest: ActiveInterest) => void;
@@ -78,12 +87,14 @@ export class ActiveInterest implements WatchHandle {
     ignoreRejection(this.live);
     this.#onClose = hooks.onClose;
     this.#checkpoint = hooks.checkpoint;
+    this.#freeze = hooks.freeze;
     this.#sure = hooks.sure;
     this.#recheck = hooks.recheck;
     this.#retry = hooks.retry;
-    this.#stage = hooks.stage((event) => {
-      if (!this.#closed) sink(event);
-    });
+    const out = (event: WatchEvent, told: number): void => {
+      if (!this.#closed) sink(event, told);
+    };
+    this.#stage = hooks.stage(out, () => ++this.#told);
   }
 
   get state(): PublicState | "starting" {
@@ -129,6 +140,15 @@ export class ActiveInterest implements WatchHandle {
     return this.#closed || this.#stage.holds ? undefined : this.#checkpoint();
   }
 
+  snapshot(scope: Interest = this.interest): FrozenPicture | NoPicture {
+    // Before it is live, nobody has been told what was there at first.
+    if (this.#closed || !this.wasLive) return "not-yet";
+    const directories = this.#freeze(scope);
+    return typeof directories === "string"
+      ? directories
+      : { told: this.#told, directories, withheld: this.#stage.withheld() };
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -138,7 +158,7 @@ export class ActiveInterest implements WatchHandle {
   }
 
   deliver(event: WatchEvent): void {
-    if (!this.#closed) this.#stage.push(event);
+    if (!this.#closed) this.#stage.push(event, ++this.#told);
   }
 
   /** Tells a state that differs from the last one told, and settles `live`. */

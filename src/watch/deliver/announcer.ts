@@ -5,7 +5,8 @@ import type { Change, ResyncScope, Via, WatchEvent } from "../events.ts";
 import { type Announcement, concerns, type Gap, gapOfUnseenLoss, mayMoveAlong } from "../gap-rules.ts";
 import { EntryFlag, type Picture, type PictureNode, Snapshot } from "../picture/index.ts";
 import type { DirectoryEntry } from "../source.ts";
-import type { ActiveInterest, InterestIndex } from "./active-interest.ts";
+import type { InterestIndex } from "./active-interest.ts";
+import { deliver } from "./audience.ts";
 import { heard } from "./concealed.ts";
 
 /** What follows from a change besides telling it. */
@@ -29,9 +30,6 @@ export interface Followers<T> {
   /** What consumers have was modified: it may have been hidden by that, or allowed to us. */
   modified(node: PictureNode<T>, name: string): void;
 }
-
-/** Events stay of a size that a message can carry, whatever a comparison finds. */
-const CHANGES_PER_EVENT = 1_000;
 
 /**
  * Keeps the picture equal to what consumers have been told, and tells them. Everything that happens to
@@ -75,8 +73,7 @@ export class Announcer<T> {
       const { tell, ask } = heard(node, each, this.#clock.monotonic());
       doubted.push(...ask);
       for (const change of tell) {
-        told.push(change);
-        this.#follow(node, change);
+        told.push(this.#follow(node, change));
         if (change.action === "modified") this.#followers.modified(node, change.name);
       }
     }
@@ -103,9 +100,10 @@ export class Announcer<T> {
     this.#tell(node, "rescan", changes);
   }
 
-  #follow(node: PictureNode<T>, change: Change): void {
+  /** Returns what is to be told of it. */
+  #follow(node: PictureNode<T>, change: Change): Change {
     node.apply(change);
-    this.#structure(node, change);
+    return this.#structure(node, change);
   }
 
   /** Below a directory that is too large, nothing was listed: what a recursive handle tells is passed on as it comes. */
@@ -119,15 +117,15 @@ export class Announcer<T> {
 
   /** What a comparison found; `node.snapshot` is the new one already. */
   differences(node: PictureNode<T>, via: Via, changes: readonly Change[]): void {
-    for (const change of changes) {
+    const told = changes.map((change) => {
       if (change.action === "added") node.reveal(change.name);
       for (const name of [change.oldName, change.name]) {
         const child = name === undefined || change.action === "added" ? undefined : node.child(name);
         if (child !== undefined && change.action !== "modified") this.#unseen(child);
       }
-      this.#structure(node, change);
-    }
-    this.#tell(node, via, changes);
+      return this.#structure(node, change);
+    });
+    this.#tell(node, via, told);
   }
 
   /** Nobody saw the directory go: who listed it or one below by himself may know names that we never heard of. */
@@ -138,9 +136,10 @@ export class Announcer<T> {
     }
   }
 
-  resync(path: CanonicalPath, { scope, reason }: Announcement): void {
+  resync(path: CanonicalPath, { scope, reason, picture }: Announcement): void {
     const now = this.#clock.monotonic();
-    const event: WatchEvent = { type: "resync", path, scope, reason };
+    const kept = picture === undefined ? {} : { picture };
+    const event: WatchEvent = { type: "resync", path, scope, reason, ...kept };
     for (const active of this.#interests.covering(path)) {
       active.deliver(event);
       if (active.wasLive) active.pictureAt = now;
@@ -151,20 +150,27 @@ export class Announcer<T> {
       const own = this.#key(active.interest.path);
       if (own === key || !isWithin(key, own)) continue;
       const inner: ResyncScope = active.interest.recursive ? "subtree" : "self";
-      active.deliver({ type: "resync", path: active.interest.path, scope: inner, reason });
+      active.deliver({ type: "resync", path: active.interest.path, scope: inner, reason, ...kept });
       if (active.wasLive) active.pictureAt = now;
     }
   }
 
   /**
-   * A listing a consumer took after `since` may hold names that came and went unseen by us.
+   * A listing a consumer took after `since` may hold names that came and went unseen by us. Of what we have told nothing
+   * is wrong.
    */
   gap(node: PictureNode<T>, gap: Gap): void {
     const path = node.path;
     const asked = lastAsked(node);
     for (const active of this.#interests.covering(path)) {
       if (!concerns(active.audience, gap, asked)) continue;
-      active.deliver({ type: "resync", path, scope: "self", reason: resyncReason(gap.reason) });
+      active.deliver({
+        type: "resync",
+        path,
+        scope: "self",
+        reason: resyncReason(gap.reason),
+        picture: "kept",
+      });
       node.resyncedAt = this.#clock.monotonic();
     }
   }
@@ -185,7 +191,8 @@ export class Announcer<T> {
     }
   }
 
-  #structure(node: PictureNode<T>, change: Change): void {
+  /** Returns the change as those are told of it who do with their picture what we do with ours. */
+  #structure(node: PictureNode<T>, change: Change): Change {
     if (change.action === "removed") {
       const child = node.child(change.name);
       if (child !== undefined) this.#vacate(child);
@@ -193,16 +200,19 @@ export class Announcer<T> {
       const target = node.child(change.name);
       const child = node.child(change.oldName ?? "");
       const kept = target !== undefined && target !== child && this.#vacate(target);
-      if (child !== undefined) this.#move(node, child, change.name, kept);
+      if (child !== undefined && !this.#move(node, child, change.name, kept))
+        return { ...change, emptied: true };
     }
+    return change;
   }
 
-  #move(parent: PictureNode<T>, child: PictureNode<T>, name: string, taken: boolean): void {
+  /** Returns whether what lies below has moved along. */
+  #move(parent: PictureNode<T>, child: PictureNode<T>, name: string, taken: boolean): boolean {
     if (taken || this.#isAwaited(child)) {
       // Somebody's own directory: the path is what was asked for, so its place stays where it is, empty.
       this.#vacate(child);
       this.#orphaned.add(parent.ensure(name));
-      return;
+      return false;
     }
     const stale = this.#mayBeListed(child);
     for (const below of child.walk()) {
@@ -211,6 +221,7 @@ export class Announcer<T> {
     }
     child.attach(parent, name);
     if (stale) this.#orphaned.add(child);
+    return true;
   }
 
   /** Another directory than the one listed, or in another place: names may come and go until a handle is armed. */
@@ -303,7 +314,9 @@ export class Announcer<T> {
       node.inherited = parent.inherited;
       this.#renew(node);
     }
-    if (this.#orphaned.delete(node)) this.resync(node.path, { scope: "subtree", reason: "silent" });
+    if (this.#orphaned.delete(node)) {
+      this.resync(node.path, { scope: "subtree", reason: "silent", picture: "kept" });
+    }
     if (this.#isAwaited(node)) this.#introduce(parent, node);
     this.#followers.entered(node);
   }
@@ -330,16 +343,4 @@ function lastAsked<T>(node: PictureNode<T>): number {
     asked = Math.max(asked, at.resyncedAt ?? asked);
   }
   return asked;
-}
-
-function deliver(
-  audience: readonly ActiveInterest[],
-  path: CanonicalPath,
-  via: Via,
-  changes: readonly Change[],
-): void {
-  for (let at = 0; at < changes.length; at += CHANGES_PER_EVENT) {
-    const part = changes.length <= CHANGES_PER_EVENT ? changes : changes.slice(at, at + CHANGES_PER_EVENT);
-    for (const active of audience) active.deliver({ type: "changes", path, via, changes: part });
-  }
 }

@@ -1,7 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
-import type { WatchSink } from "../api.ts";
 import type { NameLookup } from "../rescan/index.ts";
-import type { Stage } from "./active-interest.ts";
+import type { NumberedSink, Stage } from "./active-interest.ts";
 import { Enricher } from "./enrich.ts";
 import { Settler } from "./settle.ts";
 
@@ -10,23 +9,34 @@ export interface DeliveryOptions {
   readonly settleMs: number;
   readonly clock: Clock;
   readonly lookup: NameLookup;
+  /** The next number of an event, for what is told in one piece although it came in many. */
+  readonly number: () => number;
 }
 
+const NOTHING: ReadonlySet<string> = new Set();
+
 /** What an interest's events pass through on their way to its sink. */
-export function deliveryStage(out: WatchSink, options: DeliveryOptions): Stage {
-  const { stat, settleMs, clock, lookup } = options;
+export function deliveryStage(out: NumberedSink, options: DeliveryOptions): Stage {
+  const { stat, settleMs, clock, lookup, number } = options;
   const last: Stage = stat
     ? new Enricher(out, lookup, clock)
-    : { holds: false, push: out, release: () => undefined, close: () => undefined };
+    : {
+        holds: false,
+        push: out,
+        withheld: () => NOTHING,
+        release: () => undefined,
+        close: () => undefined,
+      };
   if (settleMs <= 0) return last;
-  const settler = new Settler((event) => last.push(event), settleMs, clock);
+  const settler = new Settler((event, told) => last.push(event, told), { settleMs, clock, number });
   // Settling has to know files from directories.
-  const first = new Enricher((event) => settler.push(event), lookup, clock);
+  const first = new Enricher((event, told) => settler.push(event, told), lookup, clock);
   return {
     get holds() {
       return first.holds || settler.holds || last.holds;
     },
-    push: (event) => first.push(event),
+    push: (event, told) => first.push(event, told),
+    withheld: () => settler.withheld(),
     release: () => {
       first.release();
       settler.release();

@@ -1,31 +1,34 @@
 import { waitFor } from "../../base/async.ts";
 import type { Clock } from "../../base/clock.ts";
-import type { WatchSink } from "../api.ts";
+import type { CanonicalPath } from "../../base/path.ts";
 import type { Change, WatchEvent } from "../events.ts";
 import type { NameLookup } from "../rescan/index.ts";
 import type { EntryInfo } from "../source.ts";
-import type { Stage } from "./active-interest.ts";
+import type { NumberedSink, Stage } from "./active-interest.ts";
 
 /** A server that takes longer to say what a file is does not hold the news back any more. */
 const LOOK_MS = 5_000;
 /** Events that may wait for an answer; more pass as they are, in order. */
 const WAITING = 1_000;
 
+const NOTHING: ReadonlySet<CanonicalPath> = new Set();
+
 /** An event that waits for its answer, or behind one that does. */
 interface Slot {
   event: WatchEvent;
+  readonly told: number;
   ready: boolean;
 }
 
 /** Adds type, size, last write and file id where they can be read. Never changes the order of events. */
 export class Enricher implements Stage {
-  readonly #out: WatchSink;
+  readonly #out: NumberedSink;
   readonly #lookup: NameLookup;
   readonly #clock: Clock;
   readonly #stop = new AbortController();
   readonly #queue: Slot[] = [];
 
-  constructor(out: WatchSink, lookup: NameLookup, clock: Clock) {
+  constructor(out: NumberedSink, lookup: NameLookup, clock: Clock) {
     this.#out = out;
     this.#lookup = lookup;
     this.#clock = clock;
@@ -35,14 +38,14 @@ export class Enricher implements Stage {
     return this.#queue.length > 0;
   }
 
-  push(event: WatchEvent): void {
+  push(event: WatchEvent, told: number): void {
     const names = namesToLookAt(event);
     if (names.length === 0 || this.#queue.length >= WAITING) {
-      if (this.#queue.length === 0) this.#out(event);
-      else this.#queue.push({ event, ready: true });
+      if (this.#queue.length === 0) this.#out(event, told);
+      else this.#queue.push({ event, told, ready: true });
       return;
     }
-    const slot: Slot = { event, ready: false };
+    const slot: Slot = { event, told, ready: false };
     this.#queue.push(slot);
     void this.#look(event, names).then((enriched) => {
       slot.event = enriched;
@@ -51,8 +54,13 @@ export class Enricher implements Stage {
     });
   }
 
+  /** What waits here is told as it is taken in, only later. */
+  withheld(): ReadonlySet<CanonicalPath> {
+    return NOTHING;
+  }
+
   release(): void {
-    for (const { event } of this.#queue.splice(0)) this.#out(event);
+    for (const { event, told } of this.#queue.splice(0)) this.#out(event, told);
   }
 
   close(): void {
@@ -63,7 +71,7 @@ export class Enricher implements Stage {
   #drain(): void {
     for (let [first] = this.#queue; first?.ready === true; [first] = this.#queue) {
       this.#queue.shift();
-      this.#out(first.event);
+      this.#out(first.event, first.told);
     }
   }
 

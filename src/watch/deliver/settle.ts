@@ -1,8 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { type CanonicalPath, isWithin, joinPath } from "../../base/path.ts";
-import type { WatchSink } from "../api.ts";
 import type { Change, ChangesEvent, Via, WatchEvent } from "../events.ts";
-import type { Stage } from "./active-interest.ts";
+import type { NumberedSink, Stage } from "./active-interest.ts";
 
 interface Held {
   readonly path: CanonicalPath;
@@ -11,23 +10,32 @@ interface Held {
   readonly due: number;
 }
 
+export interface SettlerOptions {
+  readonly settleMs: number;
+  readonly clock: Clock;
+  /** The next number of an event: what is told after it was held is no longer the event it was. */
+  readonly number: () => number;
+}
+
 /**
  * Holds a file's `added` and `modified` back until it has been quiet for `settleMs`, then tells it once,
  * `settled`. Expects changes with their `type`: directories, and what vanished before anybody could
  * look, are never held, so that a directory is told before its contents.
  */
 export class Settler implements Stage {
-  readonly #out: WatchSink;
+  readonly #out: NumberedSink;
   readonly #settleMs: number;
   readonly #clock: Clock;
+  readonly #number: () => number;
   /** By full path; the order of insertion is the order of falling due. */
   readonly #held = new Map<CanonicalPath, Held>();
   #cancel: (() => void) | undefined;
 
-  constructor(out: WatchSink, settleMs: number, clock: Clock) {
+  constructor(out: NumberedSink, { settleMs, clock, number }: SettlerOptions) {
     this.#out = out;
     this.#settleMs = settleMs;
     this.#clock = clock;
+    this.#number = number;
   }
 
   /** Files held back now. */
@@ -39,15 +47,21 @@ export class Settler implements Stage {
     return this.#held.size > 0;
   }
 
-  push(event: WatchEvent): void {
+  push(event: WatchEvent, told: number): void {
     if (event.type !== "changes") {
-      this.#out(event);
+      this.#out(event, told);
       return;
     }
     const now: Change[] = [];
     for (const change of event.changes) this.#take(event, change, now);
-    if (now.length > 0) this.#out({ ...event, changes: now });
+    if (now.length > 0) this.#out({ ...event, changes: now }, told);
     this.#schedule();
+  }
+
+  withheld(): ReadonlySet<CanonicalPath> {
+    const added = new Set<CanonicalPath>();
+    for (const [full, { change }] of this.#held) if (change.action === "added") added.add(full);
+    return added;
   }
 
   release(): void {
@@ -133,7 +147,9 @@ export class Settler implements Stage {
       group.changes.push({ ...change, ...mark });
       groups.set(`${via} ${path}`, group);
     }
-    for (const { path, via, changes } of groups.values()) this.#out({ type: "changes", path, via, changes });
+    for (const { path, via, changes } of groups.values()) {
+      this.#out({ type: "changes", path, via, changes }, this.#number());
+    }
   }
 }
 

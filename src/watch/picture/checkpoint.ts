@@ -204,7 +204,7 @@ class Reader {
 }
 
 /**
- * What has been told of the interest's directories, as a copy made at once: nothing can change between two of them.
+ * What has been told of the interest's directories, frozen at once: nothing can change between two of them.
  * `undefined` before the first listing.
  */
 export function takeCheckpoint<T>(
@@ -217,7 +217,7 @@ export function takeCheckpoint<T>(
   const directories: CheckpointDirectory[] = [];
   for (const node of nodes) {
     if (!node.told) continue;
-    directories.push({ path: node.path, snapshot: node.snapshot?.copy(), modified: node.dirModified });
+    directories.push({ path: node.path, snapshot: node.snapshot?.freeze(), modified: node.dirModified });
   }
   return directories;
 }

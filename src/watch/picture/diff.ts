@@ -1,13 +1,7 @@
 import { type CanonicalPath, joinPath } from "../../base/path.ts";
 import type { Change } from "../events.ts";
-import {
-  EntryFlag,
-  type EntryMark,
-  identityKey,
-  type Snapshot,
-  sameAppearance,
-  sameFile,
-} from "./snapshot.ts";
+import { EntryFlag, type EntryMark, identityKey, sameAppearance, sameFile } from "./entry-mark.ts";
+import type { Snapshot } from "./snapshot.ts";
 
 /** Work that can be interrupted: yields the number of entries it has gone through since the last time. */
 export type Steps<T> = Generator<number, T, void>;

@@ -9,6 +9,13 @@ export {
   takeCheckpoint,
 } from "./checkpoint.ts";
 export { diffSteps, isReplaced, moveSteps, type Steps } from "./diff.ts";
+export { type EntryFacts, EntryFlag, factsOf, markOf, REPARSE_POINT, UNKNOWN } from "./entry-mark.ts";
+export {
+  type FrozenDirectories,
+  type FrozenPicture,
+  freezePicture,
+  type NoPicture,
+} from "./frozen.ts";
 export { Picture, type PictureNode, reconcile, type TouchLog } from "./picture.ts";
-export { EntryFlag, markOf, REPARSE_POINT, Snapshot, UNKNOWN } from "./snapshot.ts";
+export { Snapshot } from "./snapshot.ts";
 export { ToldPicture } from "./told-picture.ts";

@@ -1,6 +1,7 @@
 import { type CanonicalPath, foldCase, joinPath, pathKey, segmentsOf } from "../../base/path.ts";
 import type { Change } from "../events.ts";
-import { EntryFlag, type Snapshot, UNKNOWN } from "./snapshot.ts";
+import { EntryFlag, UNKNOWN } from "./entry-mark.ts";
+import type { Snapshot } from "./snapshot.ts";
 
 /** Names on which something hangs that only a snapshot knows: names of a listing, a set, a map. */
 export interface Names {
@@ -88,6 +89,10 @@ export class PictureNode<T> {
 
   get path(): CanonicalPath {
     return this.#parent === undefined ? "/" : joinPath(this.#parent.path, this.#name);
+  }
+
+  get name(): string {
+    return this.#name;
   }
 
   get parent(): PictureNode<T> | undefined {
@@ -237,7 +242,8 @@ export class PictureNode<T> {
         return;
       }
       case "modified":
-      // The mark stays: the next comparison will tell it once more, rather than never.
+        // The mark stays: the next comparison will tell it once more, rather than never.
+        this.snapshot?.outdate(change.name);
     }
   }
 

@@ -1,86 +1,23 @@
 import type { DirectoryEntry } from "../source.ts";
+import { type EntryFacts, EntryFlag, type EntryMark, markOf } from "./entry-mark.ts";
+import { hashName } from "./hashing.ts";
+import { DEAD, FACTS, factsAt, flagsAt, HASH, isDead, markAt, nameAt, show, WIDE, WORDS } from "./rows.ts";
 
-/**
- * The names of one directory and enough about each to notice a change, packed into three typed arrays:
- * 28 bytes per entry, one or two per character of its name, 5 to 11 for the hash index.
- *
- * Only equality matters, so identity (file id, creation) and appearance (size, times, attributes) are
- * kept as 64-bit hashes. They are stable over processes, since checkpoints carry them.
- */
-
-/** FILE_ATTRIBUTE_REPARSE_POINT (MS-FSCC 2.6). */
-export const REPARSE_POINT = 0x400;
-
-export const EntryFlag = { directory: 1, link: 2, known: 4 } as const;
-const WIDE = 8;
-const DEAD = 16;
-
-/** What is remembered of one entry. */
-export interface EntryMark {
-  /** Bits of EntryFlag. `known` is missing where only the name has been heard of. */
-  readonly flags: number;
-  /** Hash of the file id; hash of file id and creation time; 0,0 where the server gives no id. */
-  readonly identity: readonly [number, number];
-  /** Hash of all that changes when the entry is modified. */
-  readonly appearance: readonly [number, number];
-}
-
-export const UNKNOWN: EntryMark = { flags: 0, identity: [0, 0], appearance: [0, 0] };
-
-/** Where the name starts; its length and the flags; identity; appearance; hash of the name. */
-const WORDS = 7;
-const HASH = 6;
 const EMPTY = -1;
 const TOMBSTONE = -2;
-
-const wide = new BigInt64Array(1);
-const halves = new Uint32Array(wide.buffer);
-
-function mix(hash: number, word: number): number {
-  let h = Math.imul(hash ^ word, 0x85ebca6b);
-  h ^= h >>> 13;
-  h = Math.imul(h, 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
-}
-
-function hashOf(seed: number, values: readonly bigint[]): number {
-  let hash = seed;
-  for (const value of values) {
-    wide[0] = BigInt.asIntN(64, value);
-    hash = mix(mix(hash, halves[0] as number), halves[1] as number);
-  }
-  return hash;
-}
-
-export function markOf(entry: Omit<DirectoryEntry, "name">): EntryMark {
-  const look = [
-    BigInt(entry.attributes >>> 0),
-    BigInt(Math.trunc(entry.size)),
-    entry.modified,
-    entry.changed,
-  ];
-  const { fileId, created } = entry;
-  return {
-    flags:
-      EntryFlag.known |
-      (entry.type === "directory" ? EntryFlag.directory : 0) |
-      ((entry.attributes & REPARSE_POINT) !== 0 ? EntryFlag.link : 0),
-    identity: fileId === undefined ? [0, 0] : [(hashOf(1, [fileId]) | 1) >>> 0, hashOf(2, [fileId, created])],
-    appearance: [hashOf(3, look), hashOf(4, look)],
-  };
-}
-
-function hashName(name: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
-  return (hash ^ (hash >>> 15)) >>> 0;
-}
 
 function isNarrow(name: string): boolean {
   for (let i = 0; i < name.length; i++) if (name.charCodeAt(i) > 0xff) return false;
   return true;
 }
 
+/**
+ * The names of one directory and enough about each to notice a change, packed into three typed arrays:
+ * 44 bytes per entry, one or two per character of its name, 5 to 11 for the hash index.
+ *
+ * For comparisons only equality matters, so identity (file id, creation) and appearance (size, times, attributes) are
+ * kept as 64-bit hashes. Size and last write are kept besides for whoever is shown the picture.
+ */
 export class Snapshot {
   #rows = new Uint32Array(0);
   #names: Buffer = Buffer.alloc(0);
@@ -90,6 +27,10 @@ export class Snapshot {
   #live = 0;
   /** Index cells that are not EMPTY, tombstones included. */
   #used = 0;
+  /** Another snapshot reads the same rows and index: they are copied before the next write. */
+  #shared = false;
+  /** The names belong to the snapshot this one was frozen from, which appends to them. */
+  #borrowed = false;
 
   get size(): number {
     return this.#live;
@@ -106,7 +47,9 @@ export class Snapshot {
 
   get(name: string): EntryMark | undefined {
     const cell = this.#find(name, hashName(name));
-    return cell < 0 ? undefined : markAt(this.#rows, this.#index[cell] as number);
+    if (cell < 0) return undefined;
+    const row = this.#index[cell] as number;
+    return { ...markAt(this.#rows, row), facts: factsAt(this.#rows, row) };
   }
 
   put(entry: DirectoryEntry): void {
@@ -114,21 +57,42 @@ export class Snapshot {
   }
 
   set(name: string, mark: EntryMark): void {
+    this.#own();
     const hash = hashName(name);
     const cell = this.#find(name, hash);
     const row = cell >= 0 ? (this.#index[cell] as number) : this.#append(name, hash);
     const at = row * WORDS;
     const rows = this.#rows;
-    rows[at + 1] = ((rows[at + 1] as number) & ~0x7_0000) | ((mark.flags & 7) << 16);
+    rows[at + 1] = ((rows[at + 1] as number) & ~(0x7_0000 | (FACTS << 16))) | ((mark.flags & 7) << 16);
     rows[at + 2] = mark.identity[0];
     rows[at + 3] = mark.identity[1];
     rows[at + 4] = mark.appearance[0];
     rows[at + 5] = mark.appearance[1];
+    if (mark.facts !== undefined) show(rows, row, mark.facts);
+  }
+
+  /** What an entry looks like, where that was looked at apart from a listing: its mark stays as it is. */
+  learn(name: string, facts: EntryFacts): void {
+    const cell = this.#find(name, hashName(name));
+    if (cell < 0) return;
+    this.#own();
+    show(this.#rows, this.#index[cell] as number, facts);
+  }
+
+  /** It was modified, and nobody has looked since. */
+  outdate(name: string): void {
+    const cell = this.#find(name, hashName(name));
+    if (cell < 0) return;
+    const at = (this.#index[cell] as number) * WORDS + 1;
+    if (((this.#rows[at] as number) & (FACTS << 16)) === 0) return;
+    this.#own();
+    this.#rows[at] = (this.#rows[at] as number) & ~(FACTS << 16);
   }
 
   delete(name: string): boolean {
     const cell = this.#find(name, hashName(name));
     if (cell < 0) return false;
+    this.#own();
     const at = (this.#index[cell] as number) * WORDS + 1;
     this.#rows[at] = (this.#rows[at] as number) | (DEAD << 16);
     this.#index[cell] = TOMBSTONE;
@@ -169,16 +133,59 @@ export class Snapshot {
     }
   }
 
-  /** As it is now. */
-  copy(): Snapshot {
-    const copy = new Snapshot();
-    copy.#rows = this.#rows.slice(0, this.#rowCount * WORDS);
-    copy.#names = Buffer.from(this.#names.subarray(0, this.#nameBytes));
-    copy.#index = this.#index.slice();
-    [copy.#rowCount, copy.#nameBytes] = [this.#rowCount, this.#nameBytes];
-    copy.#live = this.#live;
-    copy.#used = this.#used;
-    return copy;
+  /**
+   * As it is now, whatever is written here later. Nothing is copied until then: both read the same arrays, and who
+   * writes first gets arrays of its own.
+   */
+  freeze(): Snapshot {
+    const frozen = new Snapshot();
+    frozen.#rows = this.#rows;
+    frozen.#names = this.#names;
+    frozen.#index = this.#index;
+    [frozen.#rowCount, frozen.#nameBytes] = [this.#rowCount, this.#nameBytes];
+    frozen.#live = this.#live;
+    frozen.#used = this.#used;
+    frozen.#shared = true;
+    frozen.#borrowed = true;
+    this.#shared = true;
+    return frozen;
+  }
+
+  /** Whether a write would have to copy first. */
+  get shared(): boolean {
+    return this.#shared;
+  }
+
+  /** Entries as they are shown, in the order they came. */
+  *shown(): IterableIterator<{
+    readonly name: string;
+    readonly flags: number;
+    readonly facts: EntryFacts | undefined;
+  }> {
+    const { rows, names, count } = this.#view();
+    for (let row = 0; row < count; row++) {
+      if (isDead(rows, row)) continue;
+      yield { name: nameAt(rows, names, row), flags: flagsAt(rows, row), facts: factsAt(rows, row) };
+    }
+  }
+
+  /** Names of which nobody has seen what they are now. */
+  *unseen(): IterableIterator<string> {
+    const { rows, names, count } = this.#view();
+    for (let row = 0; row < count; row++) {
+      const flags = (rows[row * WORDS + 1] as number) >>> 16;
+      if ((flags & (DEAD | FACTS)) === 0) yield nameAt(rows, names, row);
+    }
+  }
+
+  /** Before a write: names are only ever appended, so that who reads fewer of them is not disturbed. */
+  #own(): void {
+    if (!this.#shared) return;
+    this.#shared = false;
+    this.#rows = this.#rows.slice();
+    this.#index = this.#index.slice();
+    if (this.#borrowed) this.#names = Buffer.from(this.#names.subarray(0, this.#nameBytes));
+    this.#borrowed = false;
   }
 
   /** Gives back what growth and deletion left over. */
@@ -291,6 +298,8 @@ export class Snapshot {
       end += stop - start;
       from = to;
     }
+    this.#shared = false;
+    this.#borrowed = false;
     this.#rows = rows;
     this.#names = names;
     this.#nameBytes = end;
@@ -308,43 +317,4 @@ export class Snapshot {
     }
     return bytes;
   }
-}
-
-function isDead(rows: Uint32Array, row: number): boolean {
-  return (((rows[row * WORDS + 1] as number) >>> 16) & DEAD) !== 0;
-}
-
-function nameAt(rows: Uint32Array, names: Buffer, row: number): string {
-  const start = rows[row * WORDS] as number;
-  const word = rows[row * WORDS + 1] as number;
-  const encoding = ((word >>> 16) & WIDE) !== 0 ? "utf16le" : "latin1";
-  return names.toString(encoding, start, start + (word & 0xffff));
-}
-
-function markAt(rows: Uint32Array, row: number): EntryMark {
-  const at = row * WORDS;
-  return {
-    flags: ((rows[at + 1] as number) >>> 16) & 7,
-    identity: [rows[at + 2] as number, rows[at + 3] as number],
-    appearance: [rows[at + 4] as number, rows[at + 5] as number],
-  };
-}
-
-/**
- * Whether one name still means one file. Its file id alone decides: creation times move on Samba, where they
- * are the earliest of all times unless one was stored. A number that was reused shows in the appearance.
- */
-export function sameFile(a: EntryMark, b: EntryMark): boolean {
-  return a.identity[0] === b.identity[0];
-}
-
-export function sameAppearance(a: EntryMark, b: EntryMark): boolean {
-  return a.appearance[0] === b.appearance[0] && a.appearance[1] === b.appearance[1];
-}
-
-/** A key for pairing two names; `undefined` where the server gives no file id. Numbers are reused: creation counts too. */
-export function identityKey(mark: EntryMark): string | undefined {
-  return mark.identity[0] === 0 && mark.identity[1] === 0
-    ? undefined
-    : `${mark.identity[0]}.${mark.identity[1]}`;
 }

@@ -1,7 +1,8 @@
 import { type CanonicalPath, isWithin, joinPath } from "../../base/path.ts";
 import type { Change, ResyncScope } from "../events.ts";
 import type { CheckpointDirectory } from "./checkpoint.ts";
-import { Snapshot, UNKNOWN } from "./snapshot.ts";
+import { UNKNOWN } from "./entry-mark.ts";
+import { Snapshot } from "./snapshot.ts";
 
 interface ToldDirectory {
   path: CanonicalPath;

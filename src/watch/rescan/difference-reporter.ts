@@ -1,11 +1,10 @@
 import { baseName, type CanonicalPath } from "../../base/path.ts";
-import type { Doubt, DoubtReason } from "../doubt.ts";
+import type { Doubt } from "../doubt.ts";
 import type { Change, Via } from "../events.ts";
 import {
   type Announcement,
   type Gap,
   gapAfterListing,
-  isLook,
   resyncOfTooLarge,
   resyncOnceRemembered,
   staysOpen,
@@ -23,6 +22,7 @@ import {
   UNKNOWN,
 } from "../picture/index.ts";
 import type { SourceError } from "../source.ts";
+import { HEEDING, mayHaveLost, revealedIn, withoutHeard } from "./heeding.ts";
 import type { Listing } from "./scanner.ts";
 
 const NONE: ReadonlySet<string> = new Set();
@@ -121,14 +121,24 @@ export class DifferenceReporter<T> {
   /** Parents before what is below them. @throws AbortedError */
   async tell(found: readonly Listed<T>[], rescan: Rescan, signal: AbortSignal): Promise<void> {
     const leave = await this.#telling.enter(signal);
+    const remembered: CanonicalPath[] = [];
     try {
-      await this.#tell(found, rescan, signal);
+      await this.#tell(found, rescan, signal, remembered);
     } finally {
       leave();
+      // Last: what lies below has been adopted in silence, and is in a snapshot from now on.
+      const due = resyncOnceRemembered(rescan.recursive, rescan.doubt);
+      for (const path of remembered) this.#report.resync(path, due);
     }
   }
 
-  async #tell(found: readonly Listed<T>[], rescan: Rescan, signal: AbortSignal): Promise<void> {
+  /** @param remembered - gets those that were too large until now */
+  async #tell(
+    found: readonly Listed<T>[],
+    rescan: Rescan,
+    signal: AbortSignal,
+    remembered: CanonicalPath[],
+  ): Promise<void> {
     const { recursive, doubt, provisional } = rescan;
     const news: News<T>[] = [];
     for (const listed of found) {
@@ -148,8 +158,10 @@ export class DifferenceReporter<T> {
       const wasTold = node.told;
       if (!isOutdated(listed)) {
         if (listing.tooLarge) this.#tellTooLarge(listed, recursive, wasTold);
-        else if (node.snapshot === undefined) this.#adopt(listed, recursive, doubt);
-        else {
+        else if (node.snapshot === undefined) {
+          if (node.blind) remembered.push(path);
+          this.#adopt(listed);
+        } else {
           await this.#tellDifferences(listed, byListing.get(listed), rescan, signal);
           if (this.#picture.find(path) !== node) continue;
           // New, and not looked at for the last time: its gap goes on.
@@ -257,8 +269,7 @@ export class DifferenceReporter<T> {
   }
 
   /** The first listing of a directory that nobody was told of, or that was too large until now. */
-  #adopt({ node, listing, log }: Listed<T>, recursive: boolean, doubt: Doubt | undefined): void {
-    const wasBlind = node.blind;
+  #adopt({ node, listing, log }: Listed<T>): void {
     const adopted = reconcile(node.snapshot, listing.snapshot, log);
     node.snapshot = adopted;
     node.blind = false;
@@ -267,7 +278,6 @@ export class DifferenceReporter<T> {
       return mark !== undefined && (mark.flags & EntryFlag.known) === 0;
     });
     if (unknown.length > 0) this.#report.adopted(node, unknown);
-    if (wasBlind) this.#report.resync(node.path, resyncOnceRemembered(recursive, doubt));
   }
 
   #tellTooLarge({ node, listing, log }: Listed<T>, recursive: boolean, wasTold: boolean): void {
@@ -308,42 +318,4 @@ function untouched(change: Change, log: TouchLog): Change[] {
     ...(log.has(oldName) ? [] : [{ action: "removed", name: oldName } as const]),
     ...(log.has(name) ? [] : [{ action: "added", name } as const]),
   ];
-}
-
-/** Doubts of a server that is believed otherwise: what it has told needs no second telling. */
-const HEEDING: ReadonlySet<DoubtReason | undefined> = new Set(["settling", "recalled", "moved", "probing"]);
-
-/**
- * A name that was told may mean something else by now, and nobody would have heard of it. Without a doubt somebody
- * looks too: into a directory that is new, or whose records may be another's.
- */
-function mayHaveLost(doubt: Doubt | undefined): boolean {
-  return doubt !== undefined && !isLook(doubt) && !HEEDING.has(doubt.reason);
-}
-
-/**
- * Directories that have been told, but not as that: consumers need not hear of the name again, and what lies below is
- * followed all the same.
- */
-function revealedIn(changes: readonly Change[], before: Snapshot): ReadonlySet<string> {
-  const removed = new Set(changes.filter(({ action }) => action === "removed").map(({ name }) => name));
-  const revealed = changes.filter(
-    ({ action, name }) => action === "added" && before.has(name) && !removed.has(name),
-  );
-  return new Set(revealed.map(({ name }) => name));
-}
-
-/**
- * Of a name that came by notification only its being there is known, so a listing makes it look modified. Since
- * it was heard of, the server was listening: a second look need not tell it again. But what the listing saw may
- * also be the work of a change that has been lost meanwhile: that is for the next comparison to tell.
- */
-function withoutHeard(changes: readonly Change[], before: Snapshot, after: Snapshot): readonly Change[] {
-  return changes.filter(({ action, name }) => {
-    const mark = before.get(name);
-    if (action !== "modified" || mark === undefined || (mark.flags & EntryFlag.known) !== 0) return true;
-    const { directory, link } = EntryFlag;
-    after.set(name, { ...UNKNOWN, flags: (after.get(name)?.flags ?? 0) & (directory | link) });
-    return false;
-  });
 }

@@ -2,6 +2,7 @@ import { sleep } from "../../base/async.ts";
 import type { Clock } from "../../base/clock.ts";
 import {
   EntryFlag,
+  factsOf,
   type Picture,
   type PictureNode,
   REPARSE_POINT,
@@ -101,6 +102,7 @@ export class Identification<T> {
     const mark = node.snapshot?.get(name);
     // Gone again, and that was told.
     if (mark === undefined && node.unidentified?.delete(name) !== true) return;
+    if (entry.type === "file") node.snapshot?.learn(name, factsOf(entry));
     if (entry.type === "directory") {
       if ((entry.attributes & REPARSE_POINT) === 0) this.#findings.isDirectory(node, name, entry);
     } else if (((mark?.flags ?? 0) & EntryFlag.directory) !== 0) this.#findings.doubtful(node);

@@ -8,6 +8,7 @@ import type { ShareWatcherOptions } from "../../../src/watch/options.ts";
 import { ShareWatcher } from "../../../src/watch/share-watcher.ts";
 import { type FakeOptions, FakeShare } from "../../support/fakes/fake-source.ts";
 import { disagreements, Mirror, type Truth } from "../../support/oracles/mirror.ts";
+import { Unlisting } from "../../support/oracles/unlisting.ts";
 import { seeded } from "../../support/random.ts";
 
 interface Scene {
@@ -34,6 +35,8 @@ const ROOTS = ["/", "/a", "/a/b", "/c"];
 async function play(seed: number, scene: Scene): Promise<string[]> {
   const clock = new ManualClock();
   const random = seeded(seed);
+  /** Of those that never list: what they do must not change what happens to the others. */
+  const chance = seeded(seed + 7_777_777);
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
   const share = new FakeShare({
     clock,
@@ -72,6 +75,8 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
     { clock, random },
   );
   const audiences: Mirror[][] = [];
+  /** Per interest: those that never list, and only know of snapshots and of what is told. */
+  const unlisting: Unlisting[][] = [];
   const handles: (WatchHandle | undefined)[] = [];
   const mirrorOf = (interest: Interest): Mirror =>
     new Mirror({
@@ -90,14 +95,16 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
     const interest = scene.interests[index] as Interest;
     log.push(`${clock.monotonic().toFixed()} ${JSON.stringify(interest)} joins`);
     const audience: Mirror[] = [];
+    const mirrors: Unlisting[] = [];
     const handle = watcher.watch(
       interest,
-      (event: WatchEvent) => {
+      (event: WatchEvent, number) => {
         log.push(
           `${clock.monotonic().toFixed()} ${interest.path}${interest.recursive ? "/**" : ""} ${JSON.stringify(event)}`,
         );
         const tell = (): void => {
           for (const mirror of audience) mirror.apply(event);
+          for (const mirror of mirrors) mirror.apply(event, number);
         };
         if (waiting === undefined) tell();
         else waiting.push(tell);
@@ -111,16 +118,20 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
         const mirror = mirrorOf(interest);
         audience.push(mirror);
         mirror.start();
+        if (handles[index] === handle) mirrors.push(new Unlisting(interest, handle, clock));
       },
       () => undefined,
     );
     audiences[index] = audience;
+    unlisting[index] = mirrors;
     handles[index] = handle;
   };
   const leave = async (index: number): Promise<void> => {
     log.push(`${clock.monotonic().toFixed()} ${JSON.stringify(scene.interests[index])} leaves`);
     const handle = handles[index];
     audiences[index] = [];
+    for (const mirror of unlisting[index] ?? []) await mirror.close();
+    unlisting[index] = [];
     handles[index] = undefined;
     await handle?.close();
   };
@@ -149,6 +160,13 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
       inject(share, fault, clock, random);
     }
     if (scene.late === true && random() < 0.05) outage();
+    // Somebody takes a snapshot in the midst of it all.
+    const joining = Math.floor(chance() * scene.interests.length * 4);
+    const [wanted, joined] = [scene.interests[joining], handles[joining]];
+    if (wanted !== undefined && joined?.state === "live") {
+      log.push(`${clock.monotonic().toFixed()} ${wanted.path} mirrored by one more`);
+      unlisting[joining]?.push(new Unlisting(wanted, joined, clock));
+    }
     if (scene.openAudience === true && random() < 0.1) {
       const index = Math.floor(random() * scene.interests.length);
       const [interest, audience] = [scene.interests[index], audiences[index]];
@@ -184,10 +202,14 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
     for (const [path, { type, changedAt }] of share.paths(interest.path, interest.recursive)) {
       truth.set(path, { directory: type === "directory", changedAt });
     }
+    for (const mirror of unlisting[index] ?? []) {
+      wrong.push(...mirror.wrong(truth).map((line) => `${JSON.stringify(interest)}, mirrored: ${line}`));
+    }
     for (const mirror of audience) {
       wrong.push(...disagreements(mirror, truth).map((line) => `${JSON.stringify(interest)} ${line}`));
     }
   }
+  for (const mirror of unlisting.flat()) await mirror.close();
   await watcher.close();
   await clock.advance(1_000);
   if (clock.pending > 0) wrong.push(`${clock.pending} timers left`);

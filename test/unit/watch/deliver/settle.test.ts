@@ -12,12 +12,13 @@ function bench(settleMs = 100): {
 } {
   const clock = new ManualClock();
   const told: WatchEvent[] = [];
-  const settler = new Settler((event) => told.push(event), settleMs, clock);
+  let number = 0;
+  const settler = new Settler((event) => told.push(event), { settleMs, clock, number: () => ++number });
   return {
     clock,
     settler,
     told,
-    say: (...changes) => settler.push({ type: "changes", path: "/d", via: "notify", changes }),
+    say: (...changes) => settler.push({ type: "changes", path: "/d", via: "notify", changes }, ++number),
   };
 }
 
@@ -69,12 +70,15 @@ describe("settling", () => {
 
   it("follows the files of a renamed directory", async () => {
     const { clock, settler, told, say } = bench();
-    settler.push({
-      type: "changes",
-      path: "/d/x",
-      via: "notify",
-      changes: [{ action: "modified", name: "f", type: "file" }],
-    });
+    settler.push(
+      {
+        type: "changes",
+        path: "/d/x",
+        via: "notify",
+        changes: [{ action: "modified", name: "f", type: "file" }],
+      },
+      1,
+    );
     say({ action: "renamed", name: "y", oldName: "x", type: "directory" });
     await clock.advance(100);
     expect(told[1]).toEqual({

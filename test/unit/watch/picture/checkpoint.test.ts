@@ -7,7 +7,8 @@ import {
   encodeCheckpoint,
 } from "../../../../src/watch/picture/checkpoint.ts";
 import { diff, finish } from "../../../../src/watch/picture/diff.ts";
-import { Snapshot, UNKNOWN } from "../../../../src/watch/picture/snapshot.ts";
+import { UNKNOWN } from "../../../../src/watch/picture/entry-mark.ts";
+import { Snapshot } from "../../../../src/watch/picture/snapshot.ts";
 import { entry } from "./entries.ts";
 
 const name = fc.string({ unit: "binary", minLength: 1, maxLength: 12 });

@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Change } from "../../../../src/watch/events.ts";
 import { diff, pairMoves } from "../../../../src/watch/picture/diff.ts";
-import { Snapshot, UNKNOWN } from "../../../../src/watch/picture/snapshot.ts";
+import { UNKNOWN } from "../../../../src/watch/picture/entry-mark.ts";
+import { Snapshot } from "../../../../src/watch/picture/snapshot.ts";
 import type { DirectoryEntry } from "../../../../src/watch/source.ts";
 import { entry } from "./entries.ts";
 

@@ -3,11 +3,11 @@ import { describe, expect, it } from "vitest";
 import {
   EntryFlag,
   markOf,
-  Snapshot,
   sameAppearance,
   sameFile,
   UNKNOWN,
-} from "../../../../src/watch/picture/snapshot.ts";
+} from "../../../../src/watch/picture/entry-mark.ts";
+import { Snapshot } from "../../../../src/watch/picture/snapshot.ts";
 import { entry } from "./entries.ts";
 
 describe("a snapshot", () => {
@@ -107,12 +107,67 @@ describe("a snapshot", () => {
     expect(snapshot.get("dir")?.flags).toBe(EntryFlag.known | EntryFlag.directory);
   });
 
-  it("holds an entry with a name of 20 letters in less than 64 bytes", () => {
+  it("holds an entry with a name of 20 letters in less than 80 bytes", () => {
     const snapshot = new Snapshot();
     const count = 100_000;
     for (let i = 0; i < count; i++) snapshot.put(entry(`photo-2026-${String(i).padStart(9, "0")}`));
     snapshot.compact();
     expect(snapshot.size).toBe(count);
-    expect(snapshot.byteLength / count).toBeLessThan(64);
+    expect(snapshot.byteLength / count).toBeLessThan(80);
+  });
+
+  it("freezes without a copy, and what is written later does not change what was frozen", () => {
+    const snapshot = new Snapshot();
+    for (let i = 0; i < 100; i++) snapshot.put(entry(`n${i}`, { size: i }));
+    const before = snapshot.byteLength;
+    const frozen = snapshot.freeze();
+    const again = snapshot.freeze();
+    // Nobody has arrays of his own as long as nobody writes.
+    expect([snapshot.shared, frozen.shared, again.shared]).toEqual([true, true, true]);
+    expect(snapshot.byteLength).toBe(before);
+    snapshot.delete("n1");
+    snapshot.outdate("n2");
+    snapshot.put(entry("n3", { size: 9_999 }));
+    for (let i = 100; i < 1_000; i++) snapshot.put(entry(`n${i}`));
+    expect(snapshot.shared).toBe(false);
+    for (const one of [frozen, again]) {
+      const found = new Map([...one.shown()].map(({ name, facts }) => [name, facts?.size]));
+      expect(found).toEqual(new Map(Array.from({ length: 100 }, (_, i) => [`n${i}`, i])));
+      expect([one.size, one.has("n1"), one.has("n100"), one.get("n3")?.facts?.size]).toEqual([
+        100,
+        true,
+        false,
+        3,
+      ]);
+    }
+    // A frozen one may be written to, too: it is nobody else's.
+    again.put(entry("only here"));
+    expect([again.has("only here"), frozen.has("only here"), snapshot.has("only here")]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect([...frozen.unlike(snapshot, 10)].flat()).toEqual(["n1", "n3"]);
+  });
+
+  it("knows size and last write until it hears of a change", () => {
+    const snapshot = new Snapshot();
+    snapshot.put(entry("a", { size: 5_000_000_000, modified: 133_000_000_000_000_000n }));
+    snapshot.set("b", UNKNOWN);
+    const shown = (): unknown => [...snapshot.shown()].map(({ name, facts }) => [name, facts]);
+    const facts = { size: 5_000_000_000, modifiedMs: 1_655_526_400_000 };
+    expect(shown()).toEqual([
+      ["a", facts],
+      ["b", undefined],
+    ]);
+    snapshot.outdate("a");
+    expect([...snapshot.unseen()]).toEqual(["a", "b"]);
+    snapshot.learn("b", facts);
+    expect(shown()).toEqual([
+      ["a", undefined],
+      ["b", facts],
+    ]);
+    // Looked at apart from a listing, it still differs from one: the next comparison tells it.
+    expect(snapshot.get("b")).toEqual({ ...UNKNOWN, facts });
   });
 });

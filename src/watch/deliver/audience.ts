@@ -1,0 +1,19 @@
+import type { CanonicalPath } from "../../base/path.ts";
+import type { Change, Via } from "../events.ts";
+import type { ActiveInterest } from "./active-interest.ts";
+
+/** Events stay of a size that a message can carry, whatever a comparison finds. */
+const CHANGES_PER_EVENT = 1_000;
+
+/** Tells changes of one directory to all of an audience. */
+export function deliver(
+  audience: readonly ActiveInterest[],
+  path: CanonicalPath,
+  via: Via,
+  changes: readonly Change[],
+): void {
+  for (let at = 0; at < changes.length; at += CHANGES_PER_EVENT) {
+    const part = changes.length <= CHANGES_PER_EVENT ? changes : changes.slice(at, at + CHANGES_PER_EVENT);
+    for (const active of audience) active.deliver({ type: "changes", path, via, changes: part });
+  }
+}

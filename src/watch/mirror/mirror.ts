@@ -1,0 +1,322 @@
+import { Backoff, type Deferred, deferred, ignoreRejection, sleep } from "../../base/async.ts";
+import type { Clock } from "../../base/clock.ts";
+import { AbortedError, describeError } from "../../base/errors.ts";
+import {
+  type CanonicalPath,
+  canonicalPath,
+  foldCase,
+  isWithin,
+  joinPath,
+  segmentsOf,
+} from "../../base/path.ts";
+import type { Change, Via, WatchMode } from "../events.ts";
+import type { Interest } from "../interest.ts";
+import { advance, compareEpochs, judge, type MirrorBase, type MirrorMessage } from "./continuity.ts";
+import { type MirrorEntry, MirrorTree } from "./tree.ts";
+import type {
+  Mirror,
+  MirrorChange,
+  MirrorPosition,
+  MirrorReason,
+  MirrorState,
+  MirrorView,
+  TakenSnapshot,
+} from "./types.ts";
+
+export interface LiveMirrorOptions {
+  readonly path: CanonicalPath;
+  readonly recursive: boolean;
+  readonly caseSensitive: () => boolean;
+  /** What has been told so far. Everything told after it must reach `hear`. */
+  readonly take: (signal: AbortSignal) => Promise<TakenSnapshot>;
+  /**
+   * What a failure of `take` means: the directory is not there; it will never be; or else it is asked again.
+   */
+  readonly failure: (error: unknown) => "absent" | "final" | "again";
+  readonly onClose: () => void | Promise<void>;
+  readonly clock: Clock;
+}
+
+/** What was told, with its place in the order. */
+export interface ToldMessage extends MirrorMessage {
+  readonly path: CanonicalPath;
+  readonly via?: Via;
+  readonly changes?: readonly Change[];
+}
+
+/** Told while a snapshot is on its way; more of it is better known from the next snapshot. */
+const MOST_WAITING = 50_000;
+
+/** Keeps the picture; whoever made it tells it what he hears. */
+export class LiveMirror implements Mirror {
+  readonly path: CanonicalPath;
+  readonly recursive: boolean;
+  readonly ready: Promise<void>;
+  readonly #options: LiveMirrorOptions;
+  readonly #tree: MirrorTree;
+  readonly #ready: Deferred<void> = deferred<void>();
+  readonly #stop = new AbortController();
+  readonly #listeners = new Set<(change: MirrorChange) => void>();
+  readonly #subscribers = new Set<() => void>();
+  readonly #snapshots: Record<string, number> = {};
+  #base: MirrorBase | undefined;
+  #servedBy: Interest | undefined;
+  /** The newest epoch that was heard. */
+  #newest: string | undefined;
+  #waiting: ToldMessage[] = [];
+  /** What is on its way is not enough. */
+  #again = false;
+  #taking: object | undefined;
+  #whole = false;
+  /** The way to the directory has been taken away. */
+  #absent = false;
+  #status: { state: MirrorState; mode: WatchMode; error?: string } = { state: "starting", mode: "notify" };
+  #view: MirrorView | undefined;
+  #telling = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: LiveMirrorOptions) {
+    this.#options = options;
+    this.path = options.path;
+    this.recursive = options.recursive;
+    this.ready = this.#ready.promise;
+    ignoreRejection(this.ready);
+    this.#tree = new MirrorTree(options.path, options.recursive, options.caseSensitive);
+  }
+
+  get state(): MirrorState {
+    return this.#absent ? "gone" : this.#status.state;
+  }
+
+  get snapshots(): Readonly<Record<string, number>> {
+    return this.#snapshots;
+  }
+
+  /** Whether all entries of a directory are known: it may have more than its owner remembers. */
+  isWhole(path: CanonicalPath = this.path): boolean {
+    return this.#tree.isWhole(path);
+  }
+
+  get position(): MirrorPosition | undefined {
+    return this.#base;
+  }
+
+  entries(path?: string): readonly MirrorEntry[] {
+    if (this.state === "gone") return NOTHING;
+    return this.#tree.entries(path === undefined ? this.path : canonicalPath(path));
+  }
+
+  get(name: string): MirrorEntry | undefined {
+    return this.state === "gone"
+      ? undefined
+      : this.#tree.get(joinPath(this.path, canonicalPath(name).slice(1)));
+  }
+
+  *walk(): IterableIterator<readonly [CanonicalPath, MirrorEntry]> {
+    if (this.state !== "gone") yield* this.#tree.walk();
+  }
+
+  on(_event: "change", listener: (change: MirrorChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#subscribers.add(listener);
+    return () => {
+      this.#subscribers.delete(listener);
+    };
+  };
+
+  readonly getSnapshot = (): MirrorView => {
+    const { error } = this.#status;
+    this.#view ??= {
+      ready: this.#whole,
+      state: this.state,
+      ...(error === undefined ? {} : { error }),
+      entries: this.entries(),
+    };
+    return this.#view;
+  };
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#stop.abort();
+    this.#waiting = [];
+    this.#ready.reject(new AbortedError(undefined));
+    await this.#options.onClose();
+  }
+
+  /** It cannot be kept any more. */
+  fail(error: unknown): void {
+    this.#ready.reject(error);
+    void this.close();
+  }
+
+  /** Something was told. */
+  hear(message: ToldMessage): void {
+    if (this.#stop.signal.aborted) return;
+    const place = this.#placeOf(message.path);
+    if (place === "beside") return;
+    if (
+      place === "inside" &&
+      (this.#newest === undefined || compareEpochs(message.epoch, this.#newest) !== "former")
+    ) {
+      this.#newest = message.epoch;
+    }
+    if (this.#base !== undefined) this.#judge(message, this.#base);
+    else if (this.#waiting.length < MOST_WAITING) this.#waiting.push(message);
+    else {
+      this.#again = true;
+      this.#waiting = [];
+    }
+  }
+
+  /** How the watch fares. */
+  fares(status: { readonly state: MirrorState; readonly mode: WatchMode; readonly error?: string }): void {
+    const { state, mode, error } = status;
+    this.#status = { state, mode, ...(error === undefined ? {} : { error }) };
+    this.#tell({ type: "state", ...this.#status });
+  }
+
+  /** What is known is right no more. */
+  renew(reason: MirrorReason): void {
+    this.#base = undefined;
+    if (this.#stop.signal.aborted) return;
+    if (this.#taking !== undefined) {
+      this.#again = true;
+      return;
+    }
+    const errand = {};
+    this.#taking = errand;
+    ignoreRejection(this.#take(reason, errand));
+  }
+
+  async #take(reason: MirrorReason, errand: object): Promise<void> {
+    const { signal } = this.#stop;
+    const { take, failure, clock } = this.#options;
+    const backoff = new Backoff({ initialMs: 100, maxMs: 10_000 });
+    while (this.#taking === errand) {
+      try {
+        this.#again = false;
+        const snapshot = await take(signal);
+        if (signal.aborted) return;
+        if (this.#adopt(snapshot, reason)) return;
+      } catch (error) {
+        if (signal.aborted) return;
+        const what = failure(error);
+        if (what !== "again" && !this.#whole) {
+          this.fail(error);
+          return;
+        }
+        if (what === "absent") this.#vanish();
+        // It goes on as it was, and may be right again.
+        if (what === "final") this.fares({ ...this.#status, state: "degraded", error: describeError(error) });
+      }
+      await sleep(backoff.next(), { signal, clock });
+    }
+  }
+
+  /** Whether the snapshot goes with what was heard. */
+  #adopt({ directories, epoch, told, stored, servedBy }: TakenSnapshot, reason: MirrorReason): boolean {
+    // From an owner that is none any more, or too much has been told since.
+    const outdated = this.#newest !== undefined && compareEpochs(epoch, this.#newest) === "former";
+    if (outdated || this.#again) return false;
+    this.#tree.load(directories);
+    this.#base = { epoch, told, stored };
+    this.#servedBy = servedBy;
+    this.#absent = false;
+    this.#whole = true;
+    this.#snapshots[reason] = (this.#snapshots[reason] ?? 0) + 1;
+    this.#tell({ type: "snapshot", reason, position: { epoch, told } });
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#taking = undefined;
+    for (const message of waiting) this.hear(message);
+    this.#ready.resolve();
+    return true;
+  }
+
+  /** Above: where the same owner tells of the way to our directory. */
+  #placeOf(path: CanonicalPath): "inside" | "above" | "beside" {
+    const fold = this.#options.caseSensitive() ? (text: string): string => text : foldCase;
+    const [other, own] = [fold(path), fold(this.path)];
+    if (other === own || (this.recursive && isWithin(own, other))) return "inside";
+    return isWithin(other, own) ? "above" : "beside";
+  }
+
+  /** Whether who serves us is who speaks of a directory above ours. */
+  #isServedFrom(path: CanonicalPath): boolean {
+    const fold = this.#options.caseSensitive() ? (text: string): string => text : foldCase;
+    return this.#servedBy?.recursive === true && isWithin(fold(this.#servedBy.path), fold(path));
+  }
+
+  #judge(message: ToldMessage, base: MirrorBase): void {
+    const above = this.#placeOf(message.path) === "above";
+    if (above && (message.type === "resync" || !this.#isServedFrom(message.path))) return;
+    const verdict = judge(base, message);
+    if (verdict === "old") return;
+    if (verdict !== "apply") {
+      this.renew(verdict);
+      return;
+    }
+    this.#base = advance(base, message);
+    const { path, via = "notify", changes = [] } = message;
+    if (changes.length === 0) return;
+    if (above) this.#above(path, changes);
+    else if (this.#tree.apply(path, changes)) {
+      // Something in it: the way to it is there again.
+      if (this.#absent) this.#appear();
+      this.#tell({ type: "changes", path, via, changes });
+    }
+  }
+
+  /** A directory above: the way to ours may go, or come. */
+  #above(path: CanonicalPath, changes: readonly Change[]): void {
+    const fold = this.#options.caseSensitive() ? (text: string): string => text : foldCase;
+    const [next = ""] = segmentsOf(this.path).slice(segmentsOf(path).length);
+    for (const { action, name, oldName } of changes) {
+      const gone = action === "removed" ? name : action === "renamed" ? oldName : undefined;
+      if (gone !== undefined && fold(gone) === fold(next)) this.#vanish();
+      if (fold(name) !== fold(next)) continue;
+      // What has taken its place brings along what nobody tells again.
+      if (action === "renamed") this.renew("moved");
+      if (action === "added" && this.#absent) this.#appear();
+    }
+  }
+
+  #vanish(): void {
+    if (this.#absent) return;
+    this.#tree.clear();
+    this.#absent = true;
+    this.#tell({ type: "state", state: "gone", mode: this.#status.mode });
+  }
+
+  #appear(): void {
+    this.#absent = false;
+    this.#tell({ type: "state", ...this.#status });
+  }
+
+  #tell(change: MirrorChange): void {
+    this.#view = undefined;
+    for (const listener of [...this.#listeners]) listener(change);
+    if (this.#telling || this.#subscribers.size === 0) return;
+    this.#telling = true;
+    queueMicrotask(() => {
+      this.#telling = false;
+      for (const subscriber of [...this.#subscribers]) subscriber();
+    });
+  }
+}
+
+const NOTHING: readonly MirrorEntry[] = [];
