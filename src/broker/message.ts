@@ -10,6 +10,11 @@ interface EventBase {
   readonly epoch: string;
   /** Grows by one per message of the epoch. */
   readonly seq: number;
+  /**
+   * The message's place in the order in which its owner told things: a snapshot of the same epoch knows of all up to its
+   * own number. Absent: newer than any snapshot that was taken before the message was received.
+   */
+  readonly told?: number;
   /** RFC 3339 UTC with milliseconds. */
   readonly time: string;
 }
@@ -22,9 +27,11 @@ export interface ChangesMessage extends EventBase {
 export interface ResyncMessage extends EventBase {
   readonly scope: ResyncScope;
   readonly reason: ResyncReason;
+  /** See `ResyncEvent`. */
+  readonly picture?: "kept";
 }
 
-export interface StateMessage extends Omit<EventBase, "epoch" | "seq"> {
+export interface StateMessage extends Omit<EventBase, "epoch" | "seq" | "told"> {
   readonly epoch?: string;
   readonly seq?: number;
   readonly state: PublicState;

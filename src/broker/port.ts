@@ -42,7 +42,14 @@ export interface BrokerLink {
   /** Returns the unsubscribe function. */
   onStatus(listener: (status: LinkStatus) => void): () => void;
   /** @throws BrokerError `BROKER_UNAVAILABLE` while disconnected: the client would drop it silently. */
-  publish(subject: string, data?: Uint8Array, headers?: Readonly<Record<string, string>>): void;
+  publish(
+    subject: string,
+    data?: Uint8Array,
+    headers?: Readonly<Record<string, string>>,
+    reply?: string,
+  ): void;
+  /** A subject that nobody else has, for answers to us. */
+  newInbox(): string;
   /** @throws BrokerError `BROKER_TIMEOUT`, `BROKER_NO_JETSTREAM` when nobody listens, `BROKER_DENIED`, … */
   request(subject: string, data: Uint8Array, options?: RequestOptions): Promise<CoreMessage>;
   /** Survives reconnects. The listener must not throw. */
@@ -73,6 +80,8 @@ export interface CoreMessage {
   readonly subject: string;
   readonly reply: string | undefined;
   readonly data: Uint8Array;
+  /** The server's own word: nobody listens there. */
+  readonly noResponders?: boolean;
   /** By exact name; `undefined` when absent. */
   header(name: string): string | undefined;
   /**
@@ -241,9 +250,14 @@ export interface WatchPublisher {
    * whatever is told next. `undefined` while something waits or is unacknowledged, or was given up.
    */
   readonly position: { readonly seq: number; readonly cursor: Cursor } | undefined;
-  changes(event: ChangesEvent): void;
-  resync(event: ResyncEvent): void;
+  /** @param told - see `WatchSink`; rising, but for what was held back */
+  changes(event: ChangesEvent, told?: number): void;
+  resync(event: ResyncEvent, told?: number): void;
   state(event: StateEvent): void;
+  /** A snapshot of all told up to this number is taken: no message says something of before and of after it. */
+  mark(told: number): void;
+  /** Resolves `true` once all told up to this number is stored; `false` when the watch is closed before. */
+  stored(told: number): Promise<boolean>;
   /** Resolves once nothing is waiting or unacknowledged. @throws DeadlineError, AbortedError */
   flush(options?: { readonly signal?: AbortSignal | undefined; readonly deadlineMs?: number }): Promise<void>;
   /**

@@ -18,8 +18,9 @@ import {
   type WatchTarget,
 } from "./port.ts";
 import { decodeLease, encodeRecord, type LeaseRecord } from "./records.ts";
-import { type Endpoint, MicroService } from "./service.ts";
+import { type Asker, type Endpoint, MicroService } from "./service.ts";
 import { servingClaim, stateOfClaim } from "./serving.ts";
+import { SNAPSHOT_ENDPOINT } from "./snapshot.ts";
 import { collectStatus } from "./status.ts";
 import type { FleetView } from "./view.ts";
 
@@ -43,6 +44,8 @@ export interface ControlOptions {
     request: StatRequest,
     options: { readonly signal?: AbortSignal | undefined },
   ) => Promise<readonly StatAnswer[]>;
+  /** What has been told of a directory, message by message; see `Endpoint.handle`. @throws FleetError */
+  readonly snapshot: (request: WatchTarget, signal: AbortSignal, asker: Asker) => Promise<unknown>;
 }
 
 const DEFAULT_TTL_MS = 60_000;
@@ -101,6 +104,12 @@ export class ControlService {
         ),
         endpoint("watch-list", subjects.control("watch.list"), ListWatches, (request) => this.#list(request)),
         endpoint("watch-stat", subjects.control("watch.stat"), Target, (request) => this.#stat(request)),
+        endpoint(
+          "directory-snapshot",
+          subjects.control(SNAPSHOT_ENDPOINT),
+          Target,
+          (request, signal, asker) => this.#options.snapshot(this.#target(request), signal, asker),
+        ),
         endpoint(
           "directory-list",
           subjects.control(LIST_ENDPOINT),
@@ -291,19 +300,19 @@ function endpoint<S extends z.ZodType>(
   name: string,
   subject: string,
   schema: S,
-  handle: (request: z.infer<S>, signal: AbortSignal) => Promise<unknown>,
+  handle: (request: z.infer<S>, signal: AbortSignal, asker: Asker) => Promise<unknown>,
 ): Endpoint {
   return {
     name,
     subject,
-    handle: async (request, signal) => {
+    handle: async (request, signal, asker) => {
       const parsed = schema.safeParse(request);
       if (!parsed.success) {
         const [issue] = parsed.error.issues;
         const where = issue?.path.join(".") || "request";
         throw new FleetError("bad_message", `${where}: ${issue?.message ?? "not understood"}`);
       }
-      return handle(parsed.data, signal);
+      return handle(parsed.data, signal, asker);
     },
   };
 }

@@ -2,10 +2,10 @@ import { type Conclusion, Smb2NatsError } from "../base/errors.ts";
 import type { FleetErrorCode } from "./port.ts";
 
 /**
- * Why the fleet cannot do what was asked: a code of the contract, `retention` (replay only), or `bad_message`
- * (control API only).
+ * Why the fleet cannot do what was asked: a code of the contract, `retention` (replay only), `bad_message` (control API
+ * only), or `too_large` (snapshots only: more entries than are remembered).
  */
-export type FleetFailure = FleetErrorCode | "retention" | "bad_message";
+export type FleetFailure = FleetErrorCode | "retention" | "bad_message" | "too_large";
 
 const RETRYABLE: ReadonlySet<FleetFailure> = new Set(["unreachable", "internal", "limit"]);
 const MISUSE: ReadonlySet<FleetFailure> = new Set(["bad_path", "bad_message"]);
@@ -24,6 +24,10 @@ export class FleetError extends Smb2NatsError {
     });
     this.failure = failure;
   }
+}
+
+export function unknownConnection(): FleetError {
+  return new FleetError("unknown_connection", "no worker serves this connection");
 }
 
 /** A value in the bucket that is not what its key promises. Never crashes anyone: the entry is ignored. */
@@ -50,6 +54,11 @@ const CODES: ReadonlySet<string> = new Set<FleetErrorCode>([
   "limit",
   "internal",
 ]);
+
+/** As the control API says it. */
+export function failureOf(code: string): FleetFailure {
+  return isFleetErrorCode(code) || code === "bad_message" || code === "too_large" ? code : "internal";
+}
 
 export function isFleetErrorCode(value: unknown): value is FleetErrorCode {
   return typeof value === "string" && CODES.has(value);

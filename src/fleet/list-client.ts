@@ -2,7 +2,7 @@ import { type Deferred, deferred } from "../base/async.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { errorCode } from "../base/errors.ts";
 import type { BrokerLink } from "../broker/port.ts";
-import { FleetError, isFleetErrorCode } from "./errors.ts";
+import { FleetError, failureOf, isFleetErrorCode } from "./errors.ts";
 import type { ListedEntry, Listing, ListRequest, StatAnswer, StatRequest } from "./port.ts";
 
 export const LIST_ENDPOINT = "directory.list";
@@ -98,7 +98,7 @@ export async function requestService(
   if (failure !== undefined) {
     const { error } = (body ?? {}) as { error?: { message?: unknown } };
     const text = typeof error?.message === "string" ? error.message : "a worker refused";
-    throw new FleetError(isFleetErrorCode(failure) || failure === "bad_message" ? failure : "internal", text);
+    throw new FleetError(failureOf(failure), text);
   }
   if (typeof body !== "object" || body === null) {
     throw new FleetError("internal", "a worker's answer is not JSON");

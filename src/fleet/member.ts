@@ -4,13 +4,14 @@ import { ClosedError, errorCode } from "../base/errors.ts";
 import { canonicalPath } from "../base/path.ts";
 import type { Broker } from "../broker/port.ts";
 import { isConnectionName, type Subjects } from "../broker/subjects.ts";
-import { FleetError } from "./errors.ts";
+import { FleetError, unknownConnection } from "./errors.ts";
 import { requestList, requestStat } from "./list-client.ts";
 import { FreshLooks, isLost } from "./looks.ts";
 import { MemberRef } from "./member-ref.ts";
 import { Membership } from "./membership.ts";
 import type {
   Cursor,
+  DirectorySnapshot,
   FeedListener,
   FeedMessage,
   FeedSubscription,
@@ -28,17 +29,11 @@ import { ProcessService } from "./process-service.ts";
 import { RefBook } from "./refs.ts";
 import type { Endpoint } from "./service.ts";
 import { servingClaim, stateOfClaim } from "./serving.ts";
-import { Sight } from "./sight.ts";
+import { OUT_OF_SIGHT, Sight } from "./sight.ts";
+import { requestSnapshot } from "./snapshot.ts";
 import type { FleetView, ViewChange } from "./view.ts";
 import { collectWorkers } from "./workers.ts";
 
-/** Whoever holds it may have been somebody else for as long as we have heard nothing. */
-const OUT_OF_SIGHT: RefState = {
-  state: "unclaimed",
-  mode: "notify",
-  code: "unreachable",
-  error: "JetStream cannot be reached: nobody knows whether a worker serves this directory",
-};
 /** Whoever asks has another way to find out. */
 const STAT_TIMEOUT_MS = 10_000;
 /** One look at the workers serves all who ask within it. */
@@ -253,6 +248,19 @@ export class FleetMember implements FleetClient {
     return requestStat(this.#options.broker.link, request, { signal, timeoutMs: STAT_TIMEOUT_MS });
   }
 
+  async snapshot(
+    target: WatchTarget,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<DirectorySnapshot> {
+    const clean = this.#check(target);
+    if (this.#membership.view.knows(clean.connection) === false) throw unknownConnection();
+    return requestSnapshot(this.#options.broker.link, clean, {
+      signal: options.signal,
+      timeoutMs: this.#options.listTimeoutMs ?? 30_000,
+      clock: this.#clock,
+    });
+  }
+
   workers(): Workers {
     const now = this.#clock.monotonic();
     if (this.#workers === undefined || now - this.#workers.at >= WORKERS_MS) {
@@ -336,8 +344,4 @@ export class FleetMember implements FleetClient {
     }
     return stateOfClaim(claim);
   }
-}
-
-function unknownConnection(): FleetError {
-  return new FleetError("unknown_connection", "no worker serves this connection");
 }

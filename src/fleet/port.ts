@@ -34,6 +34,15 @@ export interface FleetClient {
     request: StatRequest,
     options?: { readonly signal?: AbortSignal | undefined },
   ): Promise<readonly StatAnswer[]>;
+  /**
+   * What consumers of a directory have been told so far, as its owner has it: no file server is asked. Follow the
+   * connection first: what is told after the snapshot comes that way.
+   * @throws FleetError with the contract's code, or `too_large`
+   */
+  snapshot(
+    target: WatchTarget,
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<DirectorySnapshot>;
   /** The workers of the fleet; not newer than a second, so that asking often costs little. */
   workers(): Workers;
   close(): Promise<void>;
@@ -128,6 +137,36 @@ export interface FeedSubscription {
   /** Cursor of the newest message seen, or of the stream's end when none was. */
   readonly cursor: Cursor | undefined;
   close(): void;
+}
+
+export interface DirectorySnapshot {
+  /** Whose words these are: see `EventBase`. */
+  readonly epoch: string;
+  /** Every event of that epoch up to this number is in it, and none beyond. */
+  readonly told: number;
+  /** All of that is in the stream. If it is not, a later epoch does not go on from it. */
+  readonly stored: boolean;
+  /** What its owner watches. */
+  readonly servedBy: { readonly path: CanonicalPath; readonly recursive: boolean };
+  /** Parents before what is below them. */
+  readonly directories: readonly SnapshotDirectory[];
+}
+
+export interface SnapshotDirectory {
+  readonly path: CanonicalPath;
+  readonly entries: readonly SnapshotEntry[];
+  /** It has more entries than are remembered: none is told, only what changes. */
+  readonly tooLarge?: true;
+}
+
+/** Absent members are not known: the entry has been heard of, or has changed, and nobody could look in time. */
+export interface SnapshotEntry {
+  readonly name: string;
+  readonly type?: "file" | "directory";
+  /** Bytes. */
+  readonly size?: number;
+  /** RFC 3339 UTC. */
+  readonly modified?: string;
 }
 
 export interface ListRequest {

@@ -13,8 +13,19 @@ export interface Endpoint {
   readonly name: string;
   readonly subject: string;
   /** Gets the parsed JSON, answers with what becomes JSON. @throws FleetError for a typed answer */
-  readonly handle: (request: unknown, signal: AbortSignal) => Promise<unknown>;
+  readonly handle: (request: unknown, signal: AbortSignal, asker: Asker) => Promise<unknown>;
 }
+
+/** Who put a request, for answers in more than one message. */
+export interface Asker {
+  /** Where answers go; `undefined`: nobody waits for any. */
+  readonly reply: string | undefined;
+  /** One message before the last, which is what `handle` returns. @throws BrokerError */
+  send(body: Uint8Array): void;
+}
+
+/** What `handle` returns where somebody else answers, or nobody. */
+export const HANDED_ON: unique symbol = Symbol("handed on");
 
 export interface MicroServiceOptions {
   readonly link: BrokerLink;
@@ -50,6 +61,7 @@ const STATUS: Readonly<Record<string, number>> = {
   unknown_connection: 404,
   not_found: 404,
   not_a_directory: 409,
+  too_large: 413,
   limit: 429,
   internal: 500,
   unreachable: 503,
@@ -120,7 +132,15 @@ export class MicroService {
       if (this.#pending.size > (this.#options.maxPending ?? 256)) {
         throw new FleetError("limit", "too many requests at once");
       }
-      send(message, await endpoint.handle(parse(message.data), this.#stop.signal));
+      const asker: Asker = {
+        reply: message.reply,
+        send: (body) => {
+          message.respond(body);
+        },
+      };
+      const answer = await endpoint.handle(parse(message.data), this.#stop.signal, asker);
+      if (answer instanceof Uint8Array) message.respond(answer);
+      else if (answer !== HANDED_ON) send(message, answer);
     } catch (thrown) {
       const error = errorCode(thrown) === "BROKER_TOO_LARGE" ? this.#tooLarge(endpoint, thrown) : thrown;
       outcome = error instanceof FleetError ? error.failure : "internal";

@@ -1,4 +1,13 @@
 import type { Clock } from "../base/clock.ts";
+import type { RefState } from "./port.ts";
+
+/** Whoever holds it may have been somebody else for as long as we have heard nothing. */
+export const OUT_OF_SIGHT: RefState = {
+  state: "unclaimed",
+  mode: "notify",
+  code: "unreachable",
+  error: "JetStream cannot be reached: nobody knows whether a worker serves this directory",
+};
 
 export interface SightOptions {
   readonly clock: Clock;

@@ -76,9 +76,8 @@ export function toRequestError(error: unknown): RequestError {
   const cause = { cause: error };
   if (error instanceof FleetError) {
     const { failure } = error;
-    return failure === "retention"
-      ? new RequestError("internal", undefined, cause)
-      : new RequestError(failure, undefined, cause);
+    if (failure === "retention") return new RequestError("internal", undefined, cause);
+    return new RequestError(failure === "too_large" ? "limit" : failure, undefined, cause);
   }
   if (errorCode(error) === "DEADLINE") return new RequestError("unreachable", undefined, cause);
   return new RequestError("internal", undefined, cause);

@@ -5,8 +5,10 @@ import { type CanonicalPath, canonicalPath } from "../base/path.ts";
 import { filetimeToUnixMs } from "../codec/filetime.ts";
 import type { PoolOptions } from "../smb/pool/index.ts";
 import type { ServerInfo } from "../smb/server-info.ts";
+import type { Mirror } from "../watch/mirror/index.ts";
 import type { ShareWatcherOptions } from "../watch/options.ts";
 import type { DirectoryEntry, EntryInfo } from "../watch/source.ts";
+import { type MirrorOptions, mirrorShare } from "./direct-mirror.ts";
 import { Share } from "./share.ts";
 import { WatchStream, type WatchStreamOptions } from "./watch-stream.ts";
 
@@ -58,9 +60,11 @@ interface Cancellable {
  */
 export class SmbClient {
   readonly #share: Share;
+  readonly #caseSensitive: boolean;
 
-  private constructor(share: Share) {
+  private constructor(share: Share, caseSensitive: boolean) {
     this.#share = share;
+    this.#caseSensitive = caseSensitive;
   }
 
   /**
@@ -87,7 +91,7 @@ export class SmbClient {
       await share.close();
       throw error;
     }
-    return new SmbClient(share);
+    return new SmbClient(share, watch?.caseSensitive ?? false);
   }
 
   /** What was negotiated. */
@@ -103,6 +107,17 @@ export class SmbClient {
   watch(path: string, options: WatchStreamOptions = {}): WatchStream {
     ignoreRejection(this.#share.hurry());
     return new WatchStream(this.#share.watches, canonicalPath(path), options);
+  }
+
+  /**
+   * A picture of a directory, or of a tree, that is kept right: what is there, then every change, in one order. Ends with
+   * `close`, with the signal, or with the client. `ready` rejects with SourceError for what does not heal by itself.
+   */
+  mirror(path: string, options: MirrorOptions = {}): Mirror {
+    return mirrorShare(this.#share.watches, canonicalPath(path), {
+      ...options,
+      caseSensitive: this.#caseSensitive,
+    });
   }
 
   /** Entries of one directory, in the server's order. @throws SourceError, BadPathError, AbortedError */

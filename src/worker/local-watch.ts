@@ -7,7 +7,8 @@ import type { WatchTarget } from "../fleet/port.ts";
 import type { ClaimState } from "../fleet/records.ts";
 import type { WatchHandle } from "../watch/api.ts";
 import type { ResyncEvent, ResyncReason, StateEvent, WatchEvent } from "../watch/events.ts";
-import type { CheckpointDirectory } from "../watch/picture/index.ts";
+import type { Interest } from "../watch/interest.ts";
+import type { CheckpointDirectory, FrozenPicture, NoPicture } from "../watch/picture/index.ts";
 import { Activity } from "./activity.ts";
 import type { Checkpoint } from "./checkpoint-record.ts";
 import { watchFacts } from "./facts.ts";
@@ -36,6 +37,13 @@ export interface LocalWatchOptions {
 /** An owner that cannot ask the server does not know what it has missed. */
 const HEARD_MS = 5_000;
 
+/** What has been told in one epoch, at one instant. */
+export interface ToldSnapshot extends FrozenPicture {
+  readonly epoch: string;
+  /** Resolves `true` once all of it is in the stream, `false` when it never will be. */
+  readonly stored: () => Promise<boolean>;
+}
+
 /**
  * One watch run by this worker: `buffering -> publishing -> (buffering) -> closed`. While buffering, events are kept;
  * opening an epoch either tells them all (the former owner flushed before), or starts with a resync that covers them.
@@ -63,7 +71,7 @@ export class LocalWatch {
     const { path, recursive } = options.target;
     const { inherited } = options;
     this.#unpublished = new Unpublished(options.clock, inherited !== undefined);
-    this.#handle = options.runtime.watches.watch({ path, recursive }, (event) => this.#hear(event), {
+    this.#handle = options.runtime.watches.watch({ path, recursive }, (event, told) => this.#hear(event, told), {
       ...options.runtime.overrides?.({ path, recursive }),
       openAudience: true,
       ...(inherited === undefined ? {} : { checkpoint: inherited }),
@@ -107,6 +115,16 @@ export class LocalWatch {
     return this.#closed;
   }
 
+  /** What has been told of the directory, or of a part of it, and where in the order of what is told that is. */
+  snapshot(scope: Interest): ToldSnapshot | NoPicture {
+    const outlet = this.#outlet;
+    if (outlet === undefined || this.#owed !== undefined || !isServed(this.#state)) return "not-yet";
+    const picture = this.#handle.snapshot?.(scope) ?? "not-yet";
+    if (typeof picture === "string") return picture;
+    outlet.mark(picture.told);
+    return { ...picture, epoch: outlet.epoch, stored: () => outlet.stored(picture.told) };
+  }
+
   /** What consumers know; `undefined` while something is on its way to them, or owed. */
   checkpoint(): Checkpoint | undefined {
     return this.#checkpoint(this.#handle.checkpoint?.());
@@ -138,7 +156,7 @@ export class LocalWatch {
       caseSensitive: this.runtime.caseSensitive,
     });
     this.#owed = owed;
-    if (owed === undefined) for (const event of events) this.#tell(event);
+    if (owed === undefined) for (const { event, told } of events) this.#tell(event, told);
     else this.#payResync();
     this.#tell(stateEvent(this.target.path, this.#state));
     await this.stored(signal);
@@ -212,14 +230,14 @@ export class LocalWatch {
     await this.#handle.close();
   }
 
-  #hear(event: WatchEvent): void {
+  #hear(event: WatchEvent, told?: number): void {
     if (this.#closed) return;
     if (event.type === "state" && this.#isOwn(event)) {
       this.#settle(stateHeard(event, this.#state));
       return;
     }
-    if (this.#outlet !== undefined) this.#tell(event);
-    else this.#unpublished.hear(event);
+    if (this.#outlet !== undefined) this.#tell(event, told);
+    else this.#unpublished.hear(event, told);
   }
 
   /** All others are about directories below, whose paths are longer; spelling may differ in case. */
@@ -254,17 +272,18 @@ export class LocalWatch {
   #payResync(): void {
     if (this.#owed === undefined || !isServed(this.#state)) return;
     const { path, recursive } = this.target;
-    this.#tell({ type: "resync", path, scope: recursive ? "subtree" : "self", reason: this.#owed });
+    // No snapshot of this epoch was there before.
+    this.#tell({ type: "resync", path, scope: recursive ? "subtree" : "self", reason: this.#owed }, 0);
     this.#owed = undefined;
   }
 
-  #tell(event: WatchEvent): void {
+  #tell(event: WatchEvent, told?: number): void {
     if (this.#outlet !== undefined) {
       this.#options.onTold?.();
       this.activity.told(event);
     }
-    if (event.type === "changes") this.#outlet?.changes(event);
-    else if (event.type === "resync") this.#outlet?.resync(event);
+    if (event.type === "changes") this.#outlet?.changes(event, told);
+    else if (event.type === "resync") this.#outlet?.resync(event, told);
     else this.#outlet?.state(event);
   }
 

@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { ResyncReason, WatchEvent } from "../watch/events.ts";
-import { repeatable } from "./repeat.ts";
+import { type Heard, repeatable } from "./repeat.ts";
 
 /**
  * What was told to us this long before the owner is asked to let go, he has heard, too: he lets go only after the server
@@ -17,7 +17,7 @@ const MAX_BUFFERED = 10_000;
  */
 export class Unpublished {
   readonly #clock: Clock;
-  #buffer: { readonly at: number; readonly event: WatchEvent }[] = [];
+  #buffer: (Heard & { readonly at: number })[] = [];
   /** What is buffered does not join up with what was published before. */
   #gap: boolean;
   /** Not yet told anything of its own: what it finds joins up with what a former owner told. */
@@ -34,9 +34,10 @@ export class Unpublished {
     return this.#inherits;
   }
 
-  hear(event: WatchEvent): void {
+  /** @param told - see `WatchSink` */
+  hear(event: WatchEvent, told: number | undefined): void {
     if (this.#buffer.length < MAX_BUFFERED) {
-      this.#buffer.push({ at: this.#clock.monotonic(), event });
+      this.#buffer.push({ at: this.#clock.monotonic(), event, told });
       return;
     }
     this.#buffer = [];
@@ -64,10 +65,10 @@ export class Unpublished {
   take(
     resync: ResyncReason | undefined,
     { recursive, caseSensitive }: { readonly recursive: boolean; readonly caseSensitive: boolean },
-  ): { readonly owed: ResyncReason | undefined; readonly events: readonly WatchEvent[] } {
+  ): { readonly owed: ResyncReason | undefined; readonly events: readonly Heard[] } {
     // After a hand-over the former owner has told some of it already.
     const repeats = recursive && resync === undefined && !this.#inherits;
-    const heard = this.#buffer.map(({ event }) => event);
+    const heard = this.#buffer;
     const owed = this.#gap ? (resync ?? "takeover") : this.#inherits ? undefined : resync;
     this.#buffer = [];
     this.#gap = false;

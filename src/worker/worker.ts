@@ -10,6 +10,7 @@ import { Membership } from "../fleet/membership.ts";
 import type { WatchTarget } from "../fleet/port.ts";
 import { ProcessService } from "../fleet/process-service.ts";
 import { RefBook } from "../fleet/refs.ts";
+import { snapshotEndpoint } from "../fleet/snapshot.ts";
 import { Sweeper } from "../fleet/sweeper.ts";
 import type { FleetView } from "../fleet/view.ts";
 import { Archivist, type ArchivistOptions } from "./archivist.ts";
@@ -19,6 +20,7 @@ import { listDirectory, statDirectories } from "./list.ts";
 import type { LocalState } from "./local-state.ts";
 import { Reach } from "./reach.ts";
 import type { ConnectionRuntime } from "./runtime.ts";
+import { SnapshotDesk } from "./snapshots.ts";
 
 export interface WorkerOptions {
   /** Stays the caller's: `close` does not close it. */
@@ -166,6 +168,16 @@ export class Worker {
     this.#reach = this.#scope.use(this.#watchReach());
     const sweep = { view, bucket: broker.watches, lease: leaseId, clock: this.#clock };
     this.#scope.use(new Sweeper({ ...sweep, afterMs: lease.ttlMs, everyMs: Math.min(2_000, lease.ttlMs) }));
+    const snapshots = new SnapshotDesk({
+      link: broker.link,
+      view,
+      lease: leaseId,
+      mayPublish: () => lease.mayPublish(),
+      local: (key) => this.#controller?.local.get(key),
+      hold: (target) => this.#book?.hold(target) ?? (() => undefined),
+      clock: this.#clock,
+    });
+    this.#scope.use(snapshots);
     const control = new ControlService({
       link: broker.link,
       bucket: broker.watches,
@@ -173,6 +185,7 @@ export class Worker {
       version: this.#options.version ?? "0.0.0",
       list: (request, wait) => listDirectory(this.#connections, request, wait),
       stat: (request, wait) => statDirectories(this.#connections, request, { ...wait, clock: this.#clock }),
+      snapshot: (...question) => snapshots.answer(...question),
     });
     this.#scope.use(control);
     await control.start();
@@ -180,7 +193,10 @@ export class Worker {
       new ProcessService({
         link: broker.link,
         version: this.#options.version ?? "0.0.0",
-        endpoints: (lease) => [activityEndpoint(broker.link, lease, () => this.#activity())],
+        endpoints: (lease) => [
+          activityEndpoint(broker.link, lease, () => this.#activity()),
+          snapshotEndpoint(broker.link, lease, (...question) => snapshots.answerOwn(...question)),
+        ],
       }),
     );
     this.#service.follow(leaseId());

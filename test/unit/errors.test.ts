@@ -26,6 +26,7 @@ import { ERROR_CODES, GatewayOptionsError, RequestError, TokenError } from "../.
 import { ConfigError } from "../../src/ops/config-error.ts";
 import { ListenError } from "../../src/ops/http.ts";
 import { SecretError } from "../../src/ops/secrets.ts";
+import { NoPictureError } from "../../src/share/direct-mirror.ts";
 import { SmbDfsError } from "../../src/smb/dfs/dfs-errors.ts";
 import {
   SmbConnectionError,
@@ -58,6 +59,7 @@ const FLEET_FAILURES = every<FleetFailure>({
   limit: true,
   internal: true,
   retention: true,
+  too_large: true,
 });
 
 const SOURCE_FAILURES = every<SourceFailure>({
@@ -96,6 +98,7 @@ const errors: readonly Smb2NatsError[] = [
   new SmbDfsError("the link leads back", ["//ns/dfs/a", "//ns/dfs"], cause),
   ...SOURCE_FAILURES.map((failure) => new SourceError(failure, "the share said no", cause)),
   new CheckpointError("too short"),
+  new NoPictureError("not-yet"),
   ...BROKER_ERROR_CODES.filter((code) => !["BROKER_CONFLICT", "BROKER_NO_ROOM"].includes(code)).map(
     (code) => new BrokerError(code, "no", cause),
   ),

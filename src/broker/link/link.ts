@@ -1,6 +1,7 @@
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import {
   headers as createHeaders,
+  createInbox,
   type Msg,
   type MsgHdrs,
   type NatsConnection,
@@ -90,10 +91,22 @@ export class NatsLink implements BrokerLink {
     };
   }
 
-  publish(subject: string, data?: Uint8Array, headers?: Readonly<Record<string, string>>): void {
+  newInbox(): string {
+    return createInbox(this.inboxPrefix);
+  }
+
+  publish(
+    subject: string,
+    data?: Uint8Array,
+    headers?: Readonly<Record<string, string>>,
+    reply?: string,
+  ): void {
     if (!this.#connected) throw new BrokerError("BROKER_UNAVAILABLE", `publish to ${subject}: not connected`);
     try {
-      this.nc.publish(subject, data, headers === undefined ? {} : { headers: toNatsHeaders(headers) });
+      this.nc.publish(subject, data, {
+        ...(headers === undefined ? {} : { headers: toNatsHeaders(headers) }),
+        ...(reply === undefined ? {} : { reply }),
+      });
     } catch (error) {
       throw toBrokerError(error, `publish to ${subject}`);
     }
@@ -263,6 +276,7 @@ function toCoreMessage(message: Msg): CoreMessage {
     subject: message.subject,
     reply: message.reply === "" ? undefined : message.reply,
     data: message.data,
+    noResponders: message.data.length === 0 && message.headers?.code === 503,
     header: (name) => (message.headers?.has(name) === true ? message.headers.get(name) : undefined),
     respond(data, headers) {
       try {

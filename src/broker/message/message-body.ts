@@ -39,6 +39,7 @@ export function readChanges(value: unknown): ChangesMessage {
     ...readHead(body),
     epoch: text(body, "epoch", MAX_NAME),
     seq: count(body, "seq"),
+    ...optional(body, "told", (field) => count(body, field)),
     time: time(body, "time"),
     via: oneOf(body, "via", VIAS),
     changes: changes.map(readChange),
@@ -51,9 +52,11 @@ export function readResync(value: unknown): ResyncMessage {
     ...readHead(body),
     epoch: text(body, "epoch", MAX_NAME),
     seq: count(body, "seq"),
+    ...optional(body, "told", (field) => count(body, field)),
     time: time(body, "time"),
     scope: oneOf(body, "scope", SCOPES),
     reason: oneOf(body, "reason", REASONS),
+    ...optional(body, "picture", (field) => oneOf(body, field, ["kept"] as const)),
   };
 }
 
@@ -89,6 +92,7 @@ function readChange(value: unknown): Change {
     ...optional(change, "size", (field) => count(change, field)),
     ...optional(change, "modified", (field) => time(change, field)),
     ...optional(change, "fileId", (field) => fileId(change, field)),
+    ...optional(change, "emptied", (field) => flag(change, field)),
     ...optional(change, "settled", (field) => flag(change, field)),
   };
 }

@@ -2,6 +2,7 @@ import type { CanonicalPath } from "../../base/path.ts";
 import { jsonText } from "../../base/printable.ts";
 import type { Change, ChangesEvent, ResyncEvent, StateEvent } from "../../watch/events.ts";
 import { Kinship } from "./kinship.ts";
+import { ToldTally } from "./tally.ts";
 
 /** What waits to be published. No clocks, no sockets. */
 
@@ -25,6 +26,8 @@ interface DraftBase {
   readonly exempt: boolean;
   /** Its place in the order between directories above and below each other. */
   order: number;
+  /** See `ToldTally`; absent for a state, and for what stands for what was dropped. */
+  readonly told: number | undefined;
 }
 
 export interface ChangesDraft extends DraftBase {
@@ -80,6 +83,7 @@ export class WatchQueue {
   outstanding = 0;
   /** Queued messages were dropped and the resync that covers them is not sealed yet: it covers what comes now, too. */
   overflowed = false;
+  readonly tally: ToldTally = new ToldTally();
   readonly #fold: (name: string) => string;
   /** Only a tree has directories above and below each other. */
   readonly #kinship: Kinship<Lane> | undefined;
@@ -115,7 +119,7 @@ export class WatchQueue {
   }
 
   /** Changes of one directory: into the last draft while they fit, never past a resync or state. */
-  addChanges(lane: Lane, event: ChangesEvent, limits: OutboxLimits, now: Moment): void {
+  addChanges(lane: Lane, event: ChangesEvent, limits: OutboxLimits, now: Moment, told?: number): void {
     let tail = lane.drafts.at(-1);
     for (const change of event.changes) {
       const bytes = Buffer.byteLength(jsonText(change)) + 1;
@@ -127,6 +131,7 @@ export class WatchQueue {
         tail.event.via === event.via &&
         tail.changes.length < limits.maxChanges &&
         tail.bytes + bytes <= limits.maxMessageBytes &&
+        !this.tally.parts(tail.told, told) &&
         this.#kinship?.mayJoin(tail.order, names) !== false;
       if (!fits) {
         tail = {
@@ -134,6 +139,7 @@ export class WatchQueue {
           bytes: frameBytes(event.path),
           exempt: false,
           order: 0,
+          told,
           event: { type: "changes", path: event.path, via: event.via },
           changes: [],
         };
@@ -148,14 +154,16 @@ export class WatchQueue {
     }
   }
 
-  addResync(lane: Lane, event: ResyncEvent, now: Moment): void {
+  addResync(lane: Lane, event: ResyncEvent, now: Moment, told?: number): void {
     const tail = lane.drafts.at(-1);
     // Nothing was told in between, so one listing serves both.
     if (
       tail !== undefined &&
       tail.event.type === "resync" &&
       tail.event.path === event.path &&
-      tail.event.scope === event.scope
+      tail.event.scope === event.scope &&
+      (tail.event.picture === event.picture || tail.event.picture === undefined) &&
+      !this.tally.parts(tail.told, told)
     ) {
       return;
     }
@@ -164,6 +172,7 @@ export class WatchQueue {
       bytes: frameBytes(event.path),
       exempt: false,
       order: 0,
+      told,
       event,
       expand: false,
     });
@@ -179,6 +188,7 @@ export class WatchQueue {
       bytes: frameBytes(event.path) + Buffer.byteLength(event.error ?? ""),
       exempt: false,
       order: 0,
+      told: undefined,
       event,
     });
   }
@@ -186,7 +196,7 @@ export class WatchQueue {
   /** A resync that stands for what was dropped, unless the lane has one already. */
   addExemptResync(lane: Lane, event: ResyncEvent, expand: boolean, now: Moment): boolean {
     if (lane.drafts.some((draft) => draft.exempt && draft.event.type === "resync")) return false;
-    this.#append(lane, { ...now, bytes: 0, exempt: true, order: 0, event, expand });
+    this.#append(lane, { ...now, bytes: 0, exempt: true, order: 0, told: undefined, event, expand });
     return true;
   }
 
@@ -227,7 +237,7 @@ export class WatchQueue {
     if (draft === undefined) return;
     this.settle(draft.order);
     this.#uncount(draft);
-    this.outstanding--;
+    this.#leave(draft);
   }
 
   /** Puts the two halves of a draft that was too large back to the front. */
@@ -243,6 +253,7 @@ export class WatchQueue {
     this.messages += halves.length;
     for (const { bytes } of halves) this.bytes += bytes;
     this.outstanding += halves.length - 1;
+    this.tally.enter(draft.told);
   }
 
   /** Drops what is queued, except the newest state of each lane. Returns what went. */
@@ -254,7 +265,7 @@ export class WatchQueue {
       for (const draft of lane.drafts) {
         this.settle(draft.order);
         this.#uncount(draft);
-        this.outstanding--;
+        this.#leave(draft);
         if (draft === state) continue;
         dropped++;
         bytes += draft.bytes;
@@ -273,7 +284,7 @@ export class WatchQueue {
       for (const draft of lane.drafts.splice(0)) {
         this.settle(draft.order);
         this.#uncount(draft);
-        this.outstanding--;
+        this.#leave(draft);
         dropped++;
       }
     }
@@ -288,9 +299,15 @@ export class WatchQueue {
     draft.order = this.#kinship?.enter(lane.key, "changes" in draft ? [] : undefined) ?? 0;
     lane.drafts.push(draft);
     this.outstanding++;
+    if (draft.event.type !== "state") this.tally.enter(draft.told);
     if (draft.exempt) return;
     this.messages++;
     this.bytes += draft.bytes;
+  }
+
+  #leave(draft: Draft): void {
+    this.outstanding--;
+    if (draft.event.type !== "state") this.tally.leave(draft.told);
   }
 
   #uncount(draft: Draft): void {

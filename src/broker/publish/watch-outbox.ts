@@ -27,6 +27,7 @@ export interface Sealed {
   readonly payload: Uint8Array;
   /** Of the draft it was. */
   readonly order: number;
+  readonly told: number | undefined;
   /** Monotonic clock when its first part was handed in. */
   readonly since: number;
   attempts: number;
@@ -73,16 +74,24 @@ export class WatchOutbox implements WatchPublisher {
     return { seq: this.#seq, cursor: this.#host.cursor() };
   }
 
-  changes(event: ChangesEvent): void {
-    // A resync that is still to be numbered covers what comes before it.
-    if (!this.#taking || this.queue.overflowed || event.changes.length === 0) return;
-    this.#add(event.path, (lane, now) => this.queue.addChanges(lane, event, this.#host.limits, now));
+  mark(told: number): void {
+    this.queue.tally.mark(told);
   }
 
-  resync(event: ResyncEvent): void {
+  stored(told: number): Promise<boolean> {
+    return this.#lost ? Promise.resolve(false) : this.queue.tally.stored(told);
+  }
+
+  changes(event: ChangesEvent, told?: number): void {
+    // A resync that is still to be numbered covers what comes before it.
+    if (!this.#taking || this.queue.overflowed || event.changes.length === 0) return;
+    this.#add(event.path, (lane, now) => this.queue.addChanges(lane, event, this.#host.limits, now, told));
+  }
+
+  resync(event: ResyncEvent, told?: number): void {
     if (!this.#taking) return;
     for (const path of this.#targets(event)) {
-      this.#add(path, (lane, now) => this.queue.addResync(lane, event, now));
+      this.#add(path, (lane, now) => this.queue.addResync(lane, event, now, told));
     }
   }
 
@@ -119,6 +128,7 @@ export class WatchOutbox implements WatchPublisher {
       return [];
     });
     this.queue.outstanding = 0;
+    this.queue.tally.close();
     this.#idle?.resolve();
     this.#host.closed(this);
     return complete;
@@ -163,6 +173,7 @@ export class WatchOutbox implements WatchPublisher {
         headers: encoded.headers,
         payload: encoded.payload,
         order: draft.order,
+        told: draft.told,
         since: draft.since,
         attempts: 0,
         backoff: undefined,
@@ -173,8 +184,9 @@ export class WatchOutbox implements WatchPublisher {
   }
 
   /** A sealed message is done with. Returns lanes that waited for it. */
-  settled({ lane, order }: Sealed): readonly Lane[] {
+  settled({ lane, order, told, message }: Sealed): readonly Lane[] {
     if (this.queue.outstanding > 0) this.queue.outstanding--;
+    if (message.type !== "state") this.queue.tally.leave(told);
     this.queue.settle(order);
     this.queue.release(lane);
     this.#checkIdle();
@@ -217,15 +229,18 @@ export class WatchOutbox implements WatchPublisher {
   #number(draft: Draft, seq: number): EventMessage {
     const { connection, epoch } = this.#options;
     const time = new Date(draft.time).toISOString();
+    const numbered = draft.told === undefined ? {} : { told: draft.told };
     if ("changes" in draft) {
       const { path, via } = draft.event;
-      const body = { connection, path, epoch, seq, time, via, changes: draft.changes };
+      const body = { connection, path, epoch, seq, ...numbered, time, via, changes: draft.changes };
       return { type: "changes", body };
     }
     const { event } = draft;
-    const head = { connection, path: event.path, epoch, seq, time };
+    const head = { connection, path: event.path, epoch, seq, ...numbered, time };
     if (event.type === "resync") {
-      return { type: "resync", body: { ...head, scope: event.scope, reason: event.reason } };
+      const { scope, reason, picture } = event;
+      const kept = picture === undefined ? {} : { picture };
+      return { type: "resync", body: { ...head, scope, reason, ...kept } };
     }
     const { state, mode, error } = event;
     return { type: "state", body: { ...head, state, mode, ...(error === undefined ? {} : { error }) } };

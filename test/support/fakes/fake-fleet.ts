@@ -4,6 +4,7 @@ import type { EventMessage } from "../../../src/broker/message.ts";
 import { FleetError } from "../../../src/fleet/errors.ts";
 import type {
   Cursor,
+  DirectorySnapshot,
   FeedListener,
   FeedMessage,
   FeedSubscription,
@@ -75,7 +76,7 @@ export class FakeRef implements WatchRef {
   fail(error: FleetError): void {
     this.#ready.reject(error);
     const { failure } = error;
-    if (failure === "retention" || failure === "bad_message") return;
+    if (failure === "retention" || failure === "bad_message" || failure === "too_large") return;
     this.state = { state: "unclaimed", mode: "notify", code: failure };
     for (const listener of this.#listeners) listener(this.state);
   }
@@ -155,6 +156,21 @@ export class FakeFleet implements FleetClient {
     this.statRequests.push(request);
     if (this.stats === undefined) throw new FleetError("unreachable", "no worker answered");
     return this.stats(request);
+  }
+
+  /** What `snapshot` answers. */
+  picture: (target: WatchTarget) => Promise<DirectorySnapshot> = async (
+    target: WatchTarget,
+  ): Promise<DirectorySnapshot> => ({
+    epoch: "e-1",
+    told: this.#seq,
+    stored: true,
+    servedBy: target,
+    directories: [{ path: target.path, entries: [] }],
+  });
+
+  snapshot(target: WatchTarget): Promise<DirectorySnapshot> {
+    return this.picture(target);
   }
 
   workers(): Workers {

@@ -1,3 +1,4 @@
+import { sleep } from "../../../src/base/async.ts";
 import { ManualClock } from "../../../src/base/clock.ts";
 import { isWithin, joinPath } from "../../../src/base/path.ts";
 import { BrokerError } from "../../../src/broker/errors.ts";
@@ -12,11 +13,15 @@ import type {
 } from "../../../src/broker/port.ts";
 import { Subjects } from "../../../src/broker/subjects.ts";
 import type { WatchEvent } from "../../../src/watch/events.ts";
+import { LiveMirror } from "../../../src/watch/mirror/mirror.ts";
+import { shownDirectories } from "../../../src/watch/mirror/shown.ts";
+import type { TakenSnapshot } from "../../../src/watch/mirror/types.ts";
 import { ShareWatcher } from "../../../src/watch/share-watcher.ts";
 import type { ConnectionRuntime } from "../../../src/worker/runtime.ts";
 import { Worker } from "../../../src/worker/worker.ts";
 import { MemoryBucket, MemoryMirror } from "../../unit/fleet/memory-bucket.ts";
 import { disagreements, Mirror, type Truth } from "../oracles/mirror.ts";
+import { differences } from "../oracles/unlisting.ts";
 import { seeded } from "../random.ts";
 import { FakeShare } from "./fake-source.ts";
 
@@ -48,6 +53,8 @@ export class Stage {
   readonly share: FakeShare;
   readonly bucket: MemoryBucket = new MemoryBucket();
   readonly mirror: Mirror;
+  /** Never lists: takes a snapshot of whoever owns the watch, and goes on by what is told. */
+  readonly unlisting: LiveMirror;
   readonly log: string[] = [];
   readonly resyncs: Record<string, number> = {};
   readonly #scene: Scene;
@@ -85,6 +92,15 @@ export class Stage {
               directory: type === "directory",
             }))
           : undefined,
+    });
+    this.unlisting = new LiveMirror({
+      path: TARGET.path,
+      recursive: scene.recursive,
+      caseSensitive: () => true,
+      clock,
+      take: () => this.#take(),
+      failure: () => "again",
+      onClose: () => undefined,
     });
     const ref = { ...TARGET, recursive: scene.recursive };
     this.renew();
@@ -167,14 +183,43 @@ export class Stage {
 
   async judge(): Promise<string[]> {
     await this.mirror.idle();
+    this.log.push(`snapshots ${JSON.stringify(this.unlisting.snapshots)}`);
     const truth = new Map<string, Truth>();
     for (const [path, { type, changedAt }] of this.share.paths(TARGET.path, this.#scene.recursive)) {
       truth.set(path, { directory: type === "directory", changedAt });
     }
-    return disagreements(this.mirror, truth);
+    const mirrored = differences(this.unlisting, truth).map((line) => `mirrored: ${line}`);
+    return [...disagreements(this.mirror, truth), ...mirrored];
+  }
+
+  /** Both begin: one lists, the other takes a snapshot. */
+  start(): void {
+    this.mirror.start();
+    this.started = true;
+    this.unlisting.fares({ state: "live", mode: "notify" });
+    this.unlisting.renew("first");
+  }
+
+  /** From the owner, who may be killed, or hand over, while the snapshot is on its way. */
+  async #take(): Promise<TakenSnapshot> {
+    const { clock, random } = this;
+    await sleep(random() * 50, { clock });
+    const [watch] = this.owner?.controller?.local.values() ?? [];
+    const picture = watch?.snapshot({ path: TARGET.path, recursive: this.#scene.recursive }) ?? "not-yet";
+    if (watch === undefined || typeof picture === "string") throw new Error("no picture");
+    this.log.push(`${clock.monotonic().toFixed()} SNAPSHOT ${picture.epoch} ${picture.told}`);
+    let stored = false;
+    void picture.stored().then((all) => {
+      stored = all;
+    });
+    const directories = [...shownDirectories(picture, new Map())];
+    await sleep(random() * 200, { clock });
+    const servedBy = { path: TARGET.path, recursive: this.#scene.recursive };
+    return { epoch: picture.epoch, told: picture.told, stored, servedBy, directories };
   }
 
   async close(): Promise<void> {
+    await this.unlisting.close();
     while (this.#workers.length > 0) await this.leave(true);
     await this.clock.advance(10_000);
   }
@@ -263,27 +308,42 @@ export class Stage {
   /** In order, each a little late. */
   #outlet({ epoch }: WatchPublisherOptions, life: Life): WatchPublisher {
     const stream = this.#stream;
-    const waiting: WatchEvent[] = [];
+    const waiting: { readonly event: WatchEvent; readonly told: number | undefined }[] = [];
+    /** Those who wait for something to be stored. */
+    let unstored: { readonly told: number; readonly done: (stored: boolean) => void }[] = [];
+    let now: number | undefined;
+    const settle = (): void => {
+      const open = (told: number): boolean =>
+        (busy && (now ?? 0) <= told) || waiting.some((each) => (each.told ?? 0) <= told);
+      const [done, left] = [
+        unstored.filter(({ told }) => !open(told)),
+        unstored.filter(({ told }) => open(told)),
+      ];
+      unstored = left;
+      for (const each of done) each.done(!lost);
+    };
     let idle: (() => void)[] = [];
     let busy = false;
     let lost = false;
     let seq = 0;
-    const next = (): void => {
-      const event = waiting.shift();
-      busy = event !== undefined;
-      if (event === undefined) {
+    const advance = (): void => {
+      const next = waiting.shift();
+      busy = next !== undefined;
+      now = next?.told;
+      settle();
+      if (next === undefined) {
         for (const resolve of idle.splice(0)) resolve();
         return;
       }
       this.clock.after(this.random() * (this.#scene.outboxMs ?? 5), () => {
-        if (!lost && !life.over) this.#deliver(event, epoch, ++seq);
-        next();
+        if (!lost && !life.over) this.#deliver(next.event, epoch, ++seq, next.told);
+        advance();
       });
     };
-    const put = (event: WatchEvent): void => {
+    const put = (event: WatchEvent, told?: number): void => {
       if (lost) return;
-      waiting.push(event);
-      if (!busy) next();
+      waiting.push({ event, told });
+      if (!busy) advance();
     };
     const flush = async (): Promise<void> => {
       if (busy) await new Promise<void>((resolve) => idle.push(resolve));
@@ -293,6 +353,12 @@ export class Stage {
       get position() {
         return seq === 0 || busy || lost ? undefined : { seq, cursor: String(stream.length) };
       },
+      mark: () => undefined,
+      stored: (told) =>
+        new Promise((done) => {
+          unstored.push({ told, done });
+          settle();
+        }),
       changes: put,
       resync: put,
       state: put,
@@ -304,17 +370,19 @@ export class Stage {
           waiting.length = 0;
         }
         idle = [];
+        settle();
         return flushMs !== undefined;
       },
     };
   }
 
-  #deliver(event: WatchEvent, epoch: string, seq: number): void {
+  #deliver(event: WatchEvent, epoch: string, seq: number, told: number | undefined): void {
     const head = { connection: TARGET.connection, epoch, seq, time: new Date(0).toISOString() };
     const message = { type: event.type, body: { ...event, ...head } } as unknown as EventMessage;
     this.#stream.push({ cursor: String(this.#stream.length + 1), subject: "smb.nas1", message });
     this.log.push(`${this.clock.monotonic().toFixed()} ${epoch} ${JSON.stringify(event)}`);
     if (event.type === "state") return;
+    if (this.started) this.unlisting.hear({ ...event, epoch, told });
     const number = Number(epoch.slice(epoch.lastIndexOf("-") + 1));
     if (number < (this.#newest.get(event.path) ?? 0)) return;
     this.#newest.set(event.path, number);

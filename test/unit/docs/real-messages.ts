@@ -5,7 +5,7 @@ import type { BrokerLink, CoreMessage } from "../../../src/broker/port.ts";
 import { claimKey, leaseKey, Subjects, watchName } from "../../../src/broker/subjects.ts";
 import { ControlService } from "../../../src/fleet/control.ts";
 import { FleetError } from "../../../src/fleet/errors.ts";
-import type { StatAnswer, StatRequest, WorkerStatus } from "../../../src/fleet/port.ts";
+import type { StatAnswer, StatRequest, WatchTarget, WorkerStatus } from "../../../src/fleet/port.ts";
 import type { ClaimRecord } from "../../../src/fleet/records.ts";
 import { FleetView } from "../../../src/fleet/view.ts";
 import { Rights } from "../../../src/gateway/grants.ts";
@@ -22,7 +22,7 @@ import { MemoryBucket } from "../fleet/memory-bucket.ts";
 const TIME = "2026-11-22T10:00:00.123Z";
 const CHANGES: readonly Change[] = [
   { action: "renamed", name: "b 😀.jpg", oldName: "B (1).jpg" },
-  { action: "modified", name: "notes.txt", stream: true, settled: true },
+  { action: "modified", name: "notes.txt", stream: true, emptied: true, settled: true },
   { action: "removed", name: "gone", movedTo: "/Media/there" },
   {
     action: "added",
@@ -142,8 +142,9 @@ export function eventMessages(): {
   const head = { connection: "nas1", path: '/Media/100% "Übung"', epoch: "n-1.0", seq: 3, time: TIME };
   const { epoch: _, seq: __, ...bareHead } = head;
   const messages: EventMessage[] = [
-    { type: "changes", body: { ...head, via: "notify", changes: CHANGES } },
+    { type: "changes", body: { ...head, told: 8, via: "notify", changes: CHANGES } },
     { type: "resync", body: { ...head, path: "/", scope: "subtree", reason: "too-large" } },
+    { type: "resync", body: { ...head, told: 9, scope: "self", reason: "reconnect", picture: "kept" } },
     { type: "state", body: { ...head, state: "unreachable", mode: "notify", error: "no route" } },
     { type: "state", body: { ...bareHead, state: "live", mode: "poll" } },
   ];
@@ -179,7 +180,18 @@ export async function controlAnswers(): Promise<ControlAnswer[]> {
   };
   const stat = async ({ paths }: StatRequest): Promise<StatAnswer[]> =>
     paths.map((path) => (path === "/bad" ? "not_found" : "directory"));
-  const service = new ControlService({ link, bucket, view, version: "1.0.0", list, stat });
+  const snapshot = async ({ path, connection, recursive }: WatchTarget) => {
+    if (path === "/bad") throw new FleetError("too_large", "too many entries");
+    const page = { connection, path, recursive, epoch: "n-7", told: 12, page: 0 };
+    const servedBy = { path: "/Media", recursive: true };
+    const { fileId: _, ...shown } = ENTRY;
+    const directories = [
+      { path, entries: [shown] },
+      { path: `${path}/sub`, tooLarge: true, entries: [] },
+    ];
+    return { ...page, servedBy, directories, last: true, stored: true };
+  };
+  const service = new ControlService({ link, bucket, view, version: "1.0.0", list, stat, snapshot });
   await service.start();
   bucket.put(leaseKey("worker", "w1"), {
     kind: "worker",
@@ -247,6 +259,9 @@ export async function controlAnswers(): Promise<ControlAnswer[]> {
   await ask("directory.list", { connection: "nas1", path: "/", limit: 5_001 });
   await ask("directory.stat", { connection: "nas1", paths: ["/", "/bad"] });
   await ask("directory.stat", { connection: "nas1", paths: [] });
+  await ask("directory.snapshot", media);
+  await ask("directory.snapshot", { connection: "nas1", path: "/bad" });
+  await ask("directory.snapshot", { connection: 1 });
   await service.close();
   return answers;
 }

@@ -14,8 +14,7 @@ async function play(seed: number, scene: Scene, handOvers: number): Promise<Outc
   const wrong: string[] = [];
   await stage.join();
   for (let i = 0; stage.owner === undefined && i < 100; i++) await clock.advance(100);
-  stage.mirror.start();
-  stage.started = true;
+  stage.start();
   await clock.advance(10_000);
   for (let i = 0; i < handOvers; i++) {
     stage.renew();

@@ -30,6 +30,8 @@ beforeEach(() => {
   const outlet = (epoch: string): WatchPublisher => ({
     epoch,
     position: undefined,
+    mark: () => undefined,
+    stored: async () => true,
     changes: (event) => told.push(`${epoch} ${event.changes.map(({ name }) => name).join()}`),
     resync: (event) => told.push(`${epoch} resync ${event.reason} ${event.scope}`),
     state: (event) => told.push(`${epoch} state ${event.state}`),

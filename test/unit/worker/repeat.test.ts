@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Change, WatchEvent } from "../../../src/watch/events.ts";
-import { repeatable } from "../../../src/worker/repeat.ts";
+import { repeatable as repeatableHeard } from "../../../src/worker/repeat.ts";
 import { Mirror } from "../../support/oracles/mirror.ts";
 
 const changes = (path: string, ...list: Change[]): WatchEvent => ({
@@ -13,6 +13,12 @@ const added = (name: string): Change => ({ action: "added", name });
 const removed = (name: string): Change => ({ action: "removed", name });
 const renamed = (oldName: string, name: string): Change => ({ action: "renamed", oldName, name });
 const resync = (path: string): WatchEvent => ({ type: "resync", path, scope: "subtree", reason: "takeover" });
+
+const repeatable = (events: readonly WatchEvent[], caseSensitive: boolean): WatchEvent[] =>
+  repeatableHeard(
+    events.map((event) => ({ event })),
+    caseSensitive,
+  ).map(({ event }) => event);
 
 describe("repeatable", () => {
   it("leaves what only adds and modifies as it is", () => {

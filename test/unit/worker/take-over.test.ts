@@ -15,6 +15,8 @@ function brokerOf(bucket: MemoryBucket, told: string[]): Broker {
     open: ({ epoch }: { epoch: string }): WatchPublisher => ({
       epoch,
       position: undefined,
+      mark: () => undefined,
+      stored: async () => true,
       changes: () => undefined,
       resync: ({ reason }) => told.push(`resync ${reason}`),
       state: ({ state }) => told.push(`state ${state}`),
