@@ -3,7 +3,9 @@ import { type BrokerOptions, connectBroker } from "../broker/broker.ts";
 import type { Broker } from "../broker/port.ts";
 import { FleetMember } from "../fleet/member.ts";
 import type { Cursor, Listing, ListRequest } from "../fleet/port.ts";
+import type { Mirror } from "../watch/mirror/index.ts";
 import type { ClientEvent } from "./events.ts";
+import { type MirrorOptions, mirrorThroughFleet } from "./mirror-stream.ts";
 import { watchStream } from "./watch-stream.ts";
 
 export interface WatchClientOptions {
@@ -96,6 +98,21 @@ export class WatchClient {
       // Closing the client is a plain end of its loops.
       if (!(error instanceof AbortedError && stop.aborted)) throw error;
     }
+  }
+
+  /**
+   * A picture of a directory, or of a tree, that is kept right: a snapshot of what has been told, then every change after
+   * it. Nothing is listed. It ends with `close`, with the signal, or with the client.
+   * @throws FleetError `bad_path`; what else goes wrong before it is whole, `ready` rejects with
+   */
+  mirror(connection: string, path: string, options: MirrorOptions = {}): Mirror {
+    const { recursive = false, signal } = options;
+    const stop = this.#stop.signal;
+    return mirrorThroughFleet(
+      this.#member,
+      { connection, path, recursive },
+      { signal: signal === undefined ? stop : AbortSignal.any([signal, stop]) },
+    );
   }
 
   /** One page of a directory. @throws FleetError */

@@ -93,7 +93,7 @@ export async function* watchStream(
 }
 
 /** Waits through what may heal (`unreachable`, no worker yet); throws what will not. */
-async function firstLive(
+export async function firstLive(
   ref: WatchRef,
   wait: { readonly signal: AbortSignal | undefined; readonly readyMs: number | undefined },
 ): Promise<void> {
@@ -117,7 +117,8 @@ async function firstLive(
   }
 }
 
-function cleanTarget(target: WatchTarget): WatchTarget {
+/** @throws FleetError `bad_path` */
+export function cleanTarget(target: WatchTarget): WatchTarget {
   try {
     return { ...target, path: canonicalPath(target.path) };
   } catch (error) {

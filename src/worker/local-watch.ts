@@ -71,11 +71,15 @@ export class LocalWatch {
     const { path, recursive } = options.target;
     const { inherited } = options;
     this.#unpublished = new Unpublished(options.clock, inherited !== undefined);
-    this.#handle = options.runtime.watches.watch({ path, recursive }, (event, told) => this.#hear(event, told), {
-      ...options.runtime.overrides?.({ path, recursive }),
-      openAudience: true,
-      ...(inherited === undefined ? {} : { checkpoint: inherited }),
-    });
+    this.#handle = options.runtime.watches.watch(
+      { path, recursive },
+      (event, told) => this.#hear(event, told),
+      {
+        ...options.runtime.overrides?.({ path, recursive }),
+        openAudience: true,
+        ...(inherited === undefined ? {} : { checkpoint: inherited }),
+      },
+    );
     this.#handle.live.then(
       () => {
         const { state, mode } = this.#handle;
