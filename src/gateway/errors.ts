@@ -49,16 +49,24 @@ export class RequestError extends Smb2NatsError {
 
 export type TokenFault = "missing" | "invalid" | "expired" | "unavailable";
 
-/** A token that is not believed, or not there. `message` never contains the token. */
+/** A token that is not believed, or not there. `message` is meant for the client, and never contains the token. */
 export class TokenError extends Smb2NatsError {
   readonly reason: TokenFault;
+  /** It may have been right under another key than the one we have. */
+  readonly otherKey: boolean;
 
-  constructor(reason: TokenFault, message: string, cause?: unknown) {
+  constructor(
+    reason: TokenFault,
+    message: string,
+    cause?: unknown,
+    { otherKey = false }: { readonly otherKey?: boolean } = {},
+  ) {
     super(`TOKEN_${reason.toUpperCase()}`, reason === "unavailable" ? "silent" : "refused", message, {
       retryable: reason === "unavailable",
       cause,
     });
     this.reason = reason;
+    this.otherKey = otherKey;
   }
 }
 

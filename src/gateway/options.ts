@@ -11,6 +11,7 @@ export type JwtAlgorithm =
   | "ES384"
   | "ES512"
   | "EdDSA"
+  | "Ed25519"
   | "HS256"
   | "HS384"
   | "HS512";

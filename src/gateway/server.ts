@@ -270,7 +270,8 @@ class GatewayServer implements Gateway {
     } catch (error) {
       const reason = error instanceof TokenError ? error.reason : "unavailable";
       authFailureFacts.publish({ reason });
-      return reject(socket, reason === "unavailable" ? 503 : 401);
+      const why = error instanceof TokenError ? error.message : undefined;
+      return reject(socket, reason === "unavailable" ? 503 : 401, undefined, why);
     }
     if (socket.destroyed) return;
     if (this.#closing !== undefined) return reject(socket, 503);

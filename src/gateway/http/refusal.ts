@@ -20,8 +20,12 @@ export function remedy(reason: RefusalFact["reason"]): string | undefined {
 }
 
 /** Answers a handshake that is not wanted, and hangs up whether or not the answer is read. */
-export function reject(socket: Duplex, status: number, reason?: RefusalFact["reason"]): void {
-  const why = reason === undefined ? undefined : REASONS[reason];
+export function reject(
+  socket: Duplex,
+  status: number,
+  reason?: RefusalFact["reason"],
+  why: string | undefined = reason === undefined ? undefined : REASONS[reason],
+): void {
   const text = `${STATUS_CODES[status] ?? ""}${why === undefined ? "" : `: ${why}`}\n`;
   const retry = status === 429 || status === 503 ? "Retry-After: 5\r\n" : "";
   const challenge = status === 401 ? "WWW-Authenticate: Bearer\r\n" : "";

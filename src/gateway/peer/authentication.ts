@@ -57,12 +57,12 @@ export class Authentication {
   /** Keys or tokens may have changed. Never rejects. */
   async recheck(): Promise<void> {
     const { credential } = this.#session;
-    if (credential !== undefined) await this.verify(credential);
+    if (credential !== undefined) await this.verify(credential, { believed: true });
     else if (this.#options.keys.verifier().required) await this.verify({ token: "" });
   }
 
-  /** Takes the token's rights over, or refuses. Never rejects. */
-  async verify(credential: Credential): Promise<void> {
+  /** Takes the token's rights over, or refuses. `believed`: it was, until now. Never rejects. */
+  async verify(credential: Credential, { believed = false } = {}): Promise<void> {
     const { keys, over, onRefused } = this.#options;
     try {
       const identity = await verifyNow(keys, credential);
@@ -75,7 +75,10 @@ export class Authentication {
         else this.#session.recheckLater();
         return;
       }
-      onRefused(reason, error instanceof TokenError ? error.message : "the token cannot be checked");
+      // Its key has been replaced: a fresh token will be right.
+      const outdated = believed && error instanceof TokenError && error.otherKey;
+      const message = error instanceof TokenError ? error.message : "the token cannot be checked";
+      onRefused(outdated ? "expired" : reason, message);
     }
   }
 

@@ -4,7 +4,7 @@ import { noGrantsFacts } from "../facts.ts";
 
 /** A timer may fire a little early; the token must be over when it does. */
 const SLACK_MS = 10;
-/** An application that is away is asked again. */
+/** An application that is away, or an issuer whose newest keys are not known, is asked again. */
 const AGAIN_MS = 60_000;
 
 /** Whose socket it is, and for how long that holds. */
@@ -58,8 +58,8 @@ export class Session {
 
   /** It could not be checked: again soon, and when it may hold no longer. */
   recheckLater(): void {
-    const { keepUntil } = this.identity ?? {};
-    if (keepUntil !== undefined) this.#recheckIn(Math.min(AGAIN_MS, keepUntil - this.#clock.monotonic()));
+    const { keepUntil = Number.POSITIVE_INFINITY } = this.identity ?? {};
+    this.#recheckIn(Math.min(AGAIN_MS, keepUntil - this.#clock.monotonic()));
   }
 
   #recheckIn(ms: number): void {

@@ -260,8 +260,8 @@ describe("keys behind a URL", () => {
 
       issuer.keys = [await jwk(second.publicKey, "2")];
       issuer.down = false;
-      expect(await early.next()).toMatchObject({ type: "error", code: "unauthenticated" });
-      expect(await early.closing()).toMatchObject({ code: 1008 });
+      expect(await early.next()).toMatchObject({ type: "error", code: "expired" });
+      expect(await early.closing()).toMatchObject({ code: 4401 });
       expect(await late.subscribe("/a")).toMatchObject({ type: "subscribed" });
     } finally {
       issuer.server.closeAllConnections();
@@ -281,7 +281,7 @@ describe("keys behind a URL", () => {
       const { fetched } = issuer;
       for (let n = 0; n < 20; n++) {
         const forged = await sign({}, pair().privateKey, `unknown-${n}`);
-        expect(await bench.refused({ headers: { authorization: `Bearer ${forged}` } })).toBe(401);
+        expect(await bench.refused({ headers: { authorization: `Bearer ${forged}` } })).toBe(503);
       }
       expect(issuer.fetched - fetched).toBeLessThanOrEqual(1);
       await bench.connect({ headers: { authorization: `Bearer ${good}` } });

@@ -96,6 +96,7 @@ export const auth: OptionTree<GatewayAuthConfig> = {
         "ES384",
         "ES512",
         "EdDSA",
+        "Ed25519",
         "HS256",
         "HS384",
         "HS512",

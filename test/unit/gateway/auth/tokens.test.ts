@@ -59,7 +59,9 @@ describe("tokens", () => {
   it("are believed within their time", async () => {
     expect(await reasonOf(jwt(), await sign({ exp: now - 4 }))).toBe("ok");
     expect(await reasonOf(jwt(), await sign({ exp: now - 6 }))).toBe("expired");
-    expect(await reasonOf(jwt(), await sign({ nbf: now + 60 }))).toBe("invalid");
+    // One of two clocks may be wrong: whoever comes back later is let in.
+    expect(await reasonOf(jwt(), await sign({ nbf: now + 60 }))).toBe("unavailable");
+    expect(await reasonOf(jwt(), await sign({ nbf: "soon" }))).toBe("invalid");
   });
 
   it("are believed from the right issuer, for us", async () => {
