@@ -1,6 +1,8 @@
-import type { Koffi, KoffiFunction, KoffiType } from "./koffi.ts";
+import type { Koffi, KoffiFunction, KoffiLibrary, KoffiType } from "./koffi.ts";
 
-const LIBRARY = "libgssapi_krb5.so.2";
+const MIT = "libgssapi_krb5.so.2";
+/** Lacks gss_acquire_cred_from and GSS_C_INQ_SSPI_SESSION_KEY (7.8, Debian 12). */
+const HEIMDAL = "libgssapi.so.3";
 
 /** Calls run on a stack of koffi's making; name resolution inside needs more than its 128 KiB. */
 const STACK_BYTES = 2 << 20;
@@ -45,11 +47,24 @@ export interface GssNative {
   readSet(set: unknown): Uint8Array[];
 }
 
-/** Binds the system's library. @throws koffi's error where the library or a function is missing */
-export function bindGssapi(koffi: Koffi): GssNative {
+/** The system's library. @throws koffi's error where it is missing */
+export function openGssapi(koffi: Koffi): KoffiLibrary {
   koffi.config({ async_stack_size: STACK_BYTES });
-  const library = koffi.load(LIBRARY);
+  return koffi.load(MIT);
+}
 
+/** Whether the other Kerberos is on this machine. */
+export function hasHeimdal(koffi: Koffi): boolean {
+  try {
+    koffi.load(HEIMDAL);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** @throws koffi's error where a function is missing */
+export function bindGssapi(koffi: Koffi, library: KoffiLibrary): GssNative {
   const bufferType = koffi.struct({ length: "size_t", value: HANDLE });
   const buffer = koffi.pointer(bufferType);
   const oid = koffi.pointer(koffi.struct({ length: UINT, elements: HANDLE }));

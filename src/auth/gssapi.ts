@@ -1,8 +1,17 @@
 import { wipe } from "../crypto/wipe.ts";
 import { AuthError } from "./errors.ts";
-import { bindGssapi, type GssBuffer, type GssNative, input, type Out, oid } from "./gssapi-native.ts";
+import {
+  bindGssapi,
+  type GssBuffer,
+  type GssNative,
+  hasHeimdal,
+  input,
+  type Out,
+  oid,
+  openGssapi,
+} from "./gssapi-native.ts";
 import { check, type GssAttempt, KRB5_MECHANISM } from "./gssapi-status.ts";
-import { importKoffi, type Koffi, type KoffiFunction } from "./koffi.ts";
+import { importKoffi, type Koffi, type KoffiFunction, type KoffiLibrary } from "./koffi.ts";
 
 /** Whose ticket to take, and for which service. */
 export interface GssRequest {
@@ -53,6 +62,9 @@ const CONTINUE_NEEDED = 1;
 const INDEFINITE = 0xffff_ffff;
 /** MUTUAL, REPLAY, SEQUENCE, INTEG: MS-SMB2 3.2.4.2.3 wants mutual authentication. */
 const REQUEST_FLAGS = 0x2 | 0x4 | 0x8 | 0x20;
+
+const INSTALL = "install libgssapi-krb5-2 (Debian, Ubuntu) or krb5-libs (Fedora, RHEL, Alpine)";
+
 /**
  * The system's GSSAPI (MIT Kerberos) through koffi.
  * @throws AuthError `AUTH_KERBEROS_UNAVAILABLE`, naming what to install
@@ -70,14 +82,22 @@ export async function loadGssapi(load: () => Promise<Koffi> = importKoffi): Prom
       },
     );
   }
+  let library: KoffiLibrary;
   try {
-    return new NativeGssApi(bindGssapi(koffi));
+    library = openGssapi(koffi);
   } catch (cause) {
-    throw new AuthError(
-      "AUTH_KERBEROS_UNAVAILABLE",
-      "Kerberos needs MIT's libgssapi_krb5.so.2: install libgssapi-krb5-2 (Debian) or krb5-libs (Fedora, Alpine)",
-      { cause },
-    );
+    // Of a file that is not there the loader's words say less than ours.
+    const absent = cause instanceof Error && cause.message.includes("No such file");
+    const text = hasHeimdal(koffi)
+      ? `only Heimdal's Kerberos library is here (libgssapi.so.3), which lacks what SMB needs of it: ${INSTALL}; both may be installed`
+      : `Kerberos needs MIT's libgssapi_krb5.so.2: ${INSTALL}`;
+    throw new AuthError("AUTH_KERBEROS_UNAVAILABLE", text, absent ? {} : { cause });
+  }
+  try {
+    return new NativeGssApi(bindGssapi(koffi, library));
+  } catch (cause) {
+    const text = `the libgssapi_krb5.so.2 of this machine is not MIT's, or too old: ${INSTALL}`;
+    throw new AuthError("AUTH_KERBEROS_UNAVAILABLE", text, { cause });
   }
 }
 

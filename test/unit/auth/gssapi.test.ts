@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
+import type { AuthError } from "../../../src/auth/errors.ts";
 import { loadGssapi } from "../../../src/auth/gssapi.ts";
-import type { Koffi, KoffiFunction } from "../../../src/auth/koffi.ts";
+import type { Koffi, KoffiFunction, KoffiLibrary } from "../../../src/auth/koffi.ts";
+import { describeError } from "../../../src/base/errors.ts";
 
 type Call = (minor: [number], ...rest: unknown[]) => number;
 
@@ -115,6 +117,50 @@ describe("loadGssapi", () => {
       message: expect.stringContaining("npm install koffi"),
     });
   });
+
+  /** A loader's words, as koffi 3.3 passes them on. */
+  const ABSENT = "Failed to load shared library: cannot open shared object file: No such file or directory";
+  const among = (libraries: Readonly<Record<string, Partial<KoffiLibrary> | Error>>) => async () => ({
+    ...(await new FakeKoffi().load()),
+    load: (name: string): KoffiLibrary => {
+      const found = libraries[name] ?? new Error(ABSENT);
+      if (found instanceof Error) throw found;
+      return found as KoffiLibrary;
+    },
+  });
+  const heimdal: Partial<KoffiLibrary> = {
+    func: (name) => {
+      throw new Error(`Cannot find function '${name}' in shared library`);
+    },
+  };
+
+  it.each([
+    ["none", {}, /^Kerberos needs MIT's/, true],
+    ["Heimdal's alone", { "libgssapi.so.3": heimdal }, /^only Heimdal's Kerberos library is here/, true],
+    [
+      "Heimdal's under MIT's name",
+      { "libgssapi_krb5.so.2": heimdal, "libgssapi.so.3": heimdal },
+      /is not MIT's, or too old/,
+      false,
+    ],
+    [
+      "one for another processor",
+      { "libgssapi_krb5.so.2": new Error("wrong ELF class: ELFCLASS32") },
+      /^Kerberos needs MIT's/,
+      false,
+    ],
+  ])(
+    "names the package where the library is %s, and no file that was not found",
+    async (_, libraries, why, alone) => {
+      const error = (await failure(loadGssapi(among(libraries)))) as AuthError;
+      expect(error).toMatchObject({ code: "AUTH_KERBEROS_UNAVAILABLE" });
+      expect(describeError(error)).toMatch(why);
+      expect(describeError(error)).toContain("install libgssapi-krb5-2 (Debian, Ubuntu)");
+      expect(describeError(error)).not.toContain("No such file");
+      // What the loader says is told where it says more.
+      expect(error.cause === undefined).toBe(alone);
+    },
+  );
 
   it("says which package to install where the library is absent", async () => {
     const fake = new FakeKoffi();
