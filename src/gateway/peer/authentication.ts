@@ -62,7 +62,10 @@ export class Authentication {
   }
 
   /** Takes the token's rights over, or refuses. `believed`: it was, until now. Never rejects. */
-  async verify(credential: Credential, { believed = false } = {}): Promise<void> {
+  async verify(
+    credential: Credential,
+    { believed = false }: { readonly believed?: boolean } = {},
+  ): Promise<void> {
     const { keys, over, onRefused } = this.#options;
     try {
       const identity = await verifyNow(keys, credential);
