@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Scope } from "../../src/base/scope.ts";
+import type { CoverPolicy } from "../../src/watch/interest.ts";
 import type { Suite } from "../lab/debian.ts";
 import { startNats } from "../lab/nats.ts";
 import { startNatsCluster } from "../lab/nats-cluster.ts";
@@ -39,6 +40,7 @@ export interface ArenaOptions {
   /** Nodes of the JetStream cluster; 1 where no fitting nats-server is to be had. */
   readonly nodes: number;
   readonly suite: Suite;
+  readonly cover: CoverPolicy;
   /** How long a full outage of NATS lasts, ms. */
   readonly outageMs: number;
 }
@@ -75,8 +77,7 @@ export class Arena {
     const stack = await startStack({
       workers: 0,
       gateways: 0,
-      // Changes are made on the server itself; a recursive handle would have them found by looks, minutes later.
-      connection: { cover: "directory" },
+      connection: { cover: options.cover },
       nats: async () => {
         const nats = newer === undefined ? undefined : await startNatsCluster(newer.path, options.nodes);
         const single = nats ?? (await startNats());

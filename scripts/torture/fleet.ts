@@ -1,5 +1,6 @@
 // The torture test of the fleet: real workers, gateways, a share and a broker; whatever dies, pictures must stay true.
 import { parseArgs } from "node:util";
+import type { CoverPolicy } from "../../src/watch/interest.ts";
 import { FLEET_FAULTS, type FleetFault } from "./fleet-arena.ts";
 import { tortureFleet } from "./fleet-run.ts";
 
@@ -14,6 +15,8 @@ examples:
   --nodes N      of the JetStream cluster (default 3; needs nats-server 2.10.20 or newer, taken from Debian where
                  the installed one is older; else one node)
   --suite NAME   of Debian to take it from: trixie (2.10) or sid (the newest; default trixie)
+  --cover COVER  auto, tree or directory (default auto, where a round takes a minute or two: that is how late what is done on
+                 the server itself is found)
   --rooms N      directories watched one by one, beside a tree (default 48)
   --outage S     how long NATS is away as a whole, s (default 30)
   --faults A,B   only these of: ${FLEET_FAULTS.join(", ")}; "none" for none
@@ -34,6 +37,7 @@ async function main(args: readonly string[]): Promise<number> {
       workers: { type: "string", default: "3" },
       gateways: { type: "string", default: "2" },
       outage: { type: "string", default: "30" },
+      cover: { type: "string", default: "auto" },
       rooms: { type: "string", default: "48" },
       "no-tree": { type: "boolean", default: false },
       suite: { type: "string", default: "trixie" },
@@ -60,6 +64,7 @@ async function main(args: readonly string[]): Promise<number> {
       gateways: Number(values.gateways),
       outageMs: Number(values.outage) * 1_000,
       rooms: Number(values.rooms),
+      cover: coverOf(values.cover),
       tree: !values["no-tree"],
       suite: values.suite === "sid" ? "sid" : "trixie",
       ...(values.faults === undefined ? {} : { faults: faultsOf(values.faults) }),
@@ -70,6 +75,11 @@ async function main(args: readonly string[]): Promise<number> {
     console.log(values.json ? JSON.stringify(report) : JSON.stringify(report, null, 2));
   }
   return wrong === 0 ? 0 : 1;
+}
+
+function coverOf(text: string): CoverPolicy {
+  if (text === "auto" || text === "tree" || text === "directory") return text;
+  throw new Error(`no such cover: ${text}`);
 }
 
 function faultsOf(text: string): FleetFault[] {

@@ -1,5 +1,13 @@
 import type { CanonicalPath } from "../base/path.ts";
-import type { Change, PublicState, ResyncReason, ResyncScope, Via, WatchMode } from "../watch/events.ts";
+import type {
+  Change,
+  Late,
+  PublicState,
+  ResyncReason,
+  ResyncScope,
+  Via,
+  WatchMode,
+} from "../watch/events.ts";
 
 /** The bodies of event messages (contract section 3). Field order is the order on the wire. */
 
@@ -37,6 +45,7 @@ export interface StateMessage extends Omit<EventBase, "epoch" | "seq" | "told"> 
   readonly state: PublicState;
   readonly mode: WatchMode;
   readonly error?: string;
+  readonly late?: Late;
 }
 
 export const EVENT_TYPES = {

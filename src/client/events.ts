@@ -1,6 +1,6 @@
 import type { CanonicalPath } from "../base/path.ts";
 import type { Cursor, FleetErrorCode, RefState } from "../fleet/port.ts";
-import type { Change, ResyncReason, ResyncScope, Via, WatchMode } from "../watch/events.ts";
+import type { Change, Late, ResyncReason, ResyncScope, Via, WatchMode } from "../watch/events.ts";
 
 /** What `watch` yields. */
 export type ClientEvent = ClientLive | ClientChanges | ClientResync | ClientState;
@@ -9,6 +9,8 @@ export type ClientEvent = ClientLive | ClientChanges | ClientResync | ClientStat
 export interface ClientLive {
   readonly type: "live";
   readonly mode: WatchMode;
+  /** What will not be told at once, and within which time it is. */
+  readonly late?: Late;
 }
 
 export interface ClientChanges {
@@ -42,5 +44,6 @@ export interface ClientState {
   readonly state: RefState["state"];
   readonly mode: WatchMode;
   readonly error?: string;
+  readonly late?: Late;
   readonly code?: FleetErrorCode;
 }

@@ -6,7 +6,7 @@ import { type Subjects, watchName } from "../broker/subjects.ts";
 import { FleetError } from "../fleet/errors.ts";
 import type { FleetMember } from "../fleet/member.ts";
 import type { Cursor, FeedMessage, RefState, WatchRef, WatchTarget } from "../fleet/port.ts";
-import type { ResyncReason } from "../watch/events.ts";
+import { type ResyncReason, sameLate } from "../watch/events.ts";
 import type { ClientEvent, ClientResync, ClientState } from "./events.ts";
 
 export interface WatchStreamOptions {
@@ -70,10 +70,12 @@ export async function* watchStream(
       }
     }
     await firstLive(ref, { signal, readyMs });
-    yield { type: "live", mode: ref.state.mode };
-    let shown: Pick<RefState, "state" | "mode" | "error"> = { state: "live", mode: ref.state.mode };
+    const { mode, late } = ref.state;
+    let shown: RefState = { state: "live", mode, ...(late === undefined ? {} : { late }) };
+    yield { type: "live", mode, ...(late === undefined ? {} : { late }) };
     const onState = (state: RefState): void => {
-      if (state.state === shown.state && state.error === shown.error && state.mode === shown.mode) return;
+      const same = state.state === shown.state && state.error === shown.error && state.mode === shown.mode;
+      if (same && sameLate(state.late, shown.late)) return;
       shown = state;
       inbox.put({ type: "state", path: target.path, ...state });
     };

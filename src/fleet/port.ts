@@ -1,6 +1,6 @@
 import type { CanonicalPath } from "../base/path.ts";
 import type { EventMessage } from "../broker/message.ts";
-import type { PublicState, WatchMode } from "../watch/events.ts";
+import type { Late, PublicState, WatchMode } from "../watch/events.ts";
 
 /**
  * The consumer's side of the fleet: what a gateway and the watch client need. Implemented by
@@ -102,6 +102,7 @@ export interface RefState {
   readonly state: PublicState | "starting" | "unclaimed";
   readonly mode: WatchMode;
   readonly error?: string;
+  readonly late?: Late;
   /** Contract code of the failure, where there is one. */
   readonly code?: FleetErrorCode;
 }

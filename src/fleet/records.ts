@@ -1,5 +1,5 @@
 import { canonicalPath } from "../base/path.ts";
-import type { PublicState, WatchMode } from "../watch/events.ts";
+import type { Late, PublicState, WatchMode } from "../watch/events.ts";
 import { BadRecordError, isFleetErrorCode } from "./errors.ts";
 import type { FleetErrorCode, WatchTarget } from "./port.ts";
 
@@ -52,6 +52,7 @@ export interface ClaimRecord extends WatchTarget {
   readonly mode: WatchMode;
   readonly code?: FleetErrorCode;
   readonly error?: string;
+  readonly late?: Late;
   /** Who prepares to take over, and whether its watch is armed and listed. */
   readonly next?: { readonly lease: string; readonly ready: boolean };
   /** Set when the former owner handed over after telling all it knew: no gap, so no resync. */
@@ -102,6 +103,7 @@ export function decodeClaim(data: Uint8Array): ClaimRecord {
   const code = at.optionalText("code");
   const error = at.optionalText("error");
   const next = at.object("next");
+  const late = at.object("late");
   return {
     lease: at.text("lease"),
     ...at.target(),
@@ -117,6 +119,7 @@ export function decodeClaim(data: Uint8Array): ClaimRecord {
     mode: at.oneOf("mode", ["notify", "poll"] as const),
     ...(isFleetErrorCode(code) ? { code } : {}),
     ...(error === undefined ? {} : { error }),
+    ...(late === undefined ? {} : { late: late.late() }),
     ...(next === undefined ? {} : { next: { lease: next.text("lease"), ready: next.flag("ready") } }),
     ...(at.flag("clean") ? { clean: true } : {}),
   };
@@ -195,6 +198,11 @@ class FieldReader {
   object(name: string): FieldReader | undefined {
     const value = this.#fields.get(name);
     return value === undefined ? undefined : new FieldReader(this.#kind, value);
+  }
+
+  late(): Late {
+    const contents = this.optionalCount("contents");
+    return { names: this.count("names"), ...(contents === undefined ? {} : { contents }) };
   }
 
   target(): WatchTarget {

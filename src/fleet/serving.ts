@@ -1,3 +1,4 @@
+import { sameLate } from "../watch/events.ts";
 import { type CaseRule, treeKeysAbove, type WatchKey, watchKey } from "./identity.ts";
 import type { RefState, WatchTarget } from "./port.ts";
 import type { ClaimRecord } from "./records.ts";
@@ -34,9 +35,11 @@ export function stateOfClaim(claim: ClaimRecord | undefined): RefState {
     mode: claim.mode,
     ...(claim.error === undefined ? {} : { error: claim.error }),
     ...(claim.code === undefined ? {} : { code: claim.code }),
+    ...(claim.late === undefined ? {} : { late: claim.late }),
   };
 }
 
 export function sameState(a: RefState, b: RefState): boolean {
-  return a.state === b.state && a.mode === b.mode && a.code === b.code && a.error === b.error;
+  const same = a.state === b.state && a.mode === b.mode && a.code === b.code && a.error === b.error;
+  return same && sameLate(a.late, b.late);
 }

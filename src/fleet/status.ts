@@ -1,4 +1,4 @@
-import type { WatchMode } from "../watch/events.ts";
+import type { Late, WatchMode } from "../watch/events.ts";
 import { watchKey } from "./identity.ts";
 import { planWatches } from "./plan.ts";
 import type { ClaimState, LeaseKind } from "./records.ts";
@@ -37,6 +37,8 @@ export interface WatchStatus {
   readonly state: ClaimState | "unclaimed";
   readonly mode: WatchMode;
   readonly error?: string;
+  /** What its changes may come late by, s. */
+  readonly late?: Late;
   /** Lease and host of the worker that holds it. */
   readonly owner?: string;
   readonly host?: string;
@@ -72,7 +74,7 @@ export function collectStatus(view: FleetView): FleetStatus {
     const key = watchKey(record, caseSensitive);
     claimed.add(key);
     const interests = plan.get(key)?.interests.length ?? 0;
-    const { connection, path, recursive, state, mode, error, next } = record;
+    const { connection, path, recursive, state, mode, error, late, next } = record;
     watches.push({
       connection,
       path,
@@ -83,6 +85,7 @@ export function collectStatus(view: FleetView): FleetStatus {
       host: owner.record.host,
       refs: interests,
       ...(error === undefined ? {} : { error }),
+      ...(late === undefined ? {} : { late }),
       ...(next === undefined ? {} : { next: next.lease }),
       ...(interests === 0 ? { unwanted: true as const } : {}),
     });

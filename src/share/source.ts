@@ -77,6 +77,7 @@ export class SmbDirectorySource implements DirectorySource {
       // Windows are from MS-SMB2; what is neither is treated like Samba, which costs handles, not changes).
       fullRecursion: windows && !dfs,
       recursionStops: dfs || others.length > 0,
+      rootFromAbove: this.#root !== "/",
       // Two requests close the gap between an answer and the next one. Samba answers a burst of 20,000
       // creates without loss only so; on Windows each one takes one of few slots, and it buffers anyway.
       notifyDepth: samba ? 2 : 1,

@@ -2,7 +2,7 @@ import { type Deferred, deferred, ignoreRejection } from "../base/async.ts";
 import { AbortedError } from "../base/errors.ts";
 import type { CanonicalPath } from "../base/path.ts";
 import type { ShareWatch, WatchHandle, WatchOverrides } from "../watch/api.ts";
-import type { ResyncEvent, StateEvent, WatchEvent } from "../watch/events.ts";
+import type { Late, ResyncEvent, StateEvent, WatchEvent } from "../watch/events.ts";
 
 export interface WatchStreamOptions extends WatchOverrides {
   /** Sub-directories too. Default false. */
@@ -19,6 +19,8 @@ export interface WatchStreamOptions extends WatchOverrides {
 export interface LiveEvent {
   readonly type: "live";
   readonly path: CanonicalPath;
+  /** What will not be told at once; see `StateEvent`. */
+  readonly late?: Late;
 }
 
 export type StreamEvent = LiveEvent | WatchEvent;
@@ -52,7 +54,8 @@ export class WatchStream implements AsyncIterableIterator<StreamEvent> {
           this.#live = true;
           // What was told before the watch was live is part of the listing the reader takes now.
           this.#queue = [];
-          this.#push({ type: "live", path });
+          const { late } = this.#handle;
+          this.#push({ type: "live", path, ...(late === undefined ? {} : { late }) });
           // How it fares is not in any listing.
           const state = this.#before;
           if (state !== undefined && (state.state !== "live" || state.mode !== "notify")) this.#push(state);

@@ -1,5 +1,5 @@
 import type { CanonicalPath } from "../base/path.ts";
-import type { PublicState, WatchEvent, WatchMode } from "./events.ts";
+import type { Late, PublicState, WatchEvent, WatchMode } from "./events.ts";
 import type { Interest } from "./interest.ts";
 import type { CheckpointDirectory, FrozenPicture, NoPicture } from "./picture/index.ts";
 import type { EntryInfo } from "./source.ts";
@@ -10,6 +10,8 @@ export interface WatchHandle {
   readonly interest: Interest;
   readonly state: PublicState | "starting";
   readonly mode: WatchMode;
+  /** What comes late, and within which time; default: nothing. */
+  readonly late?: Late | undefined;
   /**
    * Resolves when first live: the server holds our request and the first picture is taken, so a
    * listing taken from now on cannot miss a change. Rejects with SourceError for what cannot heal

@@ -53,6 +53,20 @@ export type PublicState = "live" | "degraded" | "gone" | "denied" | "unreachable
 /** Whether the server tells us, or we have to look. */
 export type WatchMode = "notify" | "poll";
 
+/**
+ * What is not told at once but found by looking, and within how many seconds. Absent where the server tells everything.
+ */
+export interface Late {
+  /** Entries made, removed or renamed on the server itself; in `poll` mode by anybody. */
+  readonly names: number;
+  /** Writes to files that were there. Absent: not found at all. */
+  readonly contents?: number;
+}
+
+export function sameLate(a: Late | undefined, b: Late | undefined): boolean {
+  return a?.names === b?.names && a?.contents === b?.contents;
+}
+
 export interface ChangesEvent {
   readonly type: "changes";
   /** The directory whose entries changed, canonical, in the server's spelling. */
@@ -81,6 +95,7 @@ export interface StateEvent {
   readonly mode: WatchMode;
   /** One clause for people; absent when live. */
   readonly error?: string;
+  readonly late?: Late;
 }
 
 export type WatchEvent = ChangesEvent | ResyncEvent | StateEvent;

@@ -73,6 +73,8 @@ export interface SourceTraits {
   readonly fullRecursion: boolean;
   /** A recursive handle at the root hears nothing of some parts of the share: what DFS links lead to. Default false. */
   readonly recursionStops?: boolean;
+  /** What the handle on the root hears is heard through one on a directory above. Default false. */
+  readonly rootFromAbove?: boolean;
   /** How many CHANGE_NOTIFY requests to keep stacked on one handle: 1 or 2. */
   readonly notifyDepth: number;
   /**

@@ -6,7 +6,7 @@ import { claimKey, watchName } from "../broker/subjects.ts";
 import type { WatchTarget } from "../fleet/port.ts";
 import { type ClaimRecord, decodeClaim, encodeRecord } from "../fleet/records.ts";
 import type { ClaimEntry, FleetView } from "../fleet/view.ts";
-import type { WatchMode } from "../watch/events.ts";
+import { type Late, sameLate, type WatchMode } from "../watch/events.ts";
 import { claimFacts } from "./facts.ts";
 
 export interface ClaimStatus {
@@ -14,6 +14,7 @@ export interface ClaimStatus {
   readonly mode: WatchMode;
   readonly code?: ClaimRecord["code"];
   readonly error?: string;
+  readonly late?: Late;
 }
 
 /** Longest error text in a claim, UTF-16 units. */
@@ -72,7 +73,8 @@ export class ClaimWriter {
       record.state === status.state &&
       record.mode === status.mode &&
       record.code === status.code &&
-      record.error === status.error?.slice(0, MAX_ERROR)
+      record.error === status.error?.slice(0, MAX_ERROR) &&
+      sameLate(record.late, status.late)
     );
   }
 
@@ -109,7 +111,7 @@ export class ClaimWriter {
 
   async announce(entry: ClaimEntry, status: ClaimStatus): Promise<boolean> {
     const { lease, connection, path, recursive, next } = entry.record;
-    const { state, mode, code, error } = status;
+    const { state, mode, code, error, late } = status;
     return this.#update(entry, {
       lease,
       connection,
@@ -119,6 +121,7 @@ export class ClaimWriter {
       mode,
       ...(code === undefined ? {} : { code }),
       ...(error === undefined ? {} : { error: error.slice(0, MAX_ERROR) }),
+      ...(late === undefined ? {} : { late }),
       ...(next === undefined ? {} : { next }),
       // Still waiting to begin: the gap-free start must not be forgotten.
       ...(entry.record.clean === true && state === "warm" ? { clean: true } : {}),

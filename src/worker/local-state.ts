@@ -1,6 +1,6 @@
 import type { FleetErrorCode } from "../fleet/port.ts";
 import type { ClaimState } from "../fleet/records.ts";
-import type { StateEvent, WatchMode } from "../watch/events.ts";
+import type { Late, StateEvent, WatchMode } from "../watch/events.ts";
 
 /** How a watch of this worker fares, as its claim says it. */
 export interface LocalState {
@@ -8,6 +8,7 @@ export interface LocalState {
   readonly mode: WatchMode;
   readonly code?: FleetErrorCode;
   readonly error?: string;
+  readonly late?: Late;
 }
 
 const STATES: Readonly<Record<FleetErrorCode, LocalState["state"]>> = {
@@ -26,18 +27,19 @@ export function stateOfFailure(code: FleetErrorCode): LocalState["state"] {
 }
 
 /** After what the watch has said of itself. */
-export function stateHeard({ state, mode, error }: StateEvent, before: LocalState): LocalState {
-  return { state, mode, ...(error === undefined ? {} : { error }), ...codeOf(state, before) };
+export function stateHeard({ type: _, path: __, ...state }: StateEvent, before: LocalState): LocalState {
+  return { ...state, ...codeOf(state.state, before) };
 }
 
 /** As consumers are told of it. */
-export function stateEvent(path: StateEvent["path"], { state, mode, error }: LocalState): StateEvent {
+export function stateEvent(path: StateEvent["path"], { state, mode, error, late }: LocalState): StateEvent {
   return {
     type: "state",
     path,
     state: state === "starting" ? "unreachable" : state,
     mode,
     ...(error === undefined ? {} : { error }),
+    ...(late === undefined ? {} : { late }),
   };
 }
 

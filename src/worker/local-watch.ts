@@ -82,10 +82,12 @@ export class LocalWatch {
     );
     this.#handle.live.then(
       () => {
-        const { state, mode } = this.#handle;
+        const { state, mode, late } = this.#handle;
         const now = state === "degraded" ? state : "live";
         // Told already, and why with it.
-        if (now !== this.#state.state || mode !== this.#state.mode) this.#settle({ state: now, mode });
+        if (now !== this.#state.state || mode !== this.#state.mode) {
+          this.#settle({ state: now, mode, ...(late === undefined ? {} : { late }) });
+        }
       },
       (error: unknown) => this.#fail(error),
     );

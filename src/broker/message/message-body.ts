@@ -1,5 +1,5 @@
 import { canonicalPath } from "../../base/path.ts";
-import type { Change } from "../../watch/events.ts";
+import type { Change, Late } from "../../watch/events.ts";
 import { BrokerError } from "../errors.ts";
 import type { ChangesMessage, ResyncMessage, StateMessage } from "../message.ts";
 import { isConnectionName } from "../subjects.ts";
@@ -70,7 +70,13 @@ export function readState(value: unknown): StateMessage {
     state: oneOf(body, "state", STATES),
     mode: oneOf(body, "mode", MODES),
     ...optional(body, "error", (field) => text(body, field, MAX_TEXT)),
+    ...optional(body, "late", (field) => readLate(body[field])),
   };
+}
+
+function readLate(value: unknown): Late {
+  const late = fieldsOf(value, "late");
+  return { names: count(late, "names"), ...optional(late, "contents", (field) => count(late, field)) };
 }
 
 function readHead(body: Fields): { readonly connection: string; readonly path: string } {

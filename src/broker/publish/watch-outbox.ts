@@ -242,8 +242,8 @@ export class WatchOutbox implements WatchPublisher {
       const kept = picture === undefined ? {} : { picture };
       return { type: "resync", body: { ...head, scope, reason, ...kept } };
     }
-    const { state, mode, error } = event;
-    return { type: "state", body: { ...head, state, mode, ...(error === undefined ? {} : { error }) } };
+    const { type: _, path: __, ...state } = event;
+    return { type: "state", body: { ...head, ...state } };
   }
 
   #add(path: CanonicalPath, add: (lane: Lane, now: Moment) => void): void {

@@ -1,6 +1,7 @@
 import { sleep } from "../../base/async.ts";
 import { type CanonicalPath, foldCase, joinPath } from "../../base/path.ts";
 import { REPARSE_POINT } from "../../watch/picture/index.ts";
+import { isStandIn } from "../../watch/rescan/index.ts";
 import {
   type ArmedNotify,
   type DirectoryEntry,
@@ -8,29 +9,17 @@ import {
   SourceError,
   type WatchedDirectory,
 } from "../../watch/source.ts";
+import { type FindingKind, type Help, MEANINGS } from "./check-meanings.ts";
 
 /** What a watch of a directory will not hear of, or not at once, as far as that can be seen without writing. */
 export interface Finding {
-  /**
-   * - `untold`: the directory's last write moved during the check, and the server told nothing.
-   * - `refused`: sub-directories that the account may not open.
-   * - `case`: names that differ by case only.
-   * - `link`: links, and directories that are another one's second name.
-   */
-  readonly kind: "untold" | "refused" | "case" | "link";
+  readonly kind: FindingKind;
   readonly count: number;
   /** One of the names; of `untold` the directory's path. */
   readonly example: string;
+  /** What helps, where an option does. */
+  readonly help?: Help;
 }
-
-/** What each means for a watch, and what helps. */
-export const MEANINGS: Readonly<Record<Finding["kind"], string>> = {
-  untold:
-    "the server does not tell all changes: names that come and go are found by looking, within a minute; new content needs rescanMinutes",
-  refused: "not heard, and a recursive watch is degraded: let the account list it, or watch elsewhere",
-  case: "watched as they are listed; set caseSensitive: true where the share tells them apart",
-  link: "told; a link is entered only where the server shows it as a directory, and none that leads back to one above it",
-};
 
 /** As many sub-directories are tried. */
 const MOST_OPENED = 50;
@@ -39,6 +28,22 @@ const OPENING_MS = 5_000;
 /** What moved a directory's time may still be on its way to us, ms. */
 const GRACE_MS = 500;
 
+/** As many names that were told, or look like a stand-in, are looked at. */
+const MOST_NAMES = 16;
+/** Names that others make on file servers, and that are hidden where anything is. */
+const OFTEN_HIDDEN = [
+  "lost+found",
+  ".recycle",
+  "#recycle",
+  ".snapshot",
+  ".snapshots",
+  ".zfs",
+  "System Volume Information",
+  "$RECYCLE.BIN",
+] as const;
+const REMOVED = 2;
+const OLD_NAME = 4;
+
 /** Looks for what a watch of one directory will not hear, beside the listing of a check. */
 export class Lookout {
   readonly #source: DirectorySource;
@@ -46,7 +51,10 @@ export class Lookout {
   readonly #names = new Map<string, string>();
   readonly #ids = new Set<bigint>();
   readonly #directories: string[] = [];
-  readonly #found = new Map<Finding["kind"], Finding>();
+  readonly #standIns: string[] = [];
+  /** What the server spoke of, and was not removed by its last word. */
+  readonly #told = new Set<string>();
+  readonly #found = new Map<FindingKind, Finding>();
   #held:
     | { readonly directory: WatchedDirectory; readonly armed: ArmedNotify; readonly since: number }
     | undefined;
@@ -63,8 +71,13 @@ export class Lookout {
     const directory = await this.#source.open(this.#path, { signal });
     const armed = directory.arm({ recursive: false, filter: 0x1f });
     this.#held = { directory, armed, since: performance.now() };
-    void armed.outcome.then(() => {
+    void armed.outcome.then((outcome) => {
       this.#heard = true;
+      if (outcome.type !== "records") return;
+      for (const { action, name } of outcome.records) {
+        if (action === REMOVED || action === OLD_NAME) this.#told.delete(name);
+        else this.#told.add(name);
+      }
     });
     if (directory.info.fileId !== undefined) this.#ids.add(directory.info.fileId);
     if (!(await Promise.race([armed.accepted, sleep(GRACE_MS, { signal }).then(() => false)]))) return;
@@ -77,6 +90,7 @@ export class Lookout {
       const folded = foldCase(name);
       if (this.#names.has(folded)) this.#find("case", name);
       this.#names.set(folded, name);
+      if (isStandIn(name) && this.#standIns.length < MOST_NAMES) this.#standIns.push(name);
       if (type !== "directory") continue;
       const again = fileId !== undefined && this.#ids.has(fileId);
       if (fileId !== undefined) this.#ids.add(fileId);
@@ -92,6 +106,11 @@ export class Lookout {
       if (performance.now() > until) break;
       if (await this.#isRefused(name, signal)) this.#find("refused", name);
     }
+    for (const name of this.#standIns) {
+      if (performance.now() > until) break;
+      if ((await this.#look(name, signal)) === "stand-in") this.#find("stand-in", name);
+    }
+    await this.#findHidden(signal, until);
     if (this.#modified !== undefined && !this.#heard) {
       const { modified } = await this.#source.stat(this.#path, { signal });
       if (modified !== this.#modified) {
@@ -129,11 +148,39 @@ export class Lookout {
     }
   }
 
-  #find(kind: Finding["kind"], example: string): void {
+  /** Names that no listing shows, among those that were told and those that are there on many a server. */
+  async #findHidden(signal: AbortSignal, until: number): Promise<void> {
+    const told = [...this.#told].slice(0, MOST_NAMES);
+    const unseen = new Set([...told, ...OFTEN_HIDDEN].filter((name) => !this.#names.has(foldCase(name))));
+    if (unseen.size === 0) return;
+    for await (const page of this.#source.list(this.#path, { signal, only: [...unseen] })) {
+      for (const { name } of page) unseen.delete(name);
+    }
+    for (const name of unseen) {
+      if (performance.now() > until) break;
+      const seen = await this.#look(name, signal);
+      if (seen === "unreadable") this.#find("unreadable", name);
+      else if (seen !== "absent") this.#find("hidden", name, this.#told.has(name));
+    }
+  }
+
+  /** What a name is when it is asked for by itself. */
+  async #look(name: string, signal: AbortSignal): Promise<"itself" | "stand-in" | "unreadable" | "absent"> {
+    try {
+      const { spelling } = await this.#source.stat(joinPath(this.#path, name), { signal, spelling: true });
+      const same = spelling === undefined || foldCase(spelling) === foldCase(name);
+      return same ? "itself" : "stand-in";
+    } catch (error) {
+      if (!(error instanceof SourceError)) throw error;
+      return error.failure === "denied" ? "unreadable" : "absent";
+    }
+  }
+
+  /** @param helps - the kind's option would help here */
+  #find(kind: FindingKind, example: string, helps = true): void {
     const before = this.#found.get(kind);
-    this.#found.set(
-      kind,
-      before === undefined ? { kind, count: 1, example } : { ...before, count: before.count + 1 },
-    );
+    const help = helps ? MEANINGS[kind].help : undefined;
+    const first = { kind, count: 1, example, ...(help === undefined ? {} : { help }) };
+    this.#found.set(kind, before === undefined ? first : { ...before, count: before.count + 1 });
   }
 }

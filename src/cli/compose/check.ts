@@ -2,19 +2,24 @@ import { sleep, waitFor } from "../../base/async.ts";
 import { describeError } from "../../base/errors.ts";
 import type { CanonicalPath } from "../../base/path.ts";
 import { printable } from "../../base/printable.ts";
+import type { ConnectionConfig } from "../../ops/config/index.ts";
 import { nearest } from "../../ops/nearest.ts";
 import { dialectName } from "../../smb/options.ts";
-import { effectiveCover } from "../../watch/cover/index.ts";
+import { effectiveCover, lateByLooking, lateByPolling } from "../../watch/cover/index.ts";
+import type { Late } from "../../watch/events.ts";
+import { resolveOptions } from "../../watch/options.ts";
 import type { DirectoryEntry } from "../../watch/source.ts";
 import type { Context, Invocation } from "../command.ts";
 import { EXIT, type ExitCode, exitCodeOf, UsageError } from "../exit-codes.ts";
 import { loadFor } from "../load-config.ts";
 import type { Output } from "../output.ts";
 import { isShareArgument } from "../share-argument.ts";
-import { type Finding, Lookout, MEANINGS } from "./check-findings.ts";
+import { type Finding, Lookout } from "./check-findings.ts";
+import { helpText, MEANINGS } from "./check-meanings.ts";
 import { firstContact } from "./first-contact.ts";
 import { interruptible } from "./interruptible.ts";
 import { nameShare, type OpenedShare, openConfigured, openNamedShare } from "./open-share.ts";
+import { describeLate } from "./print-event.ts";
 import { shareSettings } from "./share-settings.ts";
 
 /** What `check --json` prints for a connection that answers. */
@@ -37,6 +42,8 @@ export interface CheckReport {
   /** No handle is held that others could find in their way. */
   readonly harmless: boolean;
   readonly mode: "notify" | "poll";
+  /** What a watch will not tell at once, below the top of the share, and within how many seconds it will. */
+  readonly late?: Late;
   /** Through DFS: the share as named, and where it led. */
   readonly route?: readonly string[];
   /** How we logged in. */
@@ -144,6 +151,7 @@ async function examine(
   const { recursionStops = false } = share.source.traits;
   const cover = effectiveCover(settings.cover, recursionStops);
   const route = share.route(path);
+  const late = lateOf(settings, single ? cover : "poll", full);
   return {
     connection: name,
     share: where,
@@ -160,12 +168,26 @@ async function examine(
     cover,
     harmless: cover === "tree" || !single,
     mode: single ? "notify" : "poll",
+    ...(late === undefined ? {} : { late }),
     ...(route.length > 1 ? { route } : {}),
     ...(server?.mechanism === undefined ? {} : { auth: server.mechanism }),
     loginMs,
     listing,
     findings,
   };
+}
+
+/** As a watch of a few directories would say it. */
+function lateOf(
+  { pollSeconds, rescanMinutes }: Pick<ConnectionConfig, "pollSeconds" | "rescanMinutes">,
+  cover: CheckReport["cover"] | "poll",
+  full: boolean,
+): Late | undefined {
+  const options = resolveOptions({ pollSeconds, rescanMinutes });
+  if (cover === "poll") return lateByPolling(options);
+  if (cover === "directory" || full) return undefined;
+  const { healthSeconds, fallbackRescanMinutes } = options;
+  return lateByLooking(0, { healthSeconds, rescanMinutes: rescanMinutes || fallbackRescanMinutes });
 }
 
 type Place = Pick<OpenedShare, "share"> & { readonly path: CanonicalPath };
@@ -223,14 +245,16 @@ function print(out: Output, report: CheckReport | CheckFailure): void {
     ...(report.slots === undefined
       ? []
       : ([["slots", `${report.slots} watches on one socket`]] as [string, string][])),
-    ["cover", `${report.cover}, by ${report.mode}${late(report)}`],
+    ["cover", `${report.cover}, by ${report.mode}${consequences(report)}`],
     [
       "listing",
       `${listing.entries} entries in ${listing.ms} ms${listing.complete ? "" : ", and not at the end"}`,
     ],
-    ...report.findings.map(({ kind, count, example }): [string, string] => {
+    ...report.findings.map(({ kind, count, example, help }): [string, string] => {
       const others = count > 1 ? ` and ${count - 1} more` : "";
-      return [kind, `${printable(example)}${others}: ${MEANINGS[kind]}`];
+      const { text } = MEANINGS[kind];
+      const option = help === undefined ? "" : ` (${helpText(help)})`;
+      return [kind, `${printable(example)}${others}: ${text}${option}`];
     }),
   ];
   out.table(rows.map(([key, value]) => [`  ${out.style("dim", key)}`, printable(value)]));
@@ -242,11 +266,9 @@ function serverText({ server, version }: CheckReport): string {
 }
 
 /** What the cover does to others, and what it hears late. */
-function late({ cover, harmless, mode, recursion }: CheckReport): string {
-  if (mode === "poll") return "";
-  if (!harmless) return "; others cannot reliably remove or rename what is watched";
-  if (recursion === "full" || cover === "directory") return "";
-  return "; what is done on the server itself is found within 2 minutes, writes to existing files within 10";
+function consequences({ harmless, mode, late }: CheckReport): string {
+  if (mode === "notify" && !harmless) return "; others cannot reliably remove or rename what is watched";
+  return late === undefined ? "" : `; late: ${describeLate(late)}`;
 }
 
 const RECURSION: Readonly<Record<CheckReport["recursion"], string>> = {

@@ -1,12 +1,13 @@
 import { systemClock } from "../../base/clock.ts";
 import type { CanonicalPath } from "../../base/path.ts";
 import { printable } from "../../base/printable.ts";
-import type { Change, ChangesEvent, ResyncEvent, WatchMode } from "../../watch/events.ts";
+import type { Change, ChangesEvent, Late, ResyncEvent, WatchMode } from "../../watch/events.ts";
 import type { Output } from "../output.ts";
+import { formatSpan } from "./format.ts";
 
 /** What `tail` and `watch` have in common. */
 export type PrintableEvent =
-  | { readonly type: "live"; readonly path: CanonicalPath }
+  | { readonly type: "live"; readonly path: CanonicalPath; readonly late?: Late }
   | ChangesEvent
   | ResyncEvent
   | {
@@ -15,6 +16,7 @@ export type PrintableEvent =
       readonly state: string;
       readonly mode: WatchMode;
       readonly error?: string;
+      readonly late?: Late;
     };
 
 const MARKS = { added: "+", removed: "-", modified: "~", renamed: ">" } as const;
@@ -30,6 +32,7 @@ export function printEvent(
   switch (event.type) {
     case "live":
       out.say(`watching ${printable(event.path)}; Ctrl-C ends`);
+      if (event.late !== undefined) out.say(`not told at once: ${describeLate(event.late)}`);
       return;
     case "changes":
       for (const change of event.changes) {
@@ -46,11 +49,20 @@ export function printEvent(
       return;
     case "state": {
       const why = event.error === undefined ? "" : `: ${printable(event.error)}`;
-      const line = `${printable(event.path)} is ${event.state}, by ${event.mode}${why}`;
+      const late = event.late === undefined ? "" : `; late: ${describeLate(event.late)}`;
+      const line = `${printable(event.path)} is ${event.state}, by ${event.mode}${why}${late}`;
       if (talk) out.say(line);
       else out.data(`${time} ${out.style("dim", "=")} ${line}`);
     }
   }
+}
+
+/** What comes late, in one clause. */
+export function describeLate({ names, contents }: Late): string {
+  const most = (seconds: number): string => formatSpan(seconds * 1_000);
+  if (names === contents) return `all changes, up to ${most(names)}`;
+  const writes = contents === undefined ? "never" : `up to ${most(contents)}`;
+  return `names that come and go on the server itself, up to ${most(names)}; writes to files that are there, ${writes}`;
 }
 
 function changeText(directory: CanonicalPath, change: Change): string {

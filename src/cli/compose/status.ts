@@ -106,7 +106,9 @@ function print(out: Output, { holders, watches, void: gone }: ShownStatus): void
       printable(watch.connection),
       printable(watch.recursive ? `${watch.path === "/" ? "" : watch.path}/**` : watch.path),
       `${watch.state}${watch.error === undefined ? "" : ` (${printable(watch.error)})`}`,
-      watch.mode,
+      watch.late === undefined
+        ? watch.mode
+        : `${watch.mode} (up to ${formatSpan(watch.late.names * 1_000)} late)`,
       watch.lastChange === undefined
         ? "-"
         : `${formatSpan(systemClock.now() - Date.parse(watch.lastChange))} ago`,

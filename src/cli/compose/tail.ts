@@ -2,6 +2,7 @@ import { systemClock } from "../../base/clock.ts";
 import type { CanonicalPath } from "../../base/path.ts";
 import { printable } from "../../base/printable.ts";
 import { type StreamEvent, WatchStream } from "../../share/watch-stream.ts";
+import type { Late } from "../../watch/events.ts";
 import { SourceError } from "../../watch/source.ts";
 import type { Context, Invocation } from "../command.ts";
 import { type ExitCode, RefusedError } from "../exit-codes.ts";
@@ -53,19 +54,24 @@ function explain(error: SourceError, where: string, path: CanonicalPath): Error 
   return error;
 }
 
+function lateOf({ late }: { readonly late?: Late }): { readonly late?: Late } {
+  return late === undefined ? {} : { late };
+}
+
 /** Field order is the order people read in. */
 function written(event: StreamEvent): unknown {
   const time = new Date(systemClock.now()).toISOString();
   switch (event.type) {
     case "live":
-      return { type: "live", path: event.path, time };
+      return { type: "live", path: event.path, ...lateOf(event), time };
     case "changes":
       return { type: "changes", path: event.path, changes: event.changes, via: event.via, time };
     case "resync":
       return { type: "resync", path: event.path, scope: event.scope, reason: event.reason, time };
     case "state": {
       const { path, state, mode, error } = event;
-      return { type: "state", path, state, mode, ...(error === undefined ? {} : { error }), time };
+      const why = error === undefined ? {} : { error };
+      return { type: "state", path, state, mode, ...why, ...lateOf(event), time };
     }
   }
 }

@@ -31,7 +31,7 @@ export async function runWatch(invocation: Invocation, context: Context): Promis
           ...(since === undefined ? {} : { since }),
         });
       },
-      shown: (event) => (event.type === "live" ? { type: "live", path } : event),
+      shown: (event) => (event.type === "live" ? { ...event, path } : event),
       written: (event) => event,
     }),
   );

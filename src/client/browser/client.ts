@@ -119,8 +119,14 @@ class GatewayClient implements Client {
     } else if (frame.type === "unsubscribed") {
       this.#onEnded(entry);
     } else if (frame.type === "state" && frame.state !== undefined) {
-      const { state, mode = "notify", error } = frame;
-      const event = { ...about, state, mode, ...(error === undefined ? {} : { error }) };
+      const { state, mode = "notify", error, late } = frame;
+      const event = {
+        ...about,
+        state,
+        mode,
+        ...(error === undefined ? {} : { error }),
+        ...(late === undefined ? {} : { late }),
+      };
       tell(entry, (listener) => listener.onState?.(event));
     } else if (frame.type === "directory_changed") {
       entry.cursor = frame.cursor ?? entry.cursor;
@@ -164,10 +170,12 @@ class GatewayClient implements Client {
       entry.cursor = frame.cursor ?? entry.cursor;
       entry.subscribed = true;
       entry.settle();
-      if (entry.failed) {
+      const { late } = frame;
+      if (entry.failed || late !== undefined) {
         entry.failed = false;
         // What is not well after all is told next.
-        const event = { connection, path, directory: path, state: "live", mode: "notify" } as const;
+        const live = { connection, path, directory: path, state: "live", mode: "notify" } as const;
+        const event = late === undefined ? live : { ...live, late };
         tell(entry, (listener) => listener.onState?.(event));
       }
       if (resuming && since === undefined) {

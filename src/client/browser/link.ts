@@ -40,6 +40,7 @@ export interface Frame {
   readonly state?: StateEvent["state"];
   readonly mode?: StateEvent["mode"];
   readonly error?: string;
+  readonly late?: StateEvent["late"];
   readonly connections?: readonly string[];
   readonly current?: boolean;
   readonly workers?: readonly Worker[];

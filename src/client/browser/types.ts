@@ -42,6 +42,14 @@ export interface ResyncEvent {
   readonly reason: string;
 }
 
+/** What is not told at once but found by looking, and within how many seconds. */
+export interface Late {
+  /** Entries made, removed or renamed on the server itself; in `poll` mode by anybody. */
+  readonly names: number;
+  /** Writes to files that were there. */
+  readonly contents?: number;
+}
+
 export interface StateEvent {
   readonly connection: string;
   readonly path: string;
@@ -49,6 +57,8 @@ export interface StateEvent {
   readonly state: "live" | "degraded" | "gone" | "denied" | "unreachable";
   readonly mode: "notify" | "poll";
   readonly error?: string;
+  /** Absent where the server tells everything at once. */
+  readonly late?: Late;
 }
 
 export interface ListedEntry {

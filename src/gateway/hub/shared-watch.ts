@@ -5,7 +5,14 @@ import type { CanonicalPath } from "../../base/path.ts";
 import type { ChangesMessage } from "../../broker/message.ts";
 import { isLost } from "../../fleet/looks.ts";
 import type { Cursor, FeedSubscription, RefState, WatchRef, WatchTarget } from "../../fleet/port.ts";
-import type { PublicState, ResyncReason, ResyncScope, WatchMode } from "../../watch/events.ts";
+import {
+  type Late,
+  type PublicState,
+  type ResyncReason,
+  type ResyncScope,
+  sameLate,
+  type WatchMode,
+} from "../../watch/events.ts";
 import { RequestError, toRequestError } from "../errors.ts";
 import type { Glances } from "./glances.ts";
 import type { Pacer } from "./pacer.ts";
@@ -14,6 +21,7 @@ export interface StateBody {
   readonly state: PublicState;
   readonly mode: WatchMode;
   readonly error?: string;
+  readonly late?: Late;
 }
 
 /** What the hub hands to subscribers. `directory` is canonical, in the server's spelling. */
@@ -106,6 +114,11 @@ export class SharedWatch {
   get trouble(): StateBody | undefined {
     const state = publicState(this.#state);
     return state.state === "live" && state.mode === "notify" ? undefined : state;
+  }
+
+  /** What is not told at once, now. */
+  get late(): Late | undefined {
+    return this.#state.late;
   }
 
   /** Nobody hears what happens in the directory now. */
@@ -228,7 +241,7 @@ export class SharedWatch {
   #isNews(body: StateBody): boolean {
     const last = this.#told;
     this.#told = body;
-    return last.state !== body.state || last.mode !== body.mode;
+    return last.state !== body.state || last.mode !== body.mode || !sameLate(last.late, body.late);
   }
 }
 
@@ -244,7 +257,7 @@ function refused(error: unknown): never {
 }
 
 /** Browsers know no claims: a watch that nobody holds is degraded until somebody does. */
-function publicState({ state, mode, error, code }: RefState): StateBody {
+function publicState({ state, mode, error, late, code }: RefState): StateBody {
   if (state === "starting" || state === "unclaimed") {
     const why =
       code === "unreachable"
@@ -252,5 +265,10 @@ function publicState({ state, mode, error, code }: RefState): StateBody {
         : "no worker serves this directory at the moment";
     return { state: "degraded", mode, error: why };
   }
-  return { state, mode, ...(error === undefined ? {} : { error }) };
+  return {
+    state,
+    mode,
+    ...(error === undefined ? {} : { error }),
+    ...(late === undefined ? {} : { late }),
+  };
 }

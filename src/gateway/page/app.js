@@ -164,13 +164,13 @@ function subscribe(watched) {
       },
       onResync: ({ reason, directory }) =>
         panel.add({ action: "resync", note: `list again: ${reason}`, ...where(directory) }),
-      onState({ state, mode, error, directory }) {
+      onState({ state, mode, error, late, directory }) {
         const polling = mode === "poll" ? ", by polling" : "";
         if (directory === path || !recursive) panel.setState(state, state + polling);
         panel.add({
           action: "state",
-          note: STATE_TEXT[state] + polling,
-          ...(error === undefined ? {} : { more: error }),
+          note: (state === "live" && !watched.wasLive ? "watched" : STATE_TEXT[state]) + polling,
+          ...more(error, late),
           ...where(directory),
         });
       },
@@ -190,6 +190,14 @@ function subscribe(watched) {
   } catch (error) {
     panel.setState("ended", error.message);
   }
+}
+
+/** What is wrong, or what comes late. */
+function more(error, late) {
+  if (error !== undefined) return { more: error };
+  return late === undefined
+    ? {}
+    : { more: `what is done on the server itself is told up to ${late.names} s late` };
 }
 
 function unwatch(key) {

@@ -1,6 +1,14 @@
 import { z } from "zod";
 import type { ListedEntry } from "../../fleet/port.ts";
-import type { Change, PublicState, ResyncReason, ResyncScope, Via, WatchMode } from "../../watch/events.ts";
+import type {
+  Change,
+  Late,
+  PublicState,
+  ResyncReason,
+  ResyncScope,
+  Via,
+  WatchMode,
+} from "../../watch/events.ts";
 import type { ErrorCode, RequestError } from "../errors.ts";
 import type { Grant } from "../grants.ts";
 
@@ -175,6 +183,8 @@ interface About {
 export interface SubscribedFrame extends About {
   readonly type: "subscribed";
   readonly cursor?: string;
+  /** What will not be told at once, and within which time it is. */
+  readonly late?: Late;
   readonly id?: RequestId;
 }
 
@@ -207,6 +217,7 @@ export interface StateFrame extends About {
   readonly state: PublicState;
   readonly mode: WatchMode;
   readonly error?: string;
+  readonly late?: Late;
 }
 
 export interface ErrorFrame extends RequestContext {

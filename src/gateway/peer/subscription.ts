@@ -102,6 +102,7 @@ export class Subscription implements Subscriber {
         state: event.body.state,
         mode: event.body.mode,
         ...(event.body.error === undefined ? {} : { error: event.body.error }),
+        ...(event.body.late === undefined ? {} : { late: event.body.late }),
       });
       sentFacts.publish({ connection: this.connectionId, type: "state" });
       if (event.own) this.#tellLoss(event.body.state);

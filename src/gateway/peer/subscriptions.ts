@@ -232,6 +232,7 @@ export class Subscriptions {
         connection_id: connectionId,
         path,
         ...(cursor === undefined ? {} : { cursor }),
+        ...(watch.late === undefined ? {} : { late: watch.late }),
         ...echoId(id),
       });
       requestFacts.publish({ action: "subscribe", outcome: "ok" });

@@ -1,17 +1,22 @@
 import type { CanonicalPath } from "../../base/path.ts";
 import type { InterestIndex } from "../deliver/index.ts";
 import type { Doubt } from "../doubt.ts";
-import type { Change } from "../events.ts";
-import type { LocatedChange } from "../handle/index.ts";
+import type { Change, Late } from "../events.ts";
+import type { HandleView, LocatedChange } from "../handle/index.ts";
+import type { Interest } from "../interest.ts";
 import type { ResolvedOptions, Surroundings } from "../options.ts";
 import { EntryFlag, type Picture, type PictureNode } from "../picture/index.ts";
 import type { DirectorySource, SourceError } from "../source.ts";
 import type { CoverPlan } from "./cover-plan.ts";
+import { lateByLooking, lateByPolling } from "./lateness.ts";
 import { LeasedHandles } from "./leased-handles.ts";
 import type { NodeHandles } from "./placement.ts";
 import { TimeChecks } from "./time-checks.ts";
 
 type Node = PictureNode<NodeHandles>;
+
+/** Many interests ask at once. */
+const COUNT_EVERY_MS = 1_000;
 
 export interface BesideTreeContext {
   readonly source: DirectorySource;
@@ -36,6 +41,8 @@ export class BesideTree {
   readonly #context: BesideTreeContext;
   readonly #checks: TimeChecks<NodeHandles>;
   readonly #leased: LeasedHandles<NodeHandles>;
+  /** How many directories are looked at, and monotonic ms when they were counted. */
+  #counted = { directories: 0, at: Number.NEGATIVE_INFINITY };
 
   constructor(context: BesideTreeContext) {
     this.#context = context;
@@ -70,6 +77,20 @@ export class BesideTree {
     this.#checks.start();
   }
 
+  /** What an interest hears late that this handle serves. */
+  late({ path, recursive }: Interest, { spec, status }: HandleView): Late | undefined {
+    const { source, options, plan } = this.#context;
+    if (status.mode === "poll") return lateByPolling(options);
+    if (!spec.recursive || source.traits.fullRecursion) return undefined;
+    const isItsOwn = !recursive && plan.key(path) === plan.key(spec.path);
+    if (isItsOwn && source.traits.rootFromAbove !== true) return undefined;
+    const { healthSeconds } = options;
+    return lateByLooking(this.#count(), {
+      healthSeconds,
+      rescanMinutes: spec.rescanMinutes,
+    });
+  }
+
   /** Nobody watches anything any more. */
   rest(): void {
     this.#checks.stop();
@@ -79,6 +100,11 @@ export class BesideTree {
   listed(node: Node): void {
     if (!this.#context.options.leases || node.attachment?.tree !== undefined) return;
     if (this.#isHalfTold(node)) this.#leased.follow(node);
+  }
+
+  /** The directory's listing has been compared. */
+  pictured(node: Node, modified: bigint): void {
+    this.#checks.listed(node, modified);
   }
 
   left(node: Node): void {
@@ -118,6 +144,15 @@ export class BesideTree {
   async close(): Promise<void> {
     this.#checks.stop();
     await this.#leased.close();
+  }
+
+  #count(): number {
+    const now = this.#context.surroundings.clock.monotonic();
+    if (now - this.#counted.at < COUNT_EVERY_MS) return this.#counted.directories;
+    let directories = 0;
+    for (const _ of this.#directories()) directories++;
+    this.#counted = { directories, at: now };
+    return directories;
   }
 
   #compare(node: Node): void {

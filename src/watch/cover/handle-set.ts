@@ -97,7 +97,7 @@ export class HandleSet implements HandleHost {
     });
     this.#reports = new InterestReports({
       ...{ interests: this.#interests, plan: this.#plan, placement: this.#placement },
-      ...{ registry: this.#registry, options, clock },
+      ...{ registry: this.#registry, options, clock, beside: () => this.#beside },
     });
     this.#spellings = new Spellings(source, clock, signal);
     this.#names = new ListedNames<NodeHandles>(
@@ -145,6 +145,7 @@ export class HandleSet implements HandleHost {
         differences: (node, via, changes) => this.#announcer.differences(node, via, changes),
         pictured: (node, { modified, begunAt, fresh }) => {
           this.#names.pictured(node, modified, fresh);
+          this.#beside.pictured(node, modified);
           void this.#spellings.listed(node, begunAt);
         },
         keeps: (...of) => this.#names.keeps(...of),

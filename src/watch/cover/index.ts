@@ -2,3 +2,4 @@
 
 export { effectiveCover } from "./cover-policy.ts";
 export { HandleSet } from "./handle-set.ts";
+export { lateByLooking, lateByPolling } from "./lateness.ts";

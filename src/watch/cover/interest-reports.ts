@@ -2,9 +2,10 @@ import type { CanonicalPath } from "../../base/path.ts";
 import type { ActiveInterest, InterestIndex, InterestStatus } from "../deliver/index.ts";
 import type { ResolvedOptions, Surroundings } from "../options.ts";
 import type { SourceError } from "../source.ts";
+import type { BesideTree } from "./beside-tree.ts";
 import type { CoverPlan } from "./cover-plan.ts";
 import type { HandleRegistry } from "./handle-registry.ts";
-import { statusByDirectories, statusByTree } from "./interest-status.ts";
+import { isServed, statusByDirectories, statusByTree } from "./interest-status.ts";
 import type { Placement } from "./placement.ts";
 
 export interface ReportSources {
@@ -14,6 +15,8 @@ export interface ReportSources {
   readonly registry: HandleRegistry;
   readonly options: ResolvedOptions;
   readonly clock: Surroundings["clock"];
+  /** Comes to be after the reports. */
+  readonly beside: () => BesideTree;
 }
 
 /** Tells interests how they fare, whenever something that they depend on has changed. */
@@ -33,7 +36,9 @@ export class InterestReports {
       plan.treeFor(path) === undefined
         ? statusByDirectories(active, handle, registry)
         : statusByTree(active, handle, registry, this.#fallback);
-    if (status !== undefined) this.#report(active, status);
+    if (status === undefined) return;
+    const late = isServed(status) ? this.#sources.beside().late(active.interest, handle) : undefined;
+    this.#report(active, late === undefined ? status : { ...status, late });
   }
 
   /** Of all interests that a directory concerns. */

@@ -1,6 +1,12 @@
 import type { ActiveInterest, InterestStatus } from "../deliver/index.ts";
 import type { HandleView } from "../handle/index.ts";
+import { SourceError } from "../source.ts";
 import type { HandleRegistry } from "./handle-registry.ts";
+
+/** Its changes are told, even if not all of them. */
+export function isServed({ state, error }: InterestStatus): boolean {
+  return state === "live" || (state === "degraded" && !(error instanceof SourceError));
+}
 
 /** An interest served by handles of its own. `undefined`: nothing to say yet. */
 export function statusByDirectories(

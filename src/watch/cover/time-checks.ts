@@ -2,17 +2,21 @@ import type { Doubt } from "../doubt.ts";
 import type { Surroundings } from "../options.ts";
 import { every, forEachAtOnce, Pacer } from "../pacing.ts";
 import type { PictureNode } from "../picture/index.ts";
-import type { DirectorySource, SourceError } from "../source.ts";
+import { ageMs } from "../rescan/index.ts";
+import { type DirectorySource, SourceError } from "../source.ts";
 import { isAbsence } from "./tree-roots.ts";
 
 /** One request each: six thousand directories within a minute, and a server does not notice. */
-const CHECKS_PER_SECOND = 100;
+export const CHECKS_PER_SECOND = 100;
 const AT_ONCE = 4;
 /**
  * A larger directory in which changes are being heard is not listed just because it was written to: that was to be
  * expected. The full comparison will come to it.
  */
 const SMALL_ENTRIES = 5_000;
+
+/** Some file systems count in whole seconds, and what is thought to be the server's time is a little off. */
+const COARSE_MS = 2_000;
 
 export interface TimeChecksHost<T> {
   /** Directories of which not everything is told. */
@@ -39,6 +43,8 @@ export class TimeChecks<T> {
   readonly #pacer: Pacer;
   readonly #signal: AbortSignal;
   readonly #begin: () => () => void;
+  /** Listed so soon after they were written to that more may have been written within the same tick of the server's clock. */
+  readonly #racy = new WeakSet<PictureNode<T>>();
   #end: (() => void) | undefined;
   #looking = false;
 
@@ -62,6 +68,13 @@ export class TimeChecks<T> {
     this.#end ??= this.#begin();
   }
 
+  /** A directory has been listed, and compared. */
+  listed(node: PictureNode<T>, modified: bigint): void {
+    const age = ageMs(this.#source.serverTime?.(), modified);
+    if (age !== undefined && age < COARSE_MS) this.#racy.add(node);
+    else this.#racy.delete(node);
+  }
+
   stop(): void {
     this.#end?.();
     this.#end = undefined;
@@ -73,7 +86,10 @@ export class TimeChecks<T> {
     try {
       await forEachAtOnce(this.#host.directories(), AT_ONCE, async (node) => {
         await this.#pacer.turn(this.#signal);
-        await this.#look(node);
+        await this.#look(node).catch((error: unknown) => {
+          // One directory's trouble is not that of the others; its next look comes in a round.
+          if (this.#signal.aborted || isAway(error)) throw error;
+        });
       });
     } catch {
       // The end; or the server is away, and then everything is compared when it is back.
@@ -88,7 +104,7 @@ export class TimeChecks<T> {
     try {
       const { modified, fileId } = await this.#source.stat(node.path, { signal });
       this.#host.seen(node, fileId);
-      if (modified === node.dirModified || !node.told) return;
+      if (!node.told || (modified === node.dirModified && !this.#racy.has(node))) return;
       await this.#host.compare(node, { reason: "timer", since: node.rescannedAt ?? 0 });
     } catch (error) {
       if (!isAbsence(error)) throw error;
@@ -102,4 +118,9 @@ export class TimeChecks<T> {
       return false;
     return node.blind || this.#host.listening(node) || (node.snapshot?.size ?? 0) > SMALL_ENTRIES;
   }
+}
+
+/** Nothing can be asked of the server. */
+function isAway(error: unknown): boolean {
+  return !(error instanceof SourceError) || error.failure === "unreachable";
 }

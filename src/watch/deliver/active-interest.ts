@@ -1,7 +1,7 @@
 import { type Deferred, deferred, ignoreRejection } from "../../base/async.ts";
 import { type CanonicalPath, segmentsOf } from "../../base/path.ts";
 import type { WatchHandle, WatchOverrides, WatchSink } from "../api.ts";
-import type { PublicState, WatchEvent, WatchMode } from "../events.ts";
+import { type Late, type PublicState, sameLate, type WatchEvent, type WatchMode } from "../events.ts";
 import type { Audience } from "../gap-rules.ts";
 import type { Interest } from "../interest.ts";
 import type { CheckpointDirectory, FrozenDirectories, FrozenPicture, NoPicture } from "../picture/index.ts";
@@ -26,6 +26,7 @@ export interface InterestStatus {
   readonly state: PublicState | "starting";
   readonly mode: WatchMode;
   readonly error?: SourceError | string;
+  readonly late?: Late | undefined;
 }
 
 /** Failures that `live` rejects with: nothing will heal them but time or people. */
@@ -105,6 +106,10 @@ export class ActiveInterest implements WatchHandle {
     return this.#status.mode;
   }
 
+  get late(): Late | undefined {
+    return this.#status.late;
+  }
+
   get closed(): boolean {
     return this.#closed;
   }
@@ -164,18 +169,20 @@ export class ActiveInterest implements WatchHandle {
   /** Tells a state that differs from the last one told, and settles `live`. */
   report(status: InterestStatus, now: number): void {
     const before = this.#status;
-    const { state, mode, error } = status;
+    const { state, mode, error, late } = status;
     if (this.#closed || state === "starting") return;
     this.#status = status;
     const text = error instanceof SourceError ? error.message : error;
     const beforeText = before.error instanceof SourceError ? before.error.message : before.error;
-    if (before.state !== state || before.mode !== mode || text !== beforeText) {
+    const same = before.state === state && before.mode === mode && text === beforeText;
+    if (!same || !sameLate(before.late, late)) {
       this.deliver({
         type: "state",
         path: this.interest.path,
         state,
         mode,
         ...(text === undefined ? {} : { error: text }),
+        ...(late === undefined ? {} : { late }),
       });
     }
     if (state === "live" || (state === "degraded" && !(error instanceof SourceError))) {

@@ -124,6 +124,6 @@ export class Spellings<T> {
 }
 
 /** Of the form 8.3 with a tilde, as servers make them up. */
-function isStandIn(name: string): boolean {
+export function isStandIn(name: string): boolean {
   return /^(?=.*~)[^.]{1,8}(\.[^.]{1,3})?$/.test(name);
 }

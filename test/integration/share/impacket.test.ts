@@ -70,7 +70,7 @@ describe.skipIf(absent !== "")(`a server that cannot notify: Impacket${absent}`,
       if (event.type === "live") writeFileSync(join(dir, "after.txt"), "x");
       if (event.type === "changes") break;
     }
-    expect(events[0]).toEqual({ type: "live", path: "/polled" });
+    expect(events[0]).toMatchObject({ type: "live", path: "/polled", late: { contents: 1 } });
     expect(events.at(-1)).toMatchObject({
       type: "changes",
       via: "poll",

@@ -72,7 +72,7 @@ describe("names, as people and servers have them", () => {
     await done;
 
     await using deep = client.watch("/mac/12:30");
-    expect((await deep.next()).value).toEqual({ type: "live", path: "/mac/12:30" });
+    expect((await deep.next()).value).toMatchObject({ type: "live", path: "/mac/12:30" });
     await expect(client.watch("/mac/no:where").next()).rejects.toMatchObject({ code: "SOURCE_GONE" });
   });
 

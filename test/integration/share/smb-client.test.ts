@@ -58,7 +58,8 @@ describe("SmbClient", () => {
     await using client = await SmbClient.connect(options());
     expect(client.server).toMatchObject({ dialect: 0x0311, kind: "samba", signing: { active: true } });
     const stream = client.watch("/basic");
-    expect((await stream.next()).value).toEqual({ type: "live", path: "/basic" });
+    const late = { names: 120, contents: 600 };
+    expect((await stream.next()).value).toEqual({ type: "live", path: "/basic", late });
     await samba.smbclient("mkdir basic/one; mkdir basic/two; rename basic/one basic/uno");
     // On a busy machine Samba may be deaf that long; then the second look tells what is there by then.
     const told = (seen: readonly StreamEvent[], name: string): boolean =>

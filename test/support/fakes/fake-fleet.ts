@@ -18,7 +18,14 @@ import type {
   WatchTarget,
   Workers,
 } from "../../../src/fleet/port.ts";
-import type { Change, PublicState, ResyncReason, ResyncScope, WatchMode } from "../../../src/watch/events.ts";
+import type {
+  Change,
+  Late,
+  PublicState,
+  ResyncReason,
+  ResyncScope,
+  WatchMode,
+} from "../../../src/watch/events.ts";
 
 /** One ref as the fleet would hold it, with the worker's side in the test's hand. */
 export class FakeRef implements WatchRef {
@@ -67,8 +74,9 @@ export class FakeRef implements WatchRef {
   }
 
   /** The worker says so. */
-  become(state: RefState["state"], mode: WatchMode = "notify", error?: string): void {
-    this.state = { state, mode, ...(error === undefined ? {} : { error }) };
+  become(state: RefState["state"], mode: WatchMode = "notify", error?: string, late?: Late): void {
+    const why = error === undefined ? {} : { error };
+    this.state = { state, mode, ...why, ...(late === undefined ? {} : { late }) };
     if (state === "live") this.#ready.resolve();
     for (const listener of this.#listeners) listener(this.state);
   }
@@ -96,6 +104,8 @@ export class FakeFleet implements FleetClient {
   readonly stored: FeedMessage[] = [];
   /** Whether refs become live by themselves. */
   autoLive: boolean = true;
+  /** What comes late of them. */
+  late: Late | undefined;
   /** What `list` answers. */
   listing: (request: ListRequest) => Promise<Listing> = async (): Promise<Listing> => ({ entries: [] });
   /** Runs before each message a replay gives. */
@@ -109,7 +119,7 @@ export class FakeFleet implements FleetClient {
   acquire(target: WatchTarget): FakeRef {
     const ref = new FakeRef(target);
     this.refs.push(ref);
-    if (this.autoLive) ref.become("live");
+    if (this.autoLive) ref.become("live", "notify", undefined, this.late);
     return ref;
   }
 

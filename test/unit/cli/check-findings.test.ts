@@ -4,6 +4,9 @@ import { type Finding, Lookout } from "../../../src/cli/compose/check-findings.t
 import { FakeShare } from "../../support/fakes/fake-source.ts";
 
 const { signal } = new AbortController();
+const server = (option: string, value: string | number) => ({ where: "server", option, value }) as const;
+const connection = (option: string, value: number | boolean) =>
+  ({ where: "connection", option, value }) as const;
 
 /** What a check finds on a share while `meanwhile` happens. */
 async function findings(
@@ -19,6 +22,8 @@ async function findings(
     await lookout.begin(signal);
     for await (const page of share.list("/", { signal })) lookout.see(page);
     meanwhile(share);
+    // What the server tells is on its way.
+    for (let trips = 0; trips < 20; trips++) await share.roundTrip({});
     return await lookout.finish(signal);
   } finally {
     await lookout.close();
@@ -37,20 +42,73 @@ describe("what a check finds without writing", () => {
     ).toEqual([]);
   });
 
-  it.each<[Finding["kind"], string, (share: FakeShare) => void, ((share: FakeShare) => void)?]>([
-    ["refused", "d", (share) => share.deny("/d")],
-    ["case", "FILE", (share) => share.write("/FILE")],
+  it.each<
+    [Finding["kind"], string, Finding["help"], (share: FakeShare) => void, ((share: FakeShare) => void)?]
+  >([
+    ["refused", "d", undefined, (share) => share.deny("/d")],
+    ["case", "FILE", connection("caseSensitive", true), (share) => share.write("/FILE")],
     [
       "link",
       "l",
+      server("follow symlinks", "no"),
       (share) => {
         share.mkdir("/l");
         share.link("/l");
       },
     ],
-    ["untold", "/", () => undefined, (share) => share.secretly(() => share.write("/new"))],
-  ])("is named: %s", async (kind, example, prepare, meanwhile) => {
-    expect(await findings(prepare, meanwhile)).toEqual([{ kind, count: 1, example }]);
+    [
+      "untold",
+      "/",
+      connection("rescanMinutes", 5),
+      () => undefined,
+      (share) => share.secretly(() => share.write("/new")),
+    ],
+    [
+      "unreadable",
+      "secret",
+      server("hide unreadable", "no"),
+      () => undefined,
+      (share) => {
+        share.write("/secret");
+        share.hide("/secret", "unreadable");
+      },
+    ],
+    [
+      "hidden",
+      "new",
+      server("hide new files timeout", 0),
+      () => undefined,
+      (share) => {
+        share.write("/new");
+        share.hide("/new", "listing");
+      },
+    ],
+    [
+      "hidden",
+      "lost+found",
+      undefined,
+      (share) => {
+        share.mkdir("/lost+found");
+        share.hide("/lost+found", "listing");
+      },
+    ],
+  ])("is named: %s (%s)", async (kind, example, help, prepare, meanwhile) => {
+    const found = { kind, count: 1, example, ...(help === undefined ? {} : { help }) };
+    expect(await findings(prepare, meanwhile)).toEqual([found]);
+  });
+
+  it("is a stand-in, by the name that is listed", async () => {
+    const share = new FakeShare({ clock: systemClock, latencyMs: 1, lagMs: 1, mangles: true });
+    share.write("/app:2026.log");
+    share.write("/REAL~1.TXT");
+    const lookout = new Lookout(share, "/");
+    for await (const page of share.list("/", { signal })) lookout.see(page);
+    const [found, ...others] = await lookout.finish(signal);
+    expect(found).toMatchObject({ kind: "stand-in", count: 1, help: server("mangled names", "no") });
+    expect(found?.example).toMatch(/~/);
+    expect(found?.example).not.toBe("REAL~1.TXT");
+    expect(others).toEqual([]);
+    await lookout.close();
   });
 
   it("is not that of a server that is polled anyway", async () => {

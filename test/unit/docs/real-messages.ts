@@ -110,6 +110,7 @@ export async function gatewayFrames(): Promise<Record<string, unknown>[]> {
   fleet.listing = () => Promise.reject(new FleetError("not_a_directory", "no"));
   await send({ action: "list", ...about });
   await send({ action: "subscribe", ...about, recursive: true, detail: "changes", id: 4 });
+  fleet.late = { names: 120, contents: 600 };
   await send({ action: "subscribe", connection_id: "nas1", path: "/plain" });
   for (const [path, connection_id] of [
     ["/a/../b", "nas1"],
@@ -123,6 +124,7 @@ export async function gatewayFrames(): Promise<Record<string, unknown>[]> {
   fleet.changes("nas1", "/plain", "x");
   fleet.state("nas1", "/Media/sub", "gone");
   fleet.ref("/plain").become("unreachable", "poll", "no route");
+  fleet.ref("/plain").become("live", "poll", undefined, { names: 60, contents: 60 });
   for (let copy = 0; copy < 21; copy++)
     await send({ action: "subscribe", connection_id: "nas1", path: `/h${"/".repeat(copy)}` });
   fleet.resync("nas1", "/Media", "overflow", "subtree");
@@ -146,7 +148,7 @@ export function eventMessages(): {
     { type: "resync", body: { ...head, path: "/", scope: "subtree", reason: "too-large" } },
     { type: "resync", body: { ...head, told: 9, scope: "self", reason: "reconnect", picture: "kept" } },
     { type: "state", body: { ...head, state: "unreachable", mode: "notify", error: "no route" } },
-    { type: "state", body: { ...bareHead, state: "live", mode: "poll" } },
+    { type: "state", body: { ...bareHead, state: "live", mode: "poll", late: { names: 60, contents: 60 } } },
   ];
   return messages.map((message) => {
     const { headers, payload } = encodeMessage(message, "smb://nas.example.org/My Share");
@@ -212,7 +214,7 @@ export async function controlAnswers(): Promise<ControlAnswer[]> {
     };
     bucket.put(claimKey(watchName("nas1", path, false), true), record);
   };
-  claim("/Media", { next: { lease: "w2", ready: false } });
+  claim("/Media", { late: { names: 120, contents: 600 }, next: { lease: "w2", ready: false } });
   claim("/bad", { state: "gone", code: "not_found", error: "no such directory" });
 
   const answers: ControlAnswer[] = [];

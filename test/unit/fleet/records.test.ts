@@ -36,6 +36,7 @@ describe("records", () => {
       mode: "notify",
       code: "denied",
       error: "no",
+      late: { names: 120, contents: 600 },
       next: { lease: "w2", ready: true },
       clean: true,
     };
@@ -49,6 +50,14 @@ describe("records", () => {
     const claim = { ...target, lease: "w1", state: "gone", mode: "notify", code: "martian" };
     expect(decodeClaim(bytes(claim))).not.toHaveProperty("code");
   });
+
+  it.each([5, [], {}, { names: "120" }, { names: -1 }, { names: 60, contents: 0.5 }])(
+    "refuses a claim that comes late by %j",
+    (late) => {
+      const claim = { ...target, lease: "w1", state: "live", mode: "notify", late };
+      expect(() => decodeClaim(bytes(claim))).toThrow(BadRecordError);
+    },
+  );
 
   it("canonicalises paths", () => {
     expect(decodeRef(bytes({ ...target, path: "Media//x/" })).path).toBe("/Media/x");

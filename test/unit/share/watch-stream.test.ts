@@ -53,9 +53,10 @@ it("says that a server is polled", async () => {
   const { events } = await watching((share) => {
     share.mute = true;
   });
+  const late = { names: 60, contents: 60 };
   expect(events).toEqual([
-    { type: "live", path: "/" },
-    { type: "state", path: "/", state: "live", mode: "poll" },
+    { type: "live", path: "/", late },
+    { type: "state", path: "/", state: "live", mode: "poll", late },
   ]);
 });
 

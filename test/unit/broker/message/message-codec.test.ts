@@ -50,7 +50,15 @@ const resync: EventMessage = {
 };
 const state: EventMessage = {
   type: "state",
-  body: { connection: "nas1", path: "/", time, state: "denied", mode: "poll", error: "no access" },
+  body: {
+    connection: "nas1",
+    path: "/",
+    time,
+    state: "degraded",
+    mode: "poll",
+    error: "no access",
+    late: { names: 60 },
+  },
 };
 
 const decode = (headers: Readonly<Record<string, string>>, payload: Uint8Array): EventMessage =>

@@ -384,6 +384,22 @@ describe("a peer", () => {
       ]);
     });
 
+    it("says what comes late with `subscribed`, and when that changes", async () => {
+      fleet.autoLive = false;
+      const late = { names: 120, contents: 600 };
+      await subscribe(peer, "/a");
+      fleet.ref("/a").become("live", "notify", undefined, late);
+      await clock.advance(0);
+      expect(socket.frames).toMatchObject([{ type: "subscribed", path: "/a", late }]);
+      fleet.ref("/a").become("live", "notify", undefined, { ...late, names: 180 });
+      fleet.ref("/a").become("live");
+      expect(socket.frames.slice(1)).toMatchObject([
+        { type: "state", state: "live", mode: "notify", late: { names: 180, contents: 600 } },
+        { type: "state", state: "live", mode: "notify" },
+      ]);
+      expect(socket.last).not.toHaveProperty("late");
+    });
+
     it("lets a recursive subscription know which directory it was", async () => {
       await subscribe(peer, "media", { recursive: true, detail: "changes" });
       fleet.changes("nas1", "/Media/Photos", "x");

@@ -100,6 +100,32 @@ describe("beside a recursive handle that does not hear everything", () => {
     );
   });
 
+  it("trouble with one directory does not keep the others waiting", async () => {
+    const { clock, share, told, watch } = bench();
+    for (let n = 0; n < 20; n++) share.mkdir(`/a/d${n}`);
+    await watch("/a", true);
+    share.deny("/a", true, "busy");
+    share.locally(() => share.write("/a/d19/new"));
+    await clock.advance(120_000);
+    expect(told()).toContain("rescan: added /a/d19/new");
+  });
+
+  it("what is written within the same tick of the server's clock as it was listed is found", async () => {
+    const { clock, share, told, watch } = bench();
+    await watch("/a", true);
+    for (let n = 0; told().length === 0; n++) {
+      share.locally(() => share.write(`/a/b/${n}`));
+      await clock.advance(100);
+    }
+    const looking = share.stat("/a/b", {});
+    await clock.advance(10);
+    const { modified } = await looking;
+    share.locally(() => share.write("/a/b/in the same tick"));
+    share.setLastWrite("/a/b", modified);
+    await clock.advance(120_000);
+    expect(told()).toContain("rescan: added /a/b/in the same tick");
+  });
+
   it("what is written to files that are there is found within ten minutes", async () => {
     const { clock, share, told, watch } = bench();
     await watch("/a/b", false);
