@@ -40,6 +40,10 @@ describe("a change on a real share reaches a browser", () => {
     }
   });
 
+  it("says what its handles do to others", () => {
+    expect(stack.workers[0]?.process.log()).toMatch(/"cover\.in-the-way".*"connection":"lab"/);
+  });
+
   it("tells a NATS subscriber the same change as a CloudEvent", async () => {
     const client = await WsClient.open(ws);
     const nats = await connect({ servers: stack.nats.url });

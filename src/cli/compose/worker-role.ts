@@ -61,12 +61,14 @@ export async function startWorker(
     worker.updatePins(next.watches);
     await connections.closeObsolete();
     warnOfRestart(service, config, next);
+    warnOfHandles(service, next, config);
   });
   await worker.start({ signal: stopping });
   log.info("worker.started", "watching", {
     connections: [...connections.runtimes.keys()],
     pinned: config.watches.length,
   });
+  warnOfHandles(service, config);
   return worker;
 }
 
@@ -94,6 +96,18 @@ function readGauges(worker: Worker, { metrics: { broker, fleet } }: Service): vo
   fleet.claims.reset();
   for (const { record } of worker.controller?.owned() ?? [])
     fleet.claims.inc({ connection: record.connection });
+}
+
+/** What some connections do to other people, unless that has been said. */
+function warnOfHandles({ log }: Service, { connections }: Config, before?: Config): void {
+  for (const [connection, { cover }] of Object.entries(connections)) {
+    if (cover !== "directory" || before?.connections[connection]?.cover === cover) continue;
+    log.warn("cover.in-the-way", "others cannot reliably remove or rename directories that are watched", {
+      connection,
+      cover,
+      remedy: "cover: auto",
+    });
+  }
 }
 
 /** Sections that are read once. */
