@@ -20,6 +20,7 @@ it(`torture, a whole fleet, cover ${COVER}, seed ${SEED}`, { timeout: 420_000 },
     outageMs: 6_000,
     rooms: 24,
     cover: COVER,
+    contents: false,
     keepIn,
   });
   const again = `npm run torture -- --fleet --nodes 1 --outage 6 --rooms 24 --cover ${COVER} --seed ${SEED}; journal and logs in ${keepIn}`;
