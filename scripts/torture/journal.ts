@@ -20,6 +20,8 @@ export class Journal {
   readonly #began = performance.now();
   readonly #stops: (() => void)[] = [];
   #entries: Entry[] = [];
+  /** What a handle covers has been listed and compared, so often. */
+  comparisons = 0;
 
   /** @param only whose facts, where several connections are watched; default all */
   constructor(only?: string) {
@@ -27,9 +29,11 @@ export class Journal {
       if (only === undefined || connection === only) this.add("fact", text, [path], false);
     };
     this.#stops.push(
-      transitions.subscribe((of) =>
-        fact(of, `${of.path}${of.recursive ? "/**" : ""} ${of.from} -> ${of.to} ${of.failure ?? ""}`),
-      ),
+      transitions.subscribe((of) => {
+        fact(of, `${of.path}${of.recursive ? "/**" : ""} ${of.from} -> ${of.to} ${of.failure ?? ""}`);
+        if (of.from === "rescanning" && of.to === "live" && (only ?? of.connection) === of.connection)
+          this.comparisons++;
+      }),
       doubts.subscribe((of) => fact(of, `doubt ${of.path} ${of.reason}`)),
       notifies.subscribe((of) => fact(of, `notify ${of.path} ${of.outcome} ${of.records}`)),
       scans.subscribe((of) => {

@@ -127,6 +127,7 @@ export async function tortureShare(options: MatrixOptions): Promise<MatrixReport
     const { seconds, last, overdue } = await converge(judge, stage, consumers, {
       bounds,
       everyMs: defaults ? 5_000 : 100,
+      comparisons: () => journal.comparisons,
     });
     for (const kind of ["names", "contents"] as const) {
       if (seconds[kind] <= slowest[kind]) continue;
