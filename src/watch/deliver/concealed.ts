@@ -1,3 +1,4 @@
+import { foldCase } from "../../base/path.ts";
 import type { Change } from "../events.ts";
 import type { PictureNode } from "../picture/index.ts";
 
@@ -12,7 +13,8 @@ export interface Heard {
  * A server tells of names that no listing shows as of any other: consumers are not to have them. A name that they do
  * not have, and that is changed, may have been hidden until now. Call before the picture follows the change.
  */
-export function heard<T>(node: PictureNode<T>, change: Change, now: number): Heard {
+export function heard<T>(node: PictureNode<T>, said: Change, now: number): Heard {
+  const change = asTold(node, said);
   const { name, oldName = "" } = change;
   switch (change.action) {
     case "added":
@@ -37,4 +39,22 @@ export function heard<T>(node: PictureNode<T>, change: Change, now: number): Hea
       return { tell: from ? [] : [{ action: "removed", name: oldName }], ask: [name] };
     }
   }
+}
+
+/**
+ * What goes by another case on the server since nobody heard of that, consumers have by the name they were told: they are
+ * told by that name that it leaves. Of files, the next look at the directory says so.
+ */
+function asTold<T>(node: PictureNode<T>, change: Change): Change {
+  const { action, name, oldName = name } = change;
+  const { snapshot } = node;
+  if ((action !== "removed" && action !== "renamed") || snapshot === undefined || snapshot.has(oldName))
+    return change;
+  if (node.child(oldName) === undefined) return change;
+  const key = foldCase(oldName);
+  for (const told of snapshot.directories()) {
+    if (foldCase(told) === key)
+      return action === "renamed" ? { ...change, oldName: told } : { ...change, name: told };
+  }
+  return change;
 }

@@ -157,12 +157,16 @@ export class PictureNode<T> {
     } else this.#children.set(key, child);
   }
 
-  /** Takes over the server's own spelling: of this directory and as many ancestors as `path` names. */
+  /**
+   * Takes over the server's own spelling: of this directory and as many ancestors as `path` names. Not where another one
+   * has been told: consumers have it by that until a comparison tells otherwise.
+   */
   spell(path: CanonicalPath): void {
     const names = segmentsOf(path);
     let node: PictureNode<T> | undefined = this;
     for (let name = names.pop(); name !== undefined && node !== undefined; name = names.pop()) {
-      node.#name = name;
+      const { snapshot } = node.#parent ?? {};
+      if (snapshot?.has(node.#name) !== true || snapshot.has(name)) node.#name = name;
       node = node.#parent;
     }
   }

@@ -282,6 +282,28 @@ describe("a change of case that nobody tells", () => {
     );
   });
 
+  it("does not keep consumers from what is heard under the new spelling", async () => {
+    const { clock, share, watch, take } = bench(
+      { cover: "tree", rescanMinutes: 1 },
+      { caseSensitive: false },
+    );
+    for (const path of ["/docs", "/more", "/gone"]) share.mkdir(path);
+    share.write("/docs/in");
+    await watch();
+    take();
+    share.secretly(() => {
+      for (const path of ["/docs", "/more", "/gone"]) share.rename(path, path.toUpperCase());
+    });
+    share.write("/MORE/new");
+    share.rename("/DOCS", "/other");
+    share.remove("/GONE");
+    await clock.advance(1_000);
+    const changes = (): string[] => take().filter((line) => !line.startsWith("resync"));
+    expect(changes()).toEqual(["added /more/new", "renamed /docs > other", "removed /gone"]);
+    await clock.advance(120_000);
+    expect(changes()).toContain("renamed /more > MORE");
+  });
+
   it("of a name that was only heard of is found by looking for that", async () => {
     const { clock, share, watch, take } = bench({}, { caseSensitive: false });
     await watch();
