@@ -2,7 +2,6 @@ import type { IncomingMessage, Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
-import { deferred, sleep, waitFor } from "../base/async.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { FleetClient } from "../fleet/port.ts";
 import {
@@ -15,7 +14,6 @@ import {
   withoutQuery,
 } from "./auth/index.ts";
 import type { ClientDesk, ClientInfo } from "./clients.ts";
-import { CLOSE } from "./close-codes.ts";
 import { TokenError } from "./errors.ts";
 import { authFailureFacts, refusalFacts, unreadableHopFacts } from "./facts.ts";
 import { Assets, explain, newHttpServer, reject } from "./http/index.ts";
@@ -36,7 +34,9 @@ import {
   Peer,
   type PeerHost,
   type PeerSocket,
+  Peers,
   peerSocket,
+  type Seat,
 } from "./peer/index.ts";
 
 export interface GatewayStats {
@@ -78,10 +78,6 @@ export function createGateway(options: GatewayOptions, ports: GatewayPorts): Gat
   return new GatewayServer(options, ports);
 }
 
-/** Sockets re-checked side by side when keys change. */
-const RECHECK_BATCH = 64;
-/** A lone client need not wait: leaving is spread by this much for each. */
-const DRAIN_MS_PER_PEER = 10;
 /** Sockets beyond the WebSockets themselves, for pages and refusals. */
 const SPARE_SOCKETS = 256;
 /** Of a hop that cannot be read, for a log line. */
@@ -96,7 +92,7 @@ class GatewayServer implements Gateway {
   readonly #hub: Hub;
   readonly #addresses: AddressBook;
   readonly #admissions: Admissions;
-  readonly #peers = new Map<Peer, { authenticated(): void; leave(): void }>();
+  readonly #peers: Peers;
   readonly #http: Server;
   readonly #ws: WebSocketServer;
   readonly #peerHost: PeerHost;
@@ -105,7 +101,6 @@ class GatewayServer implements Gateway {
   readonly #keys: KeysInForce;
   #assets: Assets | undefined;
   #closing: Promise<void> | undefined;
-  #emptied = deferred<void>();
 
   constructor(options: GatewayOptions, { fleet, clock = systemClock, random = Math.random }: GatewayPorts) {
     this.#host = options.host ?? "127.0.0.1";
@@ -113,6 +108,7 @@ class GatewayServer implements Gateway {
     this.#limits = resolveLimits(options.limits);
     this.#times = resolveTimes(options.times);
     this.#clock = clock;
+    this.#peers = new Peers(clock, this.#times);
     this.#connections = byName(options.connections);
     const { allowedOrigins = [], trustedProxies = [] } = options;
     const surroundings = { host: this.#host, allowedOrigins, trustedProxies };
@@ -142,7 +138,7 @@ class GatewayServer implements Gateway {
       connection: (name) => this.#connections.get(name),
       connectionNames: () => [...this.#connections.keys()].sort(),
       generation: this.#keys.generation,
-      onAuthenticated: (peer) => this.#peers.get(peer)?.authenticated(),
+      onAuthenticated: (peer) => this.#peers.authenticated(peer),
     };
     this.#ws = new WebSocketServer({
       noServer: true,
@@ -171,27 +167,20 @@ class GatewayServer implements Gateway {
   }
 
   get stats(): GatewayStats {
-    let subscriptions = 0;
-    for (const peer of this.#peers.keys()) subscriptions += peer.subscriptions;
     return {
       connections: this.#admissions.total,
       pending: this.#admissions.pending,
-      subscriptions,
+      subscriptions: this.#peers.subscriptions,
       watches: this.#hub.watches,
     };
   }
 
   clients(): readonly ClientInfo[] {
-    return [...this.#peers.keys()].map((peer) => peer.info());
+    return this.#peers.info();
   }
 
-  closeClient(client: string, { reason, comesBack }: { reason: string; comesBack: boolean }): boolean {
-    for (const peer of this.#peers.keys()) {
-      if (peer.caller.id !== client) continue;
-      peer.close(comesBack ? CLOSE.ended : CLOSE.unwanted, reason);
-      return true;
-    }
-    return false;
+  closeClient(client: string, how: { reason: string; comesBack: boolean }): boolean {
+    return this.#peers.close(client, how);
   }
 
   async listen(): Promise<{ readonly host: string; readonly port: number; readonly url: string }> {
@@ -226,7 +215,7 @@ class GatewayServer implements Gateway {
     for (const { name, caseSensitive } of connections) {
       if ((old.get(name)?.caseSensitive ?? caseSensitive) === caseSensitive) continue;
       // Its watches are kept under keys that mean something else now.
-      for (const peer of this.#peers.keys()) peer.dropConnection(name);
+      this.#peers.dropConnection(name);
     }
     await this.#recheck();
   }
@@ -238,10 +227,7 @@ class GatewayServer implements Gateway {
   /** Never rejects. */
   async #recheck(): Promise<void> {
     this.#keys.changed();
-    const peers = [...this.#peers.keys()];
-    for (let at = 0; at < peers.length; at += RECHECK_BATCH) {
-      await Promise.all(peers.slice(at, at + RECHECK_BATCH).map((peer) => peer.recheck()));
-    }
+    await this.#peers.recheck();
   }
 
   /** Never rejects. */
@@ -291,12 +277,11 @@ class GatewayServer implements Gateway {
     }: {
       readonly admitted: Admitted | undefined;
       readonly caller: Caller;
-      readonly seat: { authenticated(): void; leave(): void };
+      readonly seat: Seat;
     },
   ): void {
     const peer = new Peer(this.#peerHost, socket, admitted, caller);
-    this.#peers.set(peer, seat);
-    if (peer.state === "open") seat.authenticated();
+    this.#peers.add(peer, seat);
     const unread = this.#intake.join(socket);
     webSocket.on("message", (data, isBinary) =>
       this.#intake.take(() => peer.onMessage(isBinary ? undefined : String(data))),
@@ -307,9 +292,7 @@ class GatewayServer implements Gateway {
     webSocket.on("close", (code) => {
       unread();
       peer.onClosed(code);
-      seat.leave();
-      this.#peers.delete(peer);
-      if (this.#peers.size === 0) this.#emptied.resolve();
+      this.#peers.remove(peer);
     });
   }
 
@@ -320,22 +303,7 @@ class GatewayServer implements Gateway {
       else resolve();
     });
     this.#http.closeIdleConnections();
-    const peers = [...this.#peers.keys()];
-    const step = Math.min(DRAIN_MS_PER_PEER, this.#times.drainMs / Math.max(1, peers.length));
-    const startedAt = this.#clock.monotonic();
-    for (const [index, peer] of peers.entries()) {
-      const wait = startedAt + index * step - this.#clock.monotonic();
-      if (wait >= 1) await sleep(wait, { clock: this.#clock });
-      peer.close(CLOSE.goingAway, "going away");
-    }
-    if (this.#peers.size > 0) {
-      this.#emptied = deferred<void>();
-      await waitFor(this.#emptied.promise, {
-        deadlineMs: 2 * this.#times.closeMs,
-        clock: this.#clock,
-        what: "drain",
-      }).catch(() => undefined);
-    }
+    await this.#peers.drain();
     this.#keys.close();
     this.#hub.close();
     this.#http.closeAllConnections();
