@@ -19,7 +19,7 @@ describe.skipIf(!asked)("examples/consumer-go (with GO_EXAMPLES=1, and Go)", () 
     const cwd = join(ROOT, "examples/consumer-go");
     execFileSync("go", ["vet", "."], { cwd, stdio: "pipe" });
     execFileSync("go", ["build", "-o", binary, "."], { cwd, stdio: "pipe" });
-  });
+  }, 900_000);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   it.each(["binary", "structured"] as const)(
