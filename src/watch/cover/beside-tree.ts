@@ -96,6 +96,15 @@ export class BesideTree {
     this.#checks.stop();
   }
 
+  /**
+   * Names that were told of a directory are nowhere in it. A server that is not known may have told them of another one:
+   * a recursive handle of DittoFS 0.29 on the share's root has bare names for whatever lies below it.
+   */
+  missed(node: Node): void {
+    if (this.#context.source.traits.doubtfulRenames !== true) return;
+    if (node.attachment?.tree !== undefined) this.#checks.hurry();
+  }
+
   /** The directory has been listed, and consumers have been told of it. */
   listed(node: Node): void {
     if (!this.#context.options.leases || node.attachment?.tree !== undefined) return;

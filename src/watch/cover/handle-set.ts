@@ -105,7 +105,10 @@ export class HandleSet implements HandleHost {
       { lookup, picture: this.picture, clock, stop: signal },
       {
         emerged: (node, entries) => this.#announcer.emerged(node, entries),
-        vanished: (node, names) => this.#announcer.vanished(node, names),
+        vanished: (node, names) => {
+          this.#announcer.vanished(node, names);
+          this.#beside.missed(node);
+        },
         isDirectory: (node, name, { fileId }) => {
           node.ensure(name).fileId = fileId ?? "none";
           this.#announcer.enter(node, name);
@@ -142,7 +145,10 @@ export class HandleSet implements HandleHost {
       options,
       { picture: this.picture, gate, clock, loops: this.#loops },
       {
-        differences: (node, via, changes) => this.#announcer.differences(node, via, changes),
+        differences: (node, via, changes) => {
+          this.#announcer.differences(node, via, changes);
+          if (changes.some(({ action }) => action === "removed")) this.#beside.missed(node);
+        },
         pictured: (node, { modified, begunAt, fresh }) => {
           this.#names.pictured(node, modified, fresh);
           this.#beside.pictured(node, modified);

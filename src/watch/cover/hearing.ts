@@ -2,7 +2,7 @@ import { type CanonicalPath, joinPath } from "../../base/path.ts";
 import type { Announcer } from "../deliver/index.ts";
 import type { Change } from "../events.ts";
 import { byDirectory, type LocatedChange, type Run } from "../handle/index.ts";
-import type { Picture } from "../picture/index.ts";
+import type { Picture, PictureNode } from "../picture/index.ts";
 import type { ListedNames, Spellings } from "../rescan/index.ts";
 import type { BesideTree } from "./beside-tree.ts";
 import type { Descent } from "./descent.ts";
@@ -66,6 +66,18 @@ export class Hearing {
 
   #heard(path: CanonicalPath, changes: readonly Change[]): void {
     const { picture, announcer, beside } = this.#context;
-    announcer.records(path, beside.withoutEchoes(picture.find(path), changes));
+    const node = picture.find(path);
+    if (node !== undefined && takesWhatIsNotThere(node, changes)) beside.missed(node);
+    announcer.records(path, beside.withoutEchoes(node, changes));
   }
+}
+
+/** Whether a name is told to be removed that this directory did not have. */
+function takesWhatIsNotThere({ snapshot }: PictureNode<NodeHandles>, changes: readonly Change[]): boolean {
+  if (snapshot === undefined) return false;
+  const fresh = new Set<string>();
+  return changes.some(({ action, name }) => {
+    if (action !== "removed") fresh.add(name);
+    return action === "removed" && !fresh.has(name) && !snapshot.has(name);
+  });
 }

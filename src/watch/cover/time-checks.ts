@@ -1,3 +1,4 @@
+import type { Clock } from "../../base/clock.ts";
 import type { Doubt } from "../doubt.ts";
 import type { Surroundings } from "../options.ts";
 import { every, forEachAtOnce, Pacer } from "../pacing.ts";
@@ -9,6 +10,8 @@ import { isAbsence } from "./tree-roots.ts";
 /** One request each: six thousand directories within a minute, and a server does not notice. */
 export const CHECKS_PER_SECOND = 100;
 const AT_ONCE = 4;
+/** Rounds that are asked for are at least so far apart. */
+const HURRY_MS = 5_000;
 /**
  * A larger directory in which changes are being heard is not listed just because it was written to: that was to be
  * expected. The full comparison will come to it.
@@ -45,8 +48,11 @@ export class TimeChecks<T> {
   readonly #begin: () => () => void;
   /** Listed so soon after they were written to that more may have been written within the same tick of the server's clock. */
   readonly #racy = new WeakSet<PictureNode<T>>();
+  readonly #clock: Clock;
   #end: (() => void) | undefined;
   #looking = false;
+  #hurried: (() => void) | undefined;
+  #lastRound = Number.NEGATIVE_INFINITY;
 
   /** `seconds` 0: never. What is under way ends with `signal`. */
   constructor(
@@ -58,6 +64,7 @@ export class TimeChecks<T> {
   ) {
     this.#source = source;
     this.#host = host;
+    this.#clock = clock;
     this.#pacer = new Pacer(clock, CHECKS_PER_SECOND);
     this.#signal = signal;
     const ms = seconds * 1_000;
@@ -78,11 +85,26 @@ export class TimeChecks<T> {
   stop(): void {
     this.#end?.();
     this.#end = undefined;
+    this.#hurried?.();
+    this.#hurried = undefined;
+  }
+
+  /** There is reason to believe that something has changed somewhere: a round comes soon. */
+  hurry(): void {
+    if (this.#end === undefined || this.#hurried !== undefined) return;
+    const due = this.#looking ? HURRY_MS : this.#lastRound + HURRY_MS - this.#clock.monotonic();
+    const ms = Math.max(0, due);
+    this.#hurried = this.#clock.after(ms, () => {
+      this.#hurried = undefined;
+      if (this.#looking) this.hurry();
+      else void this.#round();
+    });
   }
 
   async #round(): Promise<void> {
     if (this.#looking) return;
     this.#looking = true;
+    this.#lastRound = this.#clock.monotonic();
     try {
       await forEachAtOnce(this.#host.directories(), AT_ONCE, async (node) => {
         await this.#pacer.turn(this.#signal);

@@ -70,6 +70,8 @@ export interface FakeOptions {
   readonly leases?: boolean;
   /** It keeps one request for each handle, forgets the one before, and gives none up when asked to. */
   readonly oneNotify?: boolean;
+  /** A recursive handle tells bare names, whatever directory they lie in (DittoFS 0.29, at the share's root). */
+  readonly bareNames?: boolean;
   /** A move between directories is told to both as one rename, the name that lies elsewhere bare (DittoFS 0.29). */
   readonly pairsMoves?: boolean;
   /** How long the server hears nothing after it has accepted the first request on a handle, ms. Default 0. */
@@ -524,8 +526,9 @@ export class FakeShare implements DirectorySource {
   #record(directory: FakeNode, action: number, name: string): void {
     if (this.#secret) return;
     for (const handle of this.handles) {
-      const relative = relativeTo(handle.node, directory, name);
-      if (relative === undefined) continue;
+      const path = relativeTo(handle.node, directory, name);
+      if (path === undefined) continue;
+      const relative = this.options.bareNames === true ? name : path;
       if (directory !== handle.node) {
         if (!handle.recursive || this.#local) continue;
         // Samba: plain writes below the top of a tree watch are not reported.

@@ -4,7 +4,7 @@ import type { WatchHandle } from "../../../src/watch/api.ts";
 import type { WatchEvent } from "../../../src/watch/events.ts";
 import type { ShareWatcherOptions } from "../../../src/watch/options.ts";
 import { ShareWatcher } from "../../../src/watch/share-watcher.ts";
-import { FakeShare } from "../../support/fakes/fake-source.ts";
+import { type FakeOptions, FakeShare } from "../../support/fakes/fake-source.ts";
 import { seeded } from "../../support/random.ts";
 
 interface Bench {
@@ -17,10 +17,14 @@ interface Bench {
 
 let open: (() => Promise<void>) | undefined;
 
-function bench(options: ShareWatcherOptions = {}, doubtfulRenames = true): Bench {
+function bench(
+  options: ShareWatcherOptions = {},
+  doubtfulRenames = true,
+  fake: Partial<FakeOptions> = {},
+): Bench {
   const clock = new ManualClock();
   const traits = { fullRecursion: false, doubtfulRenames };
-  const share = new FakeShare({ clock, random: seeded(1), pairsMoves: true, traits });
+  const share = new FakeShare({ clock, random: seeded(1), pairsMoves: true, traits, ...fake });
   const watcher = new ShareWatcher(share, { cover: "directory", ...options }, { clock, random: seeded(2) });
   const events: string[] = [];
   open = async () => {
@@ -133,5 +137,39 @@ describe("a server that tells a move to both directories as one rename", () => {
       expect(share.calls).toMatchObject({ list, lookUp: lookUp + (doubtful ? 1 : 0), stat });
       await open?.();
     }
+  });
+});
+
+describe("a server whose recursive handle tells bare names", () => {
+  it("is looked through within seconds when it tells what is not there, and no more often than that", async () => {
+    const { clock, share, watch, take } = bench({ cover: "tree", healthSeconds: 3_600 }, true, {
+      bareNames: true,
+    });
+    await watch("/", true);
+    await clock.advance(60_000);
+    take();
+    share.write("/x1/a");
+    await clock.advance(10_000);
+    const events = take();
+    expect(events).toContain("rescan added /x1 a");
+    expect(events.filter((each) => each.endsWith(" / a"))).toEqual([
+      "notify added / a",
+      "rescan removed / a",
+    ]);
+    // A rename is looked up, and found wrong by a comparison.
+    share.rename("/x1/a", "/x1/b");
+    await clock.advance(10_000);
+    expect(take()).toContain("rescan renamed /x1 a > b");
+    share.remove("/x1/b");
+    await clock.advance(10_000);
+    expect(take()).toContain("rescan removed /x1 b");
+    const { stat } = share.calls;
+    for (let each = 0; each < 100; each++) {
+      share.write(`/x2/${each}`);
+      share.remove(`/x2/${each}`);
+      await clock.advance(100);
+    }
+    // Three directories, every five seconds.
+    expect(share.calls.stat - stat).toBeLessThan(20);
   });
 });

@@ -355,6 +355,12 @@ const scenes: Record<string, Scene> = {
     ],
     faults: FAULTS,
   },
+  "bare names of whatever directory, one recursive handle": {
+    watcher: { cover: "tree" },
+    share: { bareNames: true, pairsMoves: true, traits: { doubtfulRenames: true, fullRecursion: false } },
+    interests: [{ path: "/", recursive: true }],
+    faults: [],
+  },
   "interests that come and go, one handle per directory": {
     comings: true,
     share: { latencyMs: 30 },
