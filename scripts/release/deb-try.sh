@@ -1,16 +1,23 @@
 #!/bin/sh
-# sh scripts/release/deb-try.sh [PACKAGE]: installs the Debian package (default: the one in artifacts/) in a fresh Debian 13 of its
-# own, starts a NATS server and both roles there, and removes it again. As root, with debootstrap. There is no systemd
-# running in it: the units are verified, and what they start is started by hand, as an account without rights.
+# sh scripts/release/deb-try.sh [--boot] [PACKAGE]: installs the Debian package (default: the one in artifacts/) in a fresh Debian 13 of
+# its own, starts a NATS server and both roles there, and removes it again. As root, with debootstrap. Without --boot there is no
+# systemd running in it: the units are verified, and what they start is started by hand, as an account without rights. With --boot
+# (systemd-nspawn, of the package systemd-container) that Debian is booted without a network, and its systemd starts, reloads, restarts and
+# stops the units in their sandboxes. DEB_TREE=DIR: a tree that is there already, and stays.
 set -eu
 cd "$(dirname "$0")/../.."
+boot=no
+if [ "${1:-}" = --boot ]; then boot=yes; shift; fi
 package=${1:-$(ls -t artifacts/smb2nats_*.deb | head -1)}
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -1)
 tree=${DEB_TREE:-}
+# A machine that boots must not find ours.
+unmount() { while umount "$tree/proc" 2>/dev/null; do :; done; }
+trap unmount EXIT
 if [ -z "$tree" ]; then
   tree=$(mktemp -d)
-  trap 'umount "$tree/proc" 2>/dev/null || true; rm -rf --one-file-system "$tree"' EXIT
-  debootstrap --variant=minbase --include=ca-certificates,nodejs,systemd trixie "$tree" "$mirror" >/dev/null
+  trap 'unmount; rm -rf --one-file-system "$tree"' EXIT
+  debootstrap --variant=minbase --include=ca-certificates,nodejs,systemd,systemd-sysv,dbus trixie "$tree" "$mirror" >/dev/null
 fi
 mount -t proc proc "$tree/proc" 2>/dev/null || true
 # The network is shared with this machine: ports of our own.
@@ -32,6 +39,14 @@ inside systemd-analyze verify smb2nats-worker.service smb2nats-gateway.service
 for unit in worker gateway; do
   say "exposure of the $unit: $(inside systemd-analyze security --offline=true "/usr/lib/systemd/system/smb2nats-$unit.service" | tail -1)"
 done
+
+if [ $boot = yes ]; then
+  unmount
+  sh scripts/release/deb-boot.sh "$tree"
+  inside dpkg -r smb2nats >/dev/null
+  say "removed"
+  exit 0
+fi
 
 $as_nobody nats-server -js -sd /tmp/nats -a 127.0.0.1 -p "$nats_port" >"$tree/tmp/nats.log" 2>&1 &
 nats=$!
