@@ -1,7 +1,7 @@
-import { type CanonicalPath, isWithin, joinPath } from "../../base/path.ts";
+import { baseName, type CanonicalPath, isWithin, joinPath, parentOf } from "../../base/path.ts";
 import type { Change, ResyncScope } from "../events.ts";
 import type { CheckpointDirectory } from "./checkpoint.ts";
-import { UNKNOWN } from "./entry-mark.ts";
+import { EntryFlag, UNKNOWN } from "./entry-mark.ts";
 import { Snapshot } from "./snapshot.ts";
 
 interface ToldDirectory {
@@ -75,8 +75,16 @@ export class ToldPicture {
     if (directory === undefined) {
       directory = { path, snapshot: new Snapshot(), modified: undefined };
       this.#directories.set(key, directory);
+      this.#markDirectory(path);
     }
     return directory;
+  }
+
+  /** Something in it was told, so it is known as one: should a file have its name now, that must be noticed. */
+  #markDirectory(path: CanonicalPath): void {
+    const above = this.#directories.get(this.#key(parentOf(path)))?.snapshot;
+    const mark = path === "/" ? undefined : above?.get(baseName(path));
+    if (mark !== undefined) above?.set(baseName(path), { ...mark, flags: mark.flags | EntryFlag.directory });
   }
 
   #forget(path: CanonicalPath): void {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { CheckpointDirectory } from "../../../../src/watch/picture/checkpoint.ts";
+import { diff } from "../../../../src/watch/picture/diff.ts";
 import { Snapshot } from "../../../../src/watch/picture/snapshot.ts";
 import { ToldPicture } from "../../../../src/watch/picture/told-picture.ts";
 import { entry } from "./entries.ts";
@@ -33,6 +34,22 @@ describe("what was told after a checkpoint", () => {
       { action: "modified", name: "c" },
     ]);
     expect(shown(picture)).toEqual({ "/d": "c,x,y" });
+  });
+
+  it("knows a directory by what was told below it: a file of that name would be another", () => {
+    const picture = pictureOf(directory("/d", "a"));
+    picture.changes("/d", [
+      { action: "added", name: "e" },
+      { action: "added", name: "f" },
+    ]);
+    picture.changes("/d/e", [{ action: "added", name: "b" }]);
+    const [root] = picture.directories;
+    const now = directory("/d", "a", "e", "f").snapshot ?? new Snapshot();
+    expect(diff(root?.snapshot ?? new Snapshot(), now)).toEqual([
+      { action: "removed", name: "e" },
+      { action: "added", name: "e" },
+      { action: "modified", name: "f" },
+    ]);
   });
 
   it("keeps what is known of a file that was renamed, and of one that was told once more", () => {
