@@ -274,7 +274,7 @@ export class LiveMirror implements Mirror {
     const { path, via = "notify", changes = [] } = message;
     if (changes.length === 0) return;
     if (above) this.#above(path, changes);
-    else if (this.#tree.apply(path, changes)) {
+    else if (this.#tree.apply(path, changes, via)) {
       // Something in it: the way to it is there again.
       if (this.#absent) this.#appear();
       this.#tell({ type: "changes", path, via, changes });

@@ -1,5 +1,5 @@
 import { type CanonicalPath, foldCase, isWithin, joinPath, segmentsOf } from "../../base/path.ts";
-import type { Change } from "../events.ts";
+import type { Change, Via } from "../events.ts";
 
 /** One entry as far as it is known. */
 export interface MirrorEntry {
@@ -66,10 +66,10 @@ export class MirrorTree {
   }
 
   /** Returns whether the directory is a part of this. */
-  apply(path: CanonicalPath, changes: readonly Change[]): boolean {
+  apply(path: CanonicalPath, changes: readonly Change[], via: Via = "notify"): boolean {
     const directory = this.#find(path, true);
     if (directory === undefined) return false;
-    for (const change of changes) applyTo(directory.items, change);
+    for (const change of changes) applyTo(directory.items, change, via);
     directory.list = undefined;
     return true;
   }
@@ -155,7 +155,7 @@ function* walk(
   }
 }
 
-function applyTo(items: Map<string, Item>, change: Change): void {
+function applyTo(items: Map<string, Item>, change: Change, via: Via): void {
   const { action, name } = change;
   const item = items.get(name);
   switch (action) {
@@ -170,8 +170,12 @@ function applyTo(items: Map<string, Item>, change: Change): void {
       items.delete(name);
       return;
     case "modified":
-      // Another stream of it says nothing of its size.
-      if (item !== undefined && change.stream !== true) item.entry = told(change, item.entry.type);
+      // Another stream of it says nothing of its size. What a comparison finds may be something else by that name: an
+      // owner that took over knows of some names nothing but that they were told.
+      if (item !== undefined && change.stream !== true) {
+        const { type } = item.entry;
+        item.entry = told(change, via === "notify" || type === "directory" ? type : undefined);
+      }
       return;
     case "renamed":
       rename(items, change);

@@ -69,6 +69,14 @@ describe("a mirror's tree", () => {
     });
   });
 
+  it("does not know what a comparison found to be modified", () => {
+    const made = tree();
+    made.apply("/d", [{ action: "modified", name: "f" }], "rescan");
+    expect(made.get("/d/f")).toEqual({ name: "f" });
+    made.apply("/d", [{ action: "modified", name: "x" }], "rescan");
+    expect(made.get("/d/x")).toEqual({ name: "x", type: "directory" });
+  });
+
   it("does not take a directory for the file that had its name", () => {
     const made = tree();
     made.apply("/d", [added("f")]);
