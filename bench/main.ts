@@ -1,5 +1,5 @@
 /**
- * npm run bench [-- --json FILE] [--only latency,burst,copy,large,scale,watches,fleet,checkpoints,gateway,absent] [--quick]:
+ * npm run bench [-- --json FILE] [--only latency,burst,copy,large,scale,watches,fleet,checkpoints,mirror,gateway,absent] [--quick]:
  * the numbers of docs/benchmarks.md. With --compare REF [--rounds N] each section is measured with that commit and with
  * this tree, in turn, N times (4).
  * Everything runs on loopback against servers of our own, is bounded, and ends by itself.
@@ -16,6 +16,7 @@ import { fleet } from "./fleet.ts";
 import { gateway } from "./gateway.ts";
 import { largeDirectory } from "./large-directory.ts";
 import { latency } from "./latency.ts";
+import { mirror } from "./mirror.ts";
 import { CompareError } from "./other-commit.ts";
 import { roles } from "./roles.ts";
 import { scale } from "./scale.ts";
@@ -40,6 +41,7 @@ const sections: Record<string, () => Promise<Section>> = {
   scale: () => scale(values.quick ? 500 : 10_000),
   watches: () => watches(values.quick ? 500 : 10_000),
   checkpoints: () => checkpoints(values.quick ? 500 : 10_000, values.quick ? 20_000 : 200_000),
+  mirror: () => mirror(values.quick ? 2_000 : 10_000, values.quick ? 20_000 : 200_000),
   fleet: () => fleet(values.quick),
   gateway: () => gateway(values.quick ? 1_000 : 10_000),
   absent: () =>

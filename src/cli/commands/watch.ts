@@ -4,10 +4,12 @@ export const watch: Command = {
   spec: {
     name: "watch",
     summary: "Print changes of a directory as a NATS consumer would see them; a worker must be running.",
-    usage: "smb2nats watch CONNECTION PATH [--recursive] [--since CURSOR] [--json] [OPTION…] [-- ARGUMENT…]",
+    usage:
+      "smb2nats watch CONNECTION PATH [--recursive] [--mirror | --since CURSOR] [--json] [OPTION…] [-- ARGUMENT…]",
     examples: [
       ["smb2nats watch nas1 /Media --recursive", "a directory and all below it, until Ctrl-C"],
       ["smb2nats watch nas1 /Media --json", "one JSON object a line, each with its cursor"],
+      ["smb2nats watch nas1 /Media --mirror --json", "what is there, then every change, in one order"],
       ["smb2nats watch nas1 /Media --json --since q4g2xmru:42", "first what was stored after that cursor"],
       [
         "smb2nats watch nas1 /Scans --exec ./on-change.sh --exec-timeout 600",
@@ -16,6 +18,10 @@ export const watch: Command = {
     ],
     options: {
       recursive: { type: "boolean", short: "r", doc: "all directories below, too" },
+      mirror: {
+        type: "boolean",
+        doc: "first what is there, then every change of it: nothing has to be listed",
+      },
       since: { type: "string", value: "CURSOR", doc: "cursor of the last event dealt with" },
       json: JSON_OPTION,
       ...NATS_OPTIONS,

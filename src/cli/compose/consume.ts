@@ -90,7 +90,7 @@ export async function consume<E extends { readonly type: string; readonly reason
   let told = 0;
   try {
     for await (const event of await open(AbortSignal.any([signal, timeUp.signal]))) {
-      live ||= event.type === "live";
+      live ||= event.type === "live" || event.type === "snapshot";
       const isNews =
         event.type === "changes" || (event.type === "resync" && !(told === 0 && isBeginning(event)));
       if (executor !== undefined) {

@@ -1,13 +1,15 @@
 import { systemClock } from "../../base/clock.ts";
-import type { CanonicalPath } from "../../base/path.ts";
+import { type CanonicalPath, joinPath } from "../../base/path.ts";
 import { printable } from "../../base/printable.ts";
 import type { Change, ChangesEvent, Late, ResyncEvent, WatchMode } from "../../watch/events.ts";
 import type { Output } from "../output.ts";
 import { formatSpan } from "./format.ts";
+import type { MirrorEvent } from "./mirror-events.ts";
 
 /** What `tail` and `watch` have in common. */
 export type PrintableEvent =
   | { readonly type: "live"; readonly path: CanonicalPath; readonly late?: Late }
+  | Extract<MirrorEvent, { readonly type: "snapshot" }>
   | ChangesEvent
   | ResyncEvent
   | {
@@ -33,6 +35,12 @@ export function printEvent(
     case "live":
       out.say(`watching ${printable(event.path)}; Ctrl-C ends`);
       if (event.late !== undefined) out.say(`not told at once: ${describeLate(event.late)}`);
+      return;
+    case "snapshot":
+      for (const entry of event.entries) {
+        const name = printable(joinPath(event.directory, entry.name));
+        out.data(`${time} ${out.style("dim", "·")} ${name}${out.style("dim", statText(entry))}`);
+      }
       return;
     case "changes":
       for (const change of event.changes) {
@@ -77,7 +85,7 @@ function changeText(directory: CanonicalPath, change: Change): string {
 }
 
 /** What `stat` told of the entry; empty where nothing is known. */
-function statText({ type, size, modified }: Change): string {
+function statText({ type, size, modified }: Pick<Change, "type" | "size" | "modified">): string {
   if (type === undefined) return "";
   if (type === "directory") return "  directory";
   const when = modified === undefined ? "" : `, written ${modified}`;

@@ -3,20 +3,23 @@ import { canonicalPath } from "../../base/path.ts";
 import type { ClientEvent } from "../../client/events.ts";
 import { connectWatchClient } from "../../client/watch-client.ts";
 import type { Context, Invocation } from "../command.ts";
-import type { ExitCode } from "../exit-codes.ts";
+import { type ExitCode, UsageError } from "../exit-codes.ts";
 import { openExistingBroker } from "./broker.ts";
 import { consume, consumerOptions } from "./consume.ts";
 import { interruptible } from "./interruptible.ts";
+import { type MirrorEvent, mirrorEvents } from "./mirror-events.ts";
 import { natsOptions } from "./nats-options.ts";
 
 /** `smb2nats watch` */
 export async function runWatch(invocation: Invocation, context: Context): Promise<ExitCode> {
   const [connection = "", operand = ""] = invocation.operands;
   const path = canonicalPath(operand);
+  if (invocation.flag("mirror") && invocation.text("since") !== undefined)
+    throw new UsageError("--mirror begins with what is there: --since says nothing beside it");
   const options = consumerOptions(invocation, context);
   const { config, timeoutMs } = natsOptions(invocation, context);
   return interruptible(context, async ({ scope, signal }) =>
-    consume<ClientEvent>({
+    consume<ClientEvent | MirrorEvent>({
       options,
       context,
       signal,
@@ -25,8 +28,12 @@ export async function runWatch(invocation: Invocation, context: Context): Promis
         // Nobody comes back for it: the watch may end with us.
         const client = scope.use(await connectWatchClient({ broker, host: hostname(), lingerMs: 0, signal }));
         const since = invocation.text("since");
+        const recursive = invocation.flag("recursive");
+        if (invocation.flag("mirror")) {
+          return mirrorEvents(client.mirror(connection, path, { recursive, signal }));
+        }
         return client.watch(connection, path, {
-          recursive: invocation.flag("recursive"),
+          recursive,
           signal,
           ...(since === undefined ? {} : { since }),
         });
