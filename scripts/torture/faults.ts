@@ -52,8 +52,20 @@ export function faultsFor({ kerberos = false }: { readonly kerberos?: boolean })
   return kerberos ? [...FAULTS, ...KERBEROS_FAULTS] : FAULTS;
 }
 
-/** Another client may make something there at the same moment: ENOTEMPTY then ended the whole run. */
-const CONTESTED = { recursive: true, force: true, maxRetries: 10, retryDelay: 10 } as const;
+/**
+ * Removes a directory in which another client may make something at the same moment. `maxRetries` of rmSync tries only the
+ * directory itself again and not what has come into it, and ENOTEMPTY then ended the whole run.
+ */
+function removeContested(path: string): void {
+  for (let tries = 1; ; tries++) {
+    try {
+      rmSync(path, { recursive: true, force: true });
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOTEMPTY" || tries === 100) throw error;
+    }
+  }
+}
 
 /** Does it, and undoes it: when it returns, the world is whole again. */
 export async function inject(name: FaultName, arena: Arena): Promise<void> {
@@ -116,7 +128,7 @@ const ACTIONS: Readonly<Record<FaultName, (arena: Arena) => Promise<void>>> = {
     const real = join(samba.path(), watched);
     const bySmb = chance.happens(0.5);
     if (bySmb) await quietly(samba.smbclient(`deltree "${watched.slice(1)}"`));
-    rmSync(real, CONTESTED);
+    removeContested(real);
     await delay(chance.between(0, 1_000));
     if (chance.happens(0.5)) await quietly(samba.smbclient(`mkdir "${watched.slice(1)}"`));
     mkdirSync(real, { recursive: true });
@@ -128,8 +140,8 @@ const ACTIONS: Readonly<Record<FaultName, (arena: Arena) => Promise<void>>> = {
     const real = join(samba.path(), watched);
     const spare = join(samba.path(), outside, "spare");
     const away = join(samba.path(), outside, "replaced");
-    rmSync(away, CONTESTED);
-    rmSync(spare, CONTESTED);
+    removeContested(away);
+    removeContested(spare);
     mkdirSync(join(spare, "inner"), { recursive: true });
     renameSync(real, away);
     if (chance.happens(0.5)) await delay(chance.between(0, 800));
@@ -144,7 +156,7 @@ const ACTIONS: Readonly<Record<FaultName, (arena: Arena) => Promise<void>>> = {
   async "ancestor renamed"({ samba, chance, ground }) {
     const ancestor = join(samba.path(), parentOf(ground.watched));
     const away = `${ancestor}-away`;
-    rmSync(away, CONTESTED);
+    removeContested(away);
     renameSync(ancestor, away);
     await delay(chance.between(0, 1_500));
     if (chance.happens(0.5) && !isFolder(ancestor)) renameSync(away, ancestor);
