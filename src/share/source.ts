@@ -13,6 +13,7 @@ import {
   type ListOptions,
   type NotifyOutcome,
   type OpenOptions,
+  type ProbedFile,
   type ReachOptions,
   SourceError,
   type SourceTraits,
@@ -41,7 +42,7 @@ export interface SourceOptions {
 /** A share, alone or with what its DFS links lead to. */
 export type SourcePool = Pick<
   SmbPool,
-  "ready" | "hurry" | "openDirectory" | "list" | "stat" | "info" | "echo"
+  "ready" | "hurry" | "openDirectory" | "list" | "stat" | "probe" | "info" | "echo"
 >;
 
 /** An SMB share as the watch engine sees it. Decides nothing but what an error means, and how names are shown. */
@@ -156,6 +157,10 @@ export class SmbDirectorySource implements DirectorySource {
     const info = await this.#find(path, (stored) => this.#pool.stat(stored, options));
     const { spelling } = info;
     return spelling === undefined || !this.#mapped ? info : { ...info, spelling: shownName(spelling) };
+  }
+
+  probe(path: CanonicalPath, options: StatOptions): Promise<ProbedFile> {
+    return this.#find(path, (stored) => this.#pool.probe(stored, options));
   }
 
   async roundTrip({ signal }: Cancellable): Promise<void> {

@@ -13,6 +13,11 @@ export interface DirectorySource {
   /** Looks at one entry by path without following it. @throws SourceError */
   stat(path: CanonicalPath, options: StatOptions): Promise<EntryInfo>;
   /**
+   * Asks whether anybody has a file open for writing, without being in the way of anybody: no writer that comes while we
+   * ask may be refused. Absent where the server can never be asked. @throws SourceError
+   */
+  probe?(path: CanonicalPath, options: StatOptions): Promise<ProbedFile>;
+  /**
    * Waits until the server may be asked again after `unreachable`; the source owns reconnecting and
    * its backoff, so a thousand watches do not each dial. Resolves when connected; until then tells `onFailed`
    * why it does not come about: it is away, or only people can help (`policy`). @throws SourceError for what is not even
@@ -37,6 +42,13 @@ export interface StatOptions {
   readonly signal?: AbortSignal | undefined;
   /** `EntryInfo.spelling` is wanted. */
   readonly spelling?: boolean;
+}
+
+export interface ProbedFile {
+  /** Nobody writes it; somebody may; or the server cannot say without being in the way, or will not tell us. */
+  readonly writer: "closed" | "open" | "unknown";
+  /** With `closed`: as it was when nobody was writing. */
+  readonly info: EntryInfo;
 }
 
 export interface OpenOptions {

@@ -5,9 +5,13 @@ import { decodeLeaseContext, encodeLeaseContext, type Lease, OPLOCK_LEVEL_LEASE 
 
 /** MS-SMB2 2.2.13 and 2.2.14: SMB2 CREATE, with no other create context than a lease. */
 
-/** MS-SMB2 2.2.13.1: access to a directory; `DELETE` is for what we have made ourselves, to try a share out. */
+/**
+ * MS-SMB2 2.2.13.1: access to directories and, where a bit means another thing there, to files; `DELETE` is for what we
+ * have made ourselves, to try a share out.
+ */
 export const Access = {
   LIST_DIRECTORY: 0x1,
+  READ_DATA: 0x1,
   READ_ATTRIBUTES: 0x80,
   DELETE: 0x1_0000,
   SYNCHRONIZE: 0x10_0000,

@@ -11,6 +11,8 @@ import {
   type FileInfo,
   goOnListing,
   type ListOptions,
+  type Probed,
+  type ProbeOptions,
   type StatOptions,
   type TemporaryFile,
 } from "../files/index.ts";
@@ -77,6 +79,10 @@ export class DfsPool {
 
   stat(path: CanonicalPath, options: StatOptions = {}): Promise<FileInfo> {
     return this.#through(path, options.signal, (leg) => leg.pool.stat(leg.path, options));
+  }
+
+  probe(path: CanonicalPath, options: ProbeOptions = {}): Promise<Probed> {
+    return this.#through(path, options.signal, (leg) => leg.pool.probe(leg.path, options));
   }
 
   temporary(path: CanonicalPath, { signal }: Cancellable = {}): Promise<TemporaryFile> {

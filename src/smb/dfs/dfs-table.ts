@@ -15,6 +15,7 @@ export type SharePool = Pick<
   | "openDirectory"
   | "list"
   | "stat"
+  | "probe"
   | "temporary"
   | "info"
   | "referral"

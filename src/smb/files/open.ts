@@ -51,6 +51,19 @@ export function createForStat(tree: Tree, name: string, leaseKey?: Uint8Array): 
   });
 }
 
+/**
+ * A file, opened for reading as long as nobody has it open for writing: that is refused by a sharing violation
+ * (MS-FSA 2.1.5.1.2.2). While it is open nobody else can open it for writing, so the lease is no luxury.
+ */
+export function createForProbe(tree: Tree, name: string, leaseKey: Uint8Array): TreeRequest {
+  return create(tree, name, {
+    ...leased(leaseKey),
+    desiredAccess: Access.READ_DATA | Access.READ_ATTRIBUTES | Access.SYNCHRONIZE,
+    shareAccess: ShareAccess.READ | ShareAccess.DELETE,
+    createOptions: CreateOptions.NON_DIRECTORY_FILE,
+  });
+}
+
 /** A new, empty file that is gone when its handle is: nothing else is ever written. Fails where the name is taken. */
 export function createTemporary(tree: Tree, name: string): TreeRequest {
   return create(tree, name, {
@@ -89,11 +102,13 @@ function create(
   {
     desiredAccess,
     createOptions,
+    shareAccess = ShareAccess.ALL,
     createDisposition = CreateDisposition.OPEN,
     lease,
   }: {
     readonly desiredAccess: number;
     readonly createOptions: number;
+    readonly shareAccess?: number;
     readonly createDisposition?: number;
     readonly lease?: Lease;
   },
@@ -104,7 +119,7 @@ function create(
     body: encodeCreateRequest({
       desiredAccess,
       fileAttributes: 0,
-      shareAccess: ShareAccess.ALL,
+      shareAccess,
       createDisposition,
       createOptions,
       name: tree.nameOf(name),

@@ -13,6 +13,9 @@ import {
   type ListOptions,
   listDirectory,
   makeTemporary,
+  type Probed,
+  type ProbeOptions,
+  probeFile,
   type Referral,
   type StatOptions,
   statPath,
@@ -123,11 +126,13 @@ export class SmbPool {
   }
 
   /** Looks at one entry without following it. Throws like `openDirectory`. */
-  async stat(path: CanonicalPath, options: StatOptions = {}): ReturnType<typeof statPath> {
-    const { signal } = options;
-    const look = async (): ReturnType<typeof statPath> =>
-      statPath(await this.#tree(signal), wirePath(this.#root, path), options);
-    return this.#compounds.run(look, () => this.#reconnected(signal));
+  stat(path: CanonicalPath, options: StatOptions = {}): ReturnType<typeof statPath> {
+    return this.#ask(path, options.signal, (tree, name) => statPath(tree, name, options));
+  }
+
+  /** Asks whether anybody has a file open for writing. Throws like `openDirectory`. */
+  probe(path: CanonicalPath, options: ProbeOptions = {}): Promise<Probed> {
+    return this.#ask(path, options.signal, (tree, name) => probeFile(tree, name, options));
   }
 
   /** Makes an empty file that is gone when it is let go of. Throws like `openDirectory`. */
@@ -178,6 +183,15 @@ export class SmbPool {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #ask<T>(
+    path: CanonicalPath,
+    signal: AbortSignal | undefined,
+    ask: (tree: Tree, name: string) => Promise<T>,
+  ): Promise<T> {
+    const look = async (): Promise<T> => ask(await this.#tree(signal), wirePath(this.#root, path));
+    return this.#compounds.run(look, () => this.#reconnected(signal));
   }
 
   async #close(): Promise<void> {
