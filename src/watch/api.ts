@@ -2,6 +2,8 @@ import type { CanonicalPath } from "../base/path.ts";
 import type { Late, PublicState, WatchEvent, WatchMode } from "./events.ts";
 import type { Interest } from "./interest.ts";
 import type { CheckpointDirectory, FrozenPicture, NoPicture } from "./picture/index.ts";
+import type { ReadyRecord } from "./ready/index.ts";
+import type { ReadySetting } from "./ready-options.ts";
 import type { EntryInfo } from "./source.ts";
 
 /** What the upper floors ask of the watch engine. `ShareWatcher` (share-watcher.ts) implements it. */
@@ -40,8 +42,20 @@ export interface WatchHandle {
    * of it. Files that are held back to settle are not in it.
    */
   snapshot?(scope?: Interest): FrozenPicture | NoPicture;
+  /** With `ready`: what is waited for. */
+  readonly ready?: ReadyLedger | undefined;
   /** Ends the interest. What is queued is not told any more. Idempotent. */
   close(): Promise<void>;
+}
+
+/** The files of an interest that are to be told when they are ready. */
+export interface ReadyLedger {
+  /** For a later owner: a copy. */
+  readonly record: ReadyRecord;
+  /** Goes on with what an earlier owner waited for, and does not tell again what he has told. */
+  adopt(record: ReadyRecord): void;
+  /** Waits for these files as if they had just changed. */
+  expect(paths: Iterable<CanonicalPath>): void;
 }
 
 /**
@@ -72,6 +86,10 @@ export interface WatchOverrides {
   readonly stat?: boolean;
   readonly settleMs?: number;
   readonly rescanMinutes?: number;
+  /** Tells files when they are complete, besides the changes or instead. */
+  readonly ready?: ReadySetting;
+  /** With `ready`: files were found to be waited for that no event tells of. Must not throw. */
+  readonly onWaiting?: () => void;
   /**
    * A picture left by an earlier owner; taken over as it is. The first scan is compared with it and the differences are
    * told (`via: "rescan"`), instead of a `resync`. Directories written to since are told to be listed again as well.

@@ -2,7 +2,8 @@ import type { CanonicalPath } from "../base/path.ts";
 
 /** The vocabulary of what a watch tells (contract section 3). Names are as the server wrote them. */
 
-export type ChangeAction = "added" | "removed" | "modified" | "renamed";
+/** `ready`: a file is complete (`ReadyOptions`); it says nothing about names. */
+export type ChangeAction = "added" | "removed" | "modified" | "renamed" | "ready";
 
 export interface Change {
   readonly action: ChangeAction;
@@ -30,6 +31,8 @@ export interface Change {
   readonly emptied?: true;
   /** Told after the file had been quiet for `settleMs`. */
   readonly settled?: true;
+  /** With `ready`: nobody had it open for writing. `false`: that could not be asked, or was not waited for. */
+  readonly closed?: boolean;
 }
 
 export type Via = "notify" | "rescan" | "poll";

@@ -55,8 +55,25 @@ export interface HealthFact extends WatchFact {
   readonly verdict: "same" | "replaced" | "gone" | "unknown";
 }
 
+/** What the server said about a file that is waited for. */
+export type ProbeOutcome = "closed" | "open" | "unknown" | "gone" | "failed";
+
+/** About files that are to be told when they are ready: any of these. */
+export interface ReadyFact {
+  /** `ShareWatcherOptions.label`. */
+  readonly connection: string;
+  /** So many more files are waited for. */
+  readonly waiting?: number;
+  readonly outcome?: ProbeOutcome;
+  /** A file was told so long after its last change. */
+  readonly seconds?: number;
+  /** With `seconds`: whether the server said that nobody writes it. */
+  readonly closed?: boolean;
+}
+
 export const transitions: Channel<TransitionFact> = channel("watch:transition");
 export const notifies: Channel<NotifyFact> = channel("watch:notify");
 export const doubts: Channel<DoubtFact> = channel("watch:doubt");
 export const scans: Channel<ScanFact> = channel("watch:scan");
+export const readies: Channel<ReadyFact> = channel("watch:ready");
 export const healths: Channel<HealthFact> = channel("watch:health");

@@ -1,5 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { CoverPolicy } from "./interest.ts";
+import type { ReadySetting } from "./ready-options.ts";
 
 /** Time and chance, as parameters. */
 export interface Surroundings {
@@ -21,6 +22,8 @@ export interface ShareWatcherOptions {
   readonly stat?: boolean;
   /** Files are told once they were quiet this long, ms. Default 0: at once. */
   readonly settleMs?: number;
+  /** Files are told when they are complete. Default `off`. */
+  readonly ready?: ReadySetting;
   /** Lists and compares every so often, on top of notifications. Default 0: never. */
   readonly rescanMinutes?: number;
   /** Where the server cannot notify. Default 30. */
@@ -59,6 +62,7 @@ const DEFAULTS: ResolvedOptions = {
   caseSensitive: false,
   stat: false,
   settleMs: 0,
+  ready: "off",
   rescanMinutes: 0,
   pollSeconds: 30,
   leases: false,

@@ -4,7 +4,7 @@ import { ClosedError } from "../base/errors.ts";
 import type { CanonicalPath } from "../base/path.ts";
 import type { ShareWatch, WatchHandle, WatchOverrides, WatchSink } from "./api.ts";
 import { HandleSet } from "./cover/index.ts";
-import { ActiveInterest, deliveryStage } from "./deliver/index.ts";
+import { ActiveInterest, deliveryStage, type ReadyStageOptions } from "./deliver/index.ts";
 import type { Interest } from "./interest.ts";
 import {
   type ResolvedOptions,
@@ -14,11 +14,15 @@ import {
 } from "./options.ts";
 import { Gate } from "./pacing.ts";
 import { adoptCheckpoint, type CheckpointDirectory, freezePicture, takeCheckpoint } from "./picture/index.ts";
+import { Prober } from "./ready/index.ts";
+import { resolveReady } from "./ready-options.ts";
 import { NameLookup } from "./rescan/index.ts";
 import { type DirectorySource, type EntryInfo, SourceError } from "./source.ts";
 
 /** How long the first contact may take before interests are told that the server is out of reach. */
 const FIRST_CONTACT_MS = 4_000;
+/** Files asked about at the same time, for all who wait for any. */
+const PROBES_AT_ONCE = 8;
 /** A refused login is not repeated sooner than this: accounts get locked. */
 const REFUSED_MS = 600_000;
 
@@ -32,6 +36,7 @@ export class ShareWatcher implements ShareWatch {
   readonly #clock: Clock;
   readonly #handles: HandleSet;
   readonly #lookup: NameLookup;
+  readonly #prober: Prober;
   readonly #stop = new AbortController();
   #contact: Promise<void> | undefined;
   #retryContact: (() => void) | undefined;
@@ -50,9 +55,18 @@ export class ShareWatcher implements ShareWatch {
     const { clock = systemClock, random = Math.random } = surroundings;
     this.#source = source;
     this.#options = resolveOptions(options);
+    // What cannot be meant is said at once.
+    resolveReady(this.#options.ready);
     this.#clock = clock;
     const gate = new Gate(this.#options.scansAtOnce);
     this.#lookup = new NameLookup(source, new Gate(this.#options.scansAtOnce));
+    this.#prober = new Prober({
+      source,
+      clock,
+      gate: new Gate(PROBES_AT_ONCE),
+      key: (path) => this.#key(path),
+      stop: this.#stop.signal,
+    });
     this.#handles = new HandleSet(source, this.#options, { clock, random }, gate, this.#lookup);
   }
 
@@ -61,13 +75,14 @@ export class ShareWatcher implements ShareWatch {
     return this.#handles.handles;
   }
 
-  /** @throws ClosedError */
+  /** @throws ClosedError, ReadyOptionsError */
   watch(interest: Interest, sink: WatchSink, overrides: WatchOverrides = {}): WatchHandle {
     if (this.#closing !== undefined) throw new ClosedError("share watch");
     const { stat = this.#options.stat, settleMs = this.#options.settleMs } = overrides;
+    const ready = this.#readyStage(overrides);
     const active = new ActiveInterest(interest, sink, overrides, {
       stage: (out, number) =>
-        deliveryStage(out, { stat, settleMs, clock: this.#clock, lookup: this.#lookup, number }),
+        deliveryStage(out, { stat, settleMs, clock: this.#clock, lookup: this.#lookup, number, ready }),
       onClose: (closed) => this.#handles.remove(closed),
       checkpoint: () => takeCheckpoint(this.#handles.picture, interest),
       freeze: (scope) => freezePicture(this.#handles.picture, interest, scope),
@@ -114,6 +129,17 @@ export class ShareWatcher implements ShareWatch {
   close(): Promise<void> {
     this.#closing ??= this.#end();
     return this.#closing;
+  }
+
+  #readyStage({ ready, onWaiting }: WatchOverrides): ReadyStageOptions | undefined {
+    const options = resolveReady(ready ?? this.#options.ready);
+    if (options === undefined) return undefined;
+    const { label, caseSensitive } = this.#options;
+    const key = (path: CanonicalPath): string => this.#key(path);
+    return {
+      ...{ options, label, caseSensitive, key, prober: this.#prober, clock: this.#clock },
+      ...(onWaiting === undefined ? {} : { onWaiting }),
+    };
   }
 
   /** A checkpoint that cannot be compared leaves only one honest answer. */

@@ -11,7 +11,7 @@ const MAX_NAME = 1_024;
 const MAX_TEXT = 4_096;
 const RFC3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/;
 
-const ACTIONS = ["added", "removed", "modified", "renamed"] as const;
+const ACTIONS = ["added", "removed", "modified", "renamed", "ready"] as const;
 const VIAS = ["notify", "rescan", "poll"] as const;
 const SCOPES = ["self", "subtree"] as const;
 const REASONS = [
@@ -100,6 +100,7 @@ function readChange(value: unknown): Change {
     ...optional(change, "fileId", (field) => fileId(change, field)),
     ...optional(change, "emptied", (field) => flag(change, field)),
     ...optional(change, "settled", (field) => flag(change, field)),
+    ...optional(change, "closed", (field) => either(change, field)),
   };
 }
 
@@ -160,6 +161,12 @@ function fileId(fields: Fields, field: string): string {
 function flag(fields: Fields, field: string): true {
   if (fields[field] !== true) throw wrong(field);
   return true;
+}
+
+function either(fields: Fields, field: string): boolean {
+  const value = fields[field];
+  if (typeof value !== "boolean") throw wrong(field);
+  return value;
 }
 
 function oneOf<T extends string>(fields: Fields, field: string, values: readonly T[]): T {

@@ -21,8 +21,8 @@ export type PrintableEvent =
       readonly late?: Late;
     };
 
-const MARKS = { added: "+", removed: "-", modified: "~", renamed: ">" } as const;
-const STYLES = { added: "green", removed: "red", modified: "yellow", renamed: "cyan" } as const;
+const MARKS = { added: "+", removed: "-", modified: "~", renamed: ">", ready: "*" } as const;
+const STYLES = { added: "green", removed: "red", modified: "yellow", renamed: "cyan", ready: "green" } as const;
 
 /** One event for people: changes to stdout, that it is live to stderr. With `talk`, states to stderr as well. */
 export function printEvent(
@@ -46,7 +46,7 @@ export function printEvent(
       for (const change of event.changes) {
         const mark = out.style(STYLES[change.action], MARKS[change.action]);
         const via = event.via === "notify" ? "" : out.style("dim", ` (${event.via})`);
-        const facts = out.style("dim", statText(change));
+        const facts = out.style("dim", change.action === "ready" ? readyText(change) : statText(change));
         out.data(`${time} ${mark} ${changeText(event.path, change)}${facts}${via}`);
       }
       return;
@@ -82,6 +82,10 @@ function changeText(directory: CanonicalPath, change: Change): string {
   if (change.movedTo !== undefined) return `${name}, moved to ${printable(change.movedTo)}`;
   if (change.movedFrom !== undefined) return `${name}, moved from ${printable(change.movedFrom)}`;
   return change.stream === true ? `${name} (a stream of it)` : name;
+}
+
+function readyText({ size, closed }: Change): string {
+  return `  ready, ${size} bytes, ${closed === true ? "closed" : "perhaps still open"}`;
 }
 
 /** What `stat` told of the entry; empty where nothing is known. */

@@ -1,6 +1,6 @@
 /** The vocabulary of the browser client. No Node, no DOM types: the page's own are structurally enough. */
 
-export type ChangeAction = "added" | "removed" | "modified" | "renamed";
+export type ChangeAction = "added" | "removed" | "modified" | "renamed" | "ready";
 
 export interface Change {
   readonly action: ChangeAction;
@@ -16,6 +16,8 @@ export interface Change {
   readonly modified?: string;
   readonly fileId?: string;
   readonly settled?: true;
+  /** With `ready`: nobody had the file open for writing; `false`: that could not be asked, or was not waited for. */
+  readonly closed?: boolean;
 }
 
 /** Something in a subscribed directory changed. */

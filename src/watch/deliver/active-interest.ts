@@ -1,6 +1,6 @@
 import { type Deferred, deferred, ignoreRejection } from "../../base/async.ts";
 import { type CanonicalPath, segmentsOf } from "../../base/path.ts";
-import type { WatchHandle, WatchOverrides, WatchSink } from "../api.ts";
+import type { ReadyLedger, WatchHandle, WatchOverrides, WatchSink } from "../api.ts";
 import { type Late, type PublicState, sameLate, type WatchEvent, type WatchMode } from "../events.ts";
 import type { Audience } from "../gap-rules.ts";
 import type { Interest } from "../interest.ts";
@@ -17,6 +17,8 @@ export interface Stage {
   push(event: WatchEvent, told: number): void;
   /** Full paths that have been told to it as new and not to the sink: files that settle. */
   withheld(): ReadonlySet<CanonicalPath>;
+  /** With `ready`. */
+  readonly ready?: ReadyLedger;
   /** Lets out what it holds, as it is. */
   release(): void;
   close(): void;
@@ -127,6 +129,10 @@ export class ActiveInterest implements WatchHandle {
 
   get sure(): boolean {
     return !this.#closed && this.#sure(this);
+  }
+
+  get ready(): ReadyLedger | undefined {
+    return this.#stage.ready;
   }
 
   release(): void {

@@ -32,6 +32,9 @@ export function heard<T>(node: PictureNode<T>, said: Change, now: number): Heard
       // Where too many are hidden to remember, it is told as it is.
       return node.isConcealed(name) ? { tell: [], ask: [name] } : { tell: [change], ask: [] };
     }
+    case "ready":
+      // Comes into being behind this.
+      return { tell: [change], ask: [] };
     case "renamed": {
       const from = node.isConcealed(oldName);
       node.unlisted?.delete(oldName);

@@ -2,6 +2,7 @@ import { waitFor } from "../../base/async.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { CanonicalPath } from "../../base/path.ts";
 import type { Change, WatchEvent } from "../events.ts";
+import { fileTimeToIso } from "../file-time.ts";
 import type { NameLookup } from "../rescan/index.ts";
 import type { EntryInfo } from "../source.ts";
 import type { NumberedSink, Stage } from "./active-interest.ts";
@@ -110,10 +111,4 @@ function enrich(change: Change, found: ReadonlyMap<string, EntryInfo>): Change {
     modified: fileTimeToIso(info.modified),
     ...(info.fileId === undefined ? {} : { fileId: BigInt.asUintN(64, info.fileId).toString() }),
   };
-}
-
-/** 100 ns since 1601 (MS-DTYP 2.3.3) to RFC 3339. Times no Date can hold become the nearest it can. */
-export function fileTimeToIso(time: bigint): string {
-  const ms = Number(time / 10_000n) - 11_644_473_600_000;
-  return new Date(Math.min(Math.max(ms, -62_135_596_800_000), 253_402_300_799_999)).toISOString();
 }

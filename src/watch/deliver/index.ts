@@ -3,3 +3,4 @@
 export { ActiveInterest, InterestIndex, type InterestStatus } from "./active-interest.ts";
 export { Announcer } from "./announcer.ts";
 export { deliveryStage } from "./delivery.ts";
+export type { ReadyStageOptions } from "./ready-stage.ts";

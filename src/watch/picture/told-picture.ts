@@ -62,6 +62,9 @@ export class ToldPicture {
         this.#forget(joinPath(path, name));
         return !known;
       }
+      case "ready":
+        // Says nothing about names.
+        return true;
       case "modified":
         // The mark stays: the comparison tells it once more, rather than never.
         return true;

@@ -1,0 +1,55 @@
+import type { CanonicalPath } from "../../base/path.ts";
+import type { ReadyLedger } from "../api.ts";
+import type { WatchEvent } from "../events.ts";
+import { ReadyTracker, type ReadyTrackerContext } from "../ready/index.ts";
+import type { NumberedSink, Stage } from "./active-interest.ts";
+
+export interface ReadyStageOptions extends Omit<ReadyTrackerContext, "tell"> {
+  /** Of a path, by the case rule of the share. */
+  readonly key: (path: CanonicalPath) => string;
+}
+
+/** Tells files when they are ready, besides what is told of them or instead of it. */
+export class ReadyStage {
+  readonly ledger: ReadyLedger;
+  readonly #out: NumberedSink;
+  readonly #only: boolean;
+  readonly #tracker: ReadyTracker;
+
+  /** @param number - the next number of an event, since these come by themselves */
+  constructor(out: NumberedSink, number: () => number, { key, ...context }: ReadyStageOptions) {
+    this.#out = out;
+    this.#only = context.options.only;
+    const tracker = new ReadyTracker({ ...context, tell: (event) => out(event, number()) }, key);
+    this.#tracker = tracker;
+    this.ledger = {
+      get record() {
+        return tracker.record;
+      },
+      adopt: (record) => tracker.adopt(record),
+      expect: (paths) => tracker.adopt({ waiting: [...paths].map((path) => ({ path, ageMs: 0 })), told: [] }),
+    };
+  }
+
+  push(event: WatchEvent, told: number): void {
+    if (event.type !== "changes" || !this.#only) this.#out(event, told);
+    if (event.type === "changes") this.#tracker.hear(event);
+  }
+
+  /** This stage, with another one before it. What is waited for is not held back: it can be handed over. */
+  behind(first: Stage): Stage {
+    return {
+      ready: this.ledger,
+      get holds() {
+        return first.holds;
+      },
+      push: (event, told) => first.push(event, told),
+      withheld: () => first.withheld(),
+      release: () => first.release(),
+      close: () => {
+        first.close();
+        this.#tracker.close();
+      },
+    };
+  }
+}
