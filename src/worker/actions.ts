@@ -4,12 +4,12 @@ import type { EventPublisher, KvBucket } from "../broker/port.ts";
 import type { WatchKey } from "../fleet/identity.ts";
 import type { WatchTarget } from "../fleet/port.ts";
 import type { ClaimEntry, FleetView } from "../fleet/view.ts";
-import type { CheckpointDirectory } from "../watch/picture/index.ts";
+import type { ReadyRecord } from "../watch/ready/index.ts";
 import type { Archivist } from "./archivist.ts";
 import type { ClaimWriter } from "./claim-writer.ts";
 import type { Action } from "./decide.ts";
 import { claimFacts } from "./facts.ts";
-import type { Inheritance } from "./inheritance.ts";
+import type { Inheritance, Inherited } from "./inheritance.ts";
 import { LocalWatch } from "./local-watch.ts";
 import type { ConnectionRuntime } from "./runtime.ts";
 import { StartGate } from "./start-gate.ts";
@@ -127,7 +127,7 @@ export class WatchActions {
     return this.#start(key, target, connection(target.connection) === runtime ? inherited : undefined);
   }
 
-  #start(key: WatchKey, target: WatchTarget, inherited?: readonly CheckpointDirectory[]): boolean {
+  #start(key: WatchKey, target: WatchTarget, inherited?: Inherited): boolean {
     const { connection, path, recursive } = target;
     const runtime = this.#options.connection(connection);
     if (runtime === undefined || this.#options.signal.aborted || this.#options.local.has(key)) return false;
@@ -168,8 +168,17 @@ export class WatchActions {
     if (fresh === undefined || this.#options.lease() !== entry.record.lease) return false;
     const epoch = `${this.#options.bucket.nonce}-${fresh.revision}`;
     const clean = fresh.record.clean === true;
-    await local.open(epoch, clean ? undefined : "takeover", this.#options.signal);
+    const bequest = await this.#bequest(local);
+    if (this.#options.lease() !== entry.record.lease) return false;
+    await local.open(epoch, clean ? undefined : "takeover", this.#options.signal, bequest);
     return this.#options.writer.announce(fresh, local.state);
+  }
+
+  /** Which files the former owner of a watch still waited for; one that was inherited whole has them already. */
+  async #bequest(local: LocalWatch): Promise<ReadyRecord | undefined> {
+    const { inheritance, signal } = this.#options;
+    if (inheritance === undefined || !local.waitsForReady || local.inherits) return undefined;
+    return (await inheritance.of(local.target, local.runtime, signal))?.ready;
   }
 
   async #letGo(
@@ -193,7 +202,9 @@ export class WatchActions {
     const { clean, last } = (await local?.letGo(this.#options.flushMs ?? 10_000)) ?? { clean: false };
     const { view, writer, archivist, leaving } = this.#options;
     const over = how === "release" && !leaving() && targets?.plan.has(key) !== true;
-    if (local !== undefined && how === "release" && !over) await archivist?.bequeath(local, last);
+    // Whoever goes on has listed by himself; of files that are waited for a listing says nothing.
+    const bequeathed = how === "release" ? !over : local?.waitsForReady === true;
+    if (local !== undefined && bequeathed) await archivist?.bequeath(local, last);
     this.remove(key);
     const latest = view.claim(key) ?? entry;
     // Whoever was ready when we decided must still be the one, or nobody was listening when we stopped.

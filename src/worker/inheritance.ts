@@ -7,6 +7,7 @@ import { watchName } from "../broker/subjects.ts";
 import type { WatchTarget } from "../fleet/port.ts";
 import { Breather, Gate } from "../watch/pacing.ts";
 import { type CheckpointDirectory, ToldPicture } from "../watch/picture/index.ts";
+import { type ReadyRecord, ReadyReplay } from "../watch/ready/index.ts";
 import { type Checkpoint, decodeRecord } from "./checkpoint-record.ts";
 import { checkpointFacts, type Unusable } from "./facts.ts";
 import type { ConnectionRuntime } from "./runtime.ts";
@@ -25,8 +26,13 @@ const READ_AT_ONCE = 64;
 /** Longer stories take longer to read than a listing. */
 const MAX_REPLAYED = 100_000;
 
-interface Found {
+/** What consumers know, and what they wait for. */
+export interface Inherited {
   readonly directories: readonly CheckpointDirectory[];
+  readonly ready?: ReadyRecord | undefined;
+}
+
+interface Found extends Inherited {
   /** Messages told after the checkpoint. */
   readonly replayed: number;
 }
@@ -51,7 +57,7 @@ export class Inheritance {
     target: WatchTarget,
     runtime: ConnectionRuntime,
     signal: AbortSignal,
-  ): Promise<readonly CheckpointDirectory[] | undefined> {
+  ): Promise<Inherited | undefined> {
     const { clock, deadlineMs = 5_000 } = this.#options;
     const { connection, path } = target;
     const leave = await this.#gate.enter(signal);
@@ -67,7 +73,7 @@ export class Inheritance {
       }
       const seconds = (clock.monotonic() - started) / 1_000;
       checkpointFacts.publish({ type: "used", connection, path, replayed: found.replayed, seconds });
-      return found.directories;
+      return { directories: found.directories, ready: found.ready };
     } catch (error) {
       if (signal.aborted) throw new AbortedError(signal.reason);
       const reason = reasonOf(errorCode(error));
@@ -92,14 +98,15 @@ export class Inheritance {
   }
 
   async #replay(
-    { epoch, seq, cursor, directories }: Checkpoint,
+    { epoch, seq, cursor, directories, ready }: Checkpoint,
     scope: ReplayScope,
     signal: AbortSignal,
   ): Promise<Found | Unusable> {
     const { feed } = this.#options;
-    if (await feed.isSilent(scope, cursor, { signal })) return { directories, replayed: 0 };
+    if (await feed.isSilent(scope, cursor, { signal })) return { directories, ready, replayed: 0 };
     const key = (path: string): string => pathKey(path, scope.caseSensitive);
     const picture = new ToldPicture(directories, key);
+    const files = ready === undefined ? undefined : new ReadyReplay(ready, key);
     /** By directory: the newest owner heard of. */
     const owners = new Map<string, number>();
     let replayed = 0;
@@ -115,8 +122,9 @@ export class Inheritance {
       const known =
         type === "changes" ? picture.changes(body.path, body.changes) : picture.resync(body.path, body.scope);
       if (!known) return "resync";
+      if (type === "changes") files?.changes(body.path, body.changes);
     }
-    return { directories: picture.directories, replayed };
+    return { directories: picture.directories, ready: files?.record, replayed };
   }
 }
 

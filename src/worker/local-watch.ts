@@ -9,10 +9,11 @@ import type { WatchHandle } from "../watch/api.ts";
 import type { ResyncEvent, ResyncReason, StateEvent, WatchEvent } from "../watch/events.ts";
 import type { Interest } from "../watch/interest.ts";
 import type { CheckpointDirectory, FrozenPicture, NoPicture } from "../watch/picture/index.ts";
+import type { ReadyRecord } from "../watch/ready/index.ts";
 import { Activity } from "./activity.ts";
 import type { Checkpoint } from "./checkpoint-record.ts";
 import { watchFacts } from "./facts.ts";
-import { shareOf } from "./inheritance.ts";
+import { type Inherited, shareOf } from "./inheritance.ts";
 import { codeOfFailure } from "./list.ts";
 import { isServed, type LocalState, stateEvent, stateHeard, stateOfFailure } from "./local-state.ts";
 import type { ConnectionRuntime } from "./runtime.ts";
@@ -31,7 +32,7 @@ export interface LocalWatchOptions {
   /** Something was told. Must not throw. */
   readonly onTold?: () => void;
   /** What consumers know already, as a former owner left it. */
-  readonly inherited?: readonly CheckpointDirectory[] | undefined;
+  readonly inherited?: Inherited | undefined;
 }
 
 /** An owner that cannot ask the server does not know what it has missed. */
@@ -77,9 +78,11 @@ export class LocalWatch {
       {
         ...options.runtime.overrides?.({ path, recursive }),
         openAudience: true,
-        ...(inherited === undefined ? {} : { checkpoint: inherited }),
+        ...(inherited === undefined ? {} : { checkpoint: inherited.directories }),
+        onWaiting: () => this.#outlet !== undefined && options.onTold?.(),
       },
     );
+    if (inherited?.ready !== undefined) this.#handle.ready?.adopt(inherited.ready);
     this.#handle.live.then(
       () => {
         const { state, mode, late } = this.#handle;
@@ -95,6 +98,14 @@ export class LocalWatch {
 
   get state(): LocalState {
     return this.#state;
+  }
+
+  get waitsForReady(): boolean {
+    return this.#handle.ready !== undefined;
+  }
+
+  get inherits(): boolean {
+    return this.#unpublished.inherits;
   }
 
   get publishing(): boolean {
@@ -133,7 +144,7 @@ export class LocalWatch {
 
   /** What consumers know; `undefined` while something is on its way to them, or owed. */
   checkpoint(): Checkpoint | undefined {
-    return this.#checkpoint(this.#handle.checkpoint?.());
+    return this.#checkpoint(this.#handle.checkpoint?.(), this.#handle.ready?.record);
   }
 
   get epoch(): string | undefined {
@@ -143,8 +154,14 @@ export class LocalWatch {
   /**
    * Begins an epoch. Without `resync` what was buffered is told; with it the resync covers it.
    * Resolves when the beginning is stored, or after 5 s: readers of the claim should find it behind them.
+   * @param bequest - which files the former owner waited for, and had told.
    */
-  async open(epoch: string, resync: ResyncReason | undefined, signal: AbortSignal): Promise<void> {
+  async open(
+    epoch: string,
+    resync: ResyncReason | undefined,
+    signal: AbortSignal,
+    bequest?: ReadyRecord,
+  ): Promise<void> {
     if (this.#closed || this.#outlet !== undefined) return;
     const { connection, path, recursive } = this.target;
     const outlet = this.#options.publisher.open({
@@ -164,6 +181,8 @@ export class LocalWatch {
     this.#owed = owed;
     if (owed === undefined) for (const { event, told } of events) this.#tell(event, told);
     else this.#payResync();
+    if (bequest !== undefined) this.#handle.ready?.adopt(bequest);
+    for (const { event, told } of this.#unpublished.takeReady(bequest?.told ?? [])) this.#tell(event, told);
     this.#tell(stateEvent(this.target.path, this.#state));
     await this.stored(signal);
   }
@@ -208,19 +227,23 @@ export class LocalWatch {
     // A file that is written without end is told by its successor only as modified.
     this.#handle.release?.();
     const picture = this.#handle.checkpoint?.();
+    const ready = this.#handle.ready?.record;
     await this.#end();
     if (outlet === undefined) return { clean: false };
     const stored = await outlet.close({ flushMs });
-    const last = this.#checkpoint(picture);
+    const last = this.#checkpoint(picture, ready);
     this.#outlet = undefined;
     return { clean: stored && whole, last };
   }
 
-  #checkpoint(directories: readonly CheckpointDirectory[] | undefined): Checkpoint | undefined {
+  #checkpoint(
+    directories: readonly CheckpointDirectory[] | undefined,
+    ready: ReadyRecord | undefined,
+  ): Checkpoint | undefined {
     const { epoch, position } = this.#outlet ?? {};
     if (directories === undefined || epoch === undefined || position === undefined) return undefined;
     if (this.#owed !== undefined) return undefined;
-    return { epoch, ...position, share: shareOf(this.runtime), directories };
+    return { epoch, ...position, share: shareOf(this.runtime), directories, ready };
   }
 
   async close(): Promise<void> {

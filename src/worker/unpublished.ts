@@ -1,5 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { ResyncReason, WatchEvent } from "../watch/events.ts";
+import type { ToldFile } from "../watch/ready/index.ts";
+import { HeldReady } from "./held-ready.ts";
 import { type Heard, repeatable } from "./repeat.ts";
 
 /**
@@ -18,6 +20,7 @@ const MAX_BUFFERED = 10_000;
 export class Unpublished {
   readonly #clock: Clock;
   #buffer: (Heard & { readonly at: number })[] = [];
+  readonly #ready = new HeldReady();
   /** What is buffered does not join up with what was published before. */
   #gap: boolean;
   /** Not yet told anything of its own: what it finds joins up with what a former owner told. */
@@ -36,11 +39,12 @@ export class Unpublished {
 
   /** @param told - see `WatchSink` */
   hear(event: WatchEvent, told: number | undefined): void {
-    if (this.#buffer.length < MAX_BUFFERED) {
-      this.#buffer.push({ at: this.#clock.monotonic(), event, told });
+    if (this.#buffer.length + this.#ready.size < MAX_BUFFERED) {
+      const rest = this.#ready.keep(event, told);
+      if (rest !== undefined) this.#buffer.push({ at: this.#clock.monotonic(), event: rest, told });
       return;
     }
-    this.#buffer = [];
+    this.clear();
     this.#gap = true;
   }
 
@@ -76,7 +80,13 @@ export class Unpublished {
     return { owed, events: repeats ? repeatable(heard, caseSensitive) : heard };
   }
 
+  /** Files found ready that are not among those that were told. */
+  takeReady(told: readonly ToldFile[]): readonly Heard[] {
+    return this.#ready.take(told);
+  }
+
   clear(): void {
     this.#buffer = [];
+    this.#ready.clear();
   }
 }

@@ -1,4 +1,4 @@
-import { doubts, healths, notifies, scans, transitions } from "../../watch/facts.ts";
+import { doubts, healths, notifies, readies, scans, transitions } from "../../watch/facts.ts";
 import {
   type CheckpointFact,
   checkpointFacts,
@@ -37,6 +37,11 @@ function observeEngine({ metrics: { watch }, log }: Observer): (() => void)[] {
         entries,
         ms: Math.round(elapsedMs),
       });
+    }),
+    readies.subscribe(({ connection, waiting, outcome, seconds }) => {
+      if (waiting !== undefined) watch.readyWaiting.inc({ connection }, waiting);
+      if (outcome !== undefined) watch.readyProbes.inc({ connection, outcome });
+      if (seconds !== undefined) watch.readySeconds.observe(seconds);
     }),
     healths.subscribe(({ connection, path, verdict }) => {
       watch.checks.inc({ connection, verdict });

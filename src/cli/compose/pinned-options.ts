@@ -22,11 +22,12 @@ export function pinnedOptions(
   };
 }
 
-function overridesOf({ notify, stat, settleMs, rescanMinutes }: PinnedWatch): WatchOverrides {
+function overridesOf({ notify, stat, settleMs, ready, rescanMinutes }: PinnedWatch): WatchOverrides {
   return {
     ...(notify === undefined ? {} : { filter: filterBits(notify) }),
     ...(stat === undefined ? {} : { stat }),
     ...(settleMs === undefined ? {} : { settleMs }),
+    ...(ready === undefined ? {} : { ready }),
     ...(rescanMinutes === undefined ? {} : { rescanMinutes }),
   };
 }

@@ -48,6 +48,7 @@ export function shareOptions(name: string, settings: ConnectionConfig, auth: Aut
       caseSensitive: settings.caseSensitive,
       stat: settings.stat,
       settleMs: settings.settleMs,
+      ready: settings.ready,
       rescanMinutes: settings.rescanMinutes,
       pollSeconds: settings.pollSeconds,
       maxEntries: settings.maxEntries,

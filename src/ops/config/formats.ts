@@ -15,6 +15,8 @@ export interface Format<T> {
   /** For people: `integer, 1 to 65535`. */
   readonly says: string;
   readonly schema: JsonSchema;
+  /** A value may be a map; as text it is JSON. */
+  readonly map?: true;
   /** Turns text (environment, or a quoted value in a file) into a value; what does not fit stays as it is. */
   fromText(text: string): unknown;
   /** `undefined` when `value` is a `T`, else why not, as the end of "x …". */
@@ -139,6 +141,7 @@ export function optional<T>(format: Format<T>): Format<T | undefined> {
     name: `optional ${format.name}`,
     says: format.says,
     schema: format.schema,
+    ...(format.map === undefined ? {} : { map: format.map }),
     fromText: (value) => format.fromText(value),
     problem: (value) => (value === undefined ? undefined : format.problem(value)),
     normalise: (value) =>

@@ -88,7 +88,8 @@ function prune(
     } else if (isOption(node)) {
       context.origins.set(key, origin);
       // convict walks into maps it does not expect, and throws.
-      if (isMap(value)) {
+      if (isMap(value) && node.format.map === true) kept[name] = JSON.stringify(value);
+      else if (isMap(value)) {
         context.problems.push({ key, reason: node.format.problem(value) ?? "is a map", origin });
       } else kept[name] = value;
     } else if (isMap(value)) {

@@ -15,9 +15,11 @@ export interface Option<T> {
 
 /** Same shape as the configuration it describes, with an option at each leaf: the compiler holds them together. */
 export type OptionTree<C> = {
-  readonly [K in keyof C]: [C[K]] extends [string | number | boolean | readonly unknown[] | undefined]
+  readonly [K in keyof C]: K extends "ready"
     ? Option<C[K]>
-    : OptionTree<C[K]>;
+    : [C[K]] extends [string | number | boolean | readonly unknown[] | undefined]
+      ? Option<C[K]>
+      : OptionTree<C[K]>;
 };
 
 export function option<T>(

@@ -113,7 +113,7 @@ export function configurationDocument(): string {
     CONNECTIONS_TEXT,
     table(leavesOf(CONNECTION_OPTIONS), ({ key }) => key),
     "## `watches[]`",
-    "Directories watched as long as a worker runs, whoever is interested. `SMB2NATS_WATCHES` takes the list as YAML or JSON text. What an entry says about notifications, `stat`, `settleMs` and `rescanMinutes` holds for everybody interested in the same directory; where it lies inside a wider recursive watch, that one's options hold.",
+    "Directories watched as long as a worker runs, whoever is interested. `SMB2NATS_WATCHES` takes the list as YAML or JSON text. What an entry says about notifications, `stat`, `settleMs`, `ready` and `rescanMinutes` holds for everybody interested in the same directory; where it lies inside a wider recursive watch, that one's options hold.",
     table(leavesOf(WATCH_OPTIONS), ({ key }) => key),
     ...[...sections].flatMap(([name, leaves]) => [
       `## \`${name}\``,

@@ -71,6 +71,18 @@ export type NotifyFilter =
   | "stream-size"
   | "stream-write";
 
+/** `undefined` stands for the default of each: see `ReadyOptions` of the watch engine. */
+export type ReadySetting =
+  | "off"
+  | {
+      readonly quietMs?: number;
+      readonly closed?: boolean;
+      readonly ignore?: readonly string[];
+      readonly maxWaitMs?: number;
+      readonly emptyAfterMs?: number;
+      readonly only?: boolean;
+    };
+
 export interface ConnectionConfig {
   /** Host only; a port in the file's `server` has moved to `port`. */
   readonly server: string;
@@ -95,6 +107,7 @@ export interface ConnectionConfig {
   readonly notify: readonly NotifyFilter[];
   readonly stat: boolean;
   readonly settleMs: number;
+  readonly ready: ReadySetting;
   readonly rescanMinutes: number;
   readonly pollSeconds: number;
   readonly maxEntries: number;
@@ -110,6 +123,7 @@ export interface PinnedWatch {
   readonly notify: readonly NotifyFilter[] | undefined;
   readonly stat: boolean | undefined;
   readonly settleMs: number | undefined;
+  readonly ready: ReadySetting | undefined;
   readonly rescanMinutes: number | undefined;
 }
 

@@ -12,6 +12,9 @@ export class WatchMetrics {
   readonly rescanSeconds: Histogram<never>;
   readonly checks: Counter<"connection" | "verdict">;
   readonly changes: Counter<"connection" | "action" | "via">;
+  readonly readyWaiting: Gauge<"connection">;
+  readonly readyProbes: Counter<"connection" | "outcome">;
+  readonly readySeconds: Histogram<never>;
   readonly checkpoints: Counter<"connection" | "outcome">;
   readonly checkpointBytes: Counter<"connection">;
   readonly inheritances: Counter<"connection" | "outcome">;
@@ -86,6 +89,20 @@ export class WatchMetrics {
       action: "any",
       via: "any",
     });
+    this.readyWaiting = set.gauge("ready_files_waiting", "Files that changed and are not ready yet.", {
+      connection: "any",
+    });
+    this.readyProbes = set.counter(
+      "ready_probes_total",
+      "Questions whether anybody has a file open for writing, by what the server said.",
+      { connection: "any", outcome: ["closed", "open", "unknown", "gone", "failed"] },
+    );
+    this.readySeconds = set.histogram(
+      "ready_seconds",
+      "From the last change of a file to telling that it is ready.",
+      {},
+      "slow",
+    );
     this.planned = set.gauge(
       "fleet_watches",
       "Watches that somebody in the fleet should hold, as this worker sees it.",

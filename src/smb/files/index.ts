@@ -10,6 +10,6 @@ export {
 } from "./handle.ts";
 export { type ListOptions, listDirectory, type StatOptions, statPath } from "./listing.ts";
 export type { ArmOptions, NotifyOutcome } from "./notify.ts";
-export { type Probed, type ProbeOptions, probeFile, type WriterState } from "./probe.ts";
+export { type Probed, type ProbeOptions, probeFile } from "./probe.ts";
 export { askReferral, type Referral } from "./referral.ts";
 export { makeTemporary, type TemporaryFile } from "./temporary.ts";

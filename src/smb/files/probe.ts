@@ -1,7 +1,7 @@
 import { AbortedError } from "../../base/errors.ts";
 import { LeaseState } from "../../codec/msg/lease.ts";
 import { NtStatus } from "../../codec/status.ts";
-import type { Tree } from "../login/tree.ts";
+import type { Tree } from "../login/index.ts";
 import { type FileInfo, infoOfCreate } from "./file-info.ts";
 import { statPath } from "./listing.ts";
 import {

@@ -2,4 +2,11 @@
 
 export { Prober } from "./prober.ts";
 export { ReadyTracker, type ReadyTrackerContext } from "./ready-tracker.ts";
-export { isSame, NO_RECORD, type ReadyRecord, ReadyReplay, readRecord, toldOf } from "./record.ts";
+export {
+  isSame,
+  type ReadyRecord,
+  ReadyReplay,
+  readRecord,
+  type ToldFile,
+  toldOf,
+} from "./record.ts";

@@ -22,8 +22,6 @@ export interface ReadyRecord {
   readonly told: readonly ToldFile[];
 }
 
-export const NO_RECORD: ReadyRecord = { waiting: [], told: [] };
-
 /** A record brought up to date with what consumers were told after it. */
 export class ReadyReplay {
   readonly #waiting = new Map<string, { readonly path: CanonicalPath; readonly ageMs: number }>();

@@ -13,6 +13,7 @@ import type {
 } from "../../../src/broker/port.ts";
 import { Subjects } from "../../../src/broker/subjects.ts";
 import type { WatchEvent } from "../../../src/watch/events.ts";
+import { fileTimeToIso } from "../../../src/watch/file-time.ts";
 import { LiveMirror } from "../../../src/watch/mirror/mirror.ts";
 import { shownDirectories } from "../../../src/watch/mirror/shown.ts";
 import type { TakenSnapshot } from "../../../src/watch/mirror/types.ts";
@@ -23,13 +24,16 @@ import { MemoryBucket, MemoryMirror } from "../../unit/fleet/memory-bucket.ts";
 import { disagreements, Mirror, type Truth } from "../oracles/mirror.ts";
 import { differences } from "../oracles/unlisting.ts";
 import { seeded } from "../random.ts";
-import { FakeShare } from "./fake-source.ts";
+import type { FakeShare } from "./fake-source.ts";
+import { HeldShare } from "./held-share.ts";
 
 /** Real workers on a share in memory, handing a watch over again and again while everything changes. */
 export interface Scene {
   readonly recursive: boolean;
   readonly cover?: "directory" | "tree";
   readonly settleMs?: number;
+  /** Files are told when they have been quiet that long, ms. */
+  readonly readyMs?: number;
   /** Samba: what happens in the first moments of a handle is not told. */
   readonly deaf?: boolean;
   /** How long things wait in an outbox, ms at most. */
@@ -71,7 +75,7 @@ export class Stage {
     const { clock } = this;
     this.#scene = scene;
     this.random = seeded(seed);
-    this.share = new FakeShare({
+    this.share = new HeldShare({
       clock,
       random: this.random,
       latencyMs: 20,
@@ -141,7 +145,10 @@ export class Stage {
       sourceUrl: "smb://server/share",
       watches: watcher,
       quietMs: (this.#scene.settleMs ?? 0) + 250,
-      overrides: () => ({ settleMs: this.#scene.settleMs ?? 0 }),
+      overrides: () => ({
+        settleMs: this.#scene.settleMs ?? 0,
+        ready: this.#scene.readyMs === undefined ? "off" : { quietMs: this.#scene.readyMs, emptyAfterMs: 0 },
+      }),
       list: async () => ({ entries: [] }),
       close: async () => undefined,
     };
@@ -216,6 +223,38 @@ export class Stage {
     await sleep(random() * 200, { clock });
     const servedBy = { path: TARGET.path, recursive: this.#scene.recursive };
     return { epoch: picture.epoch, told: picture.told, stored, servedBy, directories };
+  }
+
+  /** Contents that were told more than once under one name, and those of today that were never told. */
+  judgeReady(): string[] {
+    const told = new Map<string, Set<string>>();
+    const contents = new Set<string>();
+    const wrong: string[] = [];
+    const forget = (top: string): void => {
+      for (const path of [...told.keys()]) if (isWithin(top, path)) told.delete(path);
+    };
+    for (const { message } of this.#stream) {
+      if (message.type !== "changes") continue;
+      for (const { action, name, oldName, fileId, size, modified } of message.body.changes) {
+        const path = joinPath(message.body.path, name);
+        // What comes back by a name it had is told once more.
+        if (action === "removed" || action === "renamed") forget(path);
+        if (oldName !== undefined) forget(joinPath(message.body.path, oldName));
+        if (action !== "ready") continue;
+        const content = `${fileId} ${size} ${modified}`;
+        contents.add(content);
+        const known = told.get(path) ?? new Set();
+        if (known.has(content)) wrong.push(`told twice: ${path} ${content}`);
+        told.set(path, known.add(content));
+      }
+    }
+    for (const [path, { type }] of this.share.paths(TARGET.path, this.#scene.recursive)) {
+      const node = this.share.nodeOf(path);
+      if (node === undefined || type === "directory") continue;
+      const content = `${node.id} ${node.size} ${fileTimeToIso(node.modified)}`;
+      if (!contents.has(content)) wrong.push(`never told: ${path} ${content}`);
+    }
+    return wrong;
   }
 
   async close(): Promise<void> {

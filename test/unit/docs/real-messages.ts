@@ -23,6 +23,7 @@ const TIME = "2026-11-22T10:00:00.123Z";
 const CHANGES: readonly Change[] = [
   { action: "renamed", name: "b 😀.jpg", oldName: "B (1).jpg" },
   { action: "modified", name: "notes.txt", stream: true, emptied: true, settled: true },
+  { action: "ready", name: "whole.pdf", size: 7, modified: TIME, fileId: "5", closed: true },
   { action: "removed", name: "gone", movedTo: "/Media/there" },
   {
     action: "added",

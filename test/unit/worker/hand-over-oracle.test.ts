@@ -44,6 +44,7 @@ async function play(seed: number, scene: Scene, handOvers: number): Promise<Outc
     await clock.advance(60_000);
   }
   wrong.push(...(await stage.judge()));
+  if (scene.readyMs !== undefined) wrong.push(...stage.judgeReady());
   if (stage.owner === undefined) wrong.push(`nobody owns the watch: ${JSON.stringify(stage.claim)}`);
   await stage.close();
   if (wrong.length > 0 && process.env["ORACLE_LOG"] !== undefined) console.log(log.join("\n"));
@@ -72,6 +73,13 @@ const scenes: Record<string, Scene> = {
     recursive: true,
     cover: "tree",
     paceMs: 1_000,
+    crashes: "all",
+  },
+  "of a tree, telling what is ready": { recursive: true, readyMs: 1_000, paceMs: 400 },
+  "of one directory, telling what is ready, by killed workers": {
+    recursive: false,
+    readyMs: 1_000,
+    paceMs: 400,
     crashes: "all",
   },
   "of a tree, with crashes in between": { recursive: true, deaf: true, crashes: "some" },

@@ -68,7 +68,7 @@ function ask(epoch: string, seq: number, scope: "self" | "subtree"): void {
 
 async function names(on = runtime): Promise<string | undefined> {
   const found = await inheritance.of(TARGET, on, signal);
-  const [first] = found ?? [];
+  const [first] = found?.directories ?? [];
   return first && [...(first.snapshot?.entries() ?? [])].map(([name]) => name).join();
 }
 
@@ -116,7 +116,7 @@ describe("what a former owner left", () => {
   it("ends with a call to list everything; one directory is listed by itself", async () => {
     ask("n-10", 8, "self");
     const found = await inheritance.of(TARGET, runtime, signal);
-    expect(found?.map(({ path, modified }) => [path, modified])).toEqual([["/d", undefined]]);
+    expect(found?.directories.map(({ path, modified }) => [path, modified])).toEqual([["/d", undefined]]);
     ask("n-10", 9, "subtree");
     expect(await names()).toBeUndefined();
     expect(outcomes).toEqual(["used", "resync"]);

@@ -13,6 +13,7 @@ import {
   sharePath,
 } from "../formats.ts";
 import { file, type OptionTree, option, secretFile, word } from "../option.ts";
+import { readySetting } from "../ready-format.ts";
 import type { ConnectionConfig, NotifyFilter, PinnedWatch } from "../types.ts";
 
 const notifyFilters: Format<NotifyFilter> = oneOf(
@@ -83,6 +84,11 @@ export const CONNECTION_OPTIONS: OptionTree<ConnectionConfig> = {
   ),
   stat: option(boolean, false, "Add type, size, time and file id to each change."),
   settleMs: option(SETTLE_MS, 0, "Hold a file back until it has been quiet that long; 0 is off."),
+  ready: option(
+    readySetting,
+    "off",
+    "Tell files when they are complete: quiet, and open for writing nowhere.",
+  ),
   rescanMinutes: option(
     RESCAN_MINUTES,
     0,
@@ -109,6 +115,7 @@ export const WATCH_OPTIONS: OptionTree<PinnedWatch> = {
   ),
   stat: option(optional(boolean), undefined, "As for connections. Default: the connection's."),
   settleMs: option(optional(SETTLE_MS), undefined, "As for connections. Default: the connection's."),
+  ready: option(optional(readySetting), undefined, "As for connections. Default: the connection's."),
   rescanMinutes: option(
     optional(RESCAN_MINUTES),
     undefined,

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type LoadedConfig, type LoadOptions, loadConfig } from "../../../../src/ops/config/config.ts";
 import { configLines } from "../../../../src/ops/config/report.ts";
 import { ConfigError, describeProblem } from "../../../../src/ops/config-error.ts";
+import { ReadyOptionsError, resolveReady } from "../../../../src/watch/ready-options.ts";
 
 const FIXTURES = join(import.meta.dirname, "../../../fixtures/config");
 
@@ -42,6 +43,53 @@ function problems(text: string, env: LoadOptions["env"] = {}): string[] {
 const NAS = "connections: { nas1: { server: nas, share: media, username: u, passwordFile: /p } }\n";
 const nas = (more: string): string =>
   `connections: { nas1: { server: nas, share: media, username: u, passwordFile: /p, ${more} } }`;
+
+describe("when files are told as ready", () => {
+  const ready = (text: string): unknown => load(nas(`ready: ${text}`)).config.connections["nas1"]?.ready;
+
+  it("is off, or a map, in the file and in the environment", () => {
+    expect(load(NAS).config.connections["nas1"]?.ready).toBe("off");
+    expect(ready("off")).toBe("off");
+    // What Helm makes of it.
+    expect(ready("false")).toBe("off");
+    const full = '{ quietMs: 5000, ignore: ["*.log"], only: true, maxWaitMs: null }';
+    expect(ready(full)).toEqual({ quietMs: 5_000, ignore: ["*.log"], only: true });
+    const env = { SMB2NATS_CONNECTIONS_NAS1_READY: '{"quietMs":700}' };
+    expect(load(NAS, env).config.connections["nas1"]?.ready).toEqual({ quietMs: 700 });
+    const pin = `${NAS}watches: [ { connection: nas1, path: /in, ready: { closed: false } } ]`;
+    expect(load(pin).config.watches[0]?.ready).toEqual({ closed: false });
+  });
+
+  it.each([
+    ["5000", "is neither `off` nor a map"],
+    ["on", "is neither `off` nor a map"],
+    ["[1]", "is neither `off` nor a map"],
+    ["{ quietMs: 5 }", "has `quietMs`, which is not an integer, 100 to 3600000"],
+    ["{ maxWaitMs: 1 }", "has `maxWaitMs`, which is not an integer, 1000 to 604800000"],
+    ["{ emptyAfterMs: -1 }", "has `emptyAfterMs`, which is not an integer, 0 to 86400000"],
+    ["{ closed: maybe }", "has `closed`, which is neither true nor false"],
+    ['{ ignore: [""] }', 'has `ignore`, which has "", which is empty'],
+    ["{ quiet: 5 }", 'has "quiet", which is not a known key'],
+  ])("refuses %s", (text, reason) => {
+    expect(problems(nas(`ready: ${text}`)).join()).toContain(reason);
+    // The engine has the same bounds.
+    const [given] = /^\{.*\}$/.exec(text) ?? [];
+    if (given !== undefined && !text.includes("maybe"))
+      expect(() => resolveReady(JSON.parse(given.replaceAll(/(\w+):/g, '"$1":')))).toThrow(ReadyOptionsError);
+  });
+
+  it("has the bounds of the engine", () => {
+    for (const most of [
+      { quietMs: 3_600_000 },
+      { quietMs: 100 },
+      { maxWaitMs: 604_800_000 },
+      { emptyAfterMs: 0 },
+    ]) {
+      expect(ready(JSON.stringify(most))).toEqual(most);
+      expect(resolveReady(most)).toMatchObject(most);
+    }
+  });
+});
 
 describe("configuration", () => {
   it("is complete without a file", () => {

@@ -17,10 +17,16 @@ describe("names that never become ready", () => {
     ".photo.jpg.Ab3dEf",
   ])("%s is temporary", (name) => expect(isTemporary(name)).toBe(true));
 
-  it.each(["report.docx", "a.tmp.pdf", "parts", ".env.sample", ".gitignore", "~notes", "x.photo.Ab3dEf", "tmp"])(
-    "%s is not",
-    (name) => expect(isTemporary(name)).toBe(false),
-  );
+  it.each([
+    "report.docx",
+    "a.tmp.pdf",
+    "parts",
+    ".env.sample",
+    ".gitignore",
+    "~notes",
+    "x.photo.Ab3dEf",
+    "tmp",
+  ])("%s is not", (name) => expect(isTemporary(name)).toBe(false));
 
   const ignored = (glob: string, path: string, caseSensitive = false): boolean =>
     !new Candidates([glob], caseSensitive).has(path);
@@ -43,10 +49,16 @@ describe("names that never become ready", () => {
 
   it("finds what it was made from, and answers at once whatever it is given", () => {
     fc.assert(
-      fc.property(fc.array(fc.constantFrom("a", "b", "*", "?"), { maxLength: 12 }), fc.infiniteStream(fc.constantFrom("", "a", "ab")), (glob, filler) => {
-        const name = glob.map((one) => (one === "*" ? filler.next().value : one === "?" ? "b" : one)).join("");
-        expect(matches(glob.join(""), name)).toBe(true);
-      }),
+      fc.property(
+        fc.array(fc.constantFrom("a", "b", "*", "?"), { maxLength: 12 }),
+        fc.infiniteStream(fc.constantFrom("", "a", "ab")),
+        (glob, filler) => {
+          const name = glob
+            .map((one) => (one === "*" ? filler.next().value : one === "?" ? "b" : one))
+            .join("");
+          expect(matches(glob.join(""), name)).toBe(true);
+        },
+      ),
     );
     expect(matches(`${"*a".repeat(500)}b`, "a".repeat(2_000))).toBe(false);
   });

@@ -4,7 +4,7 @@ import { type CanonicalPath, joinPath } from "../../../../src/base/path.ts";
 import type { WatchHandle, WatchOverrides } from "../../../../src/watch/api.ts";
 import type { WatchEvent } from "../../../../src/watch/events.ts";
 import { ShareWatcher } from "../../../../src/watch/share-watcher.ts";
-import { HeldShare } from "../../../support/held-share.ts";
+import { HeldShare } from "../../../support/fakes/held-share.ts";
 import { seeded } from "../../../support/random.ts";
 
 const QUIET_MS = 2_000;
@@ -47,7 +47,8 @@ class World {
     const habit = Math.floor(random() * 7);
     if (habit === 0) await this.#write(`${path}.part`, path);
     else if (habit === 1) await this.#scan(path);
-    else if (habit === 2) await this.#save(path, `${directory}/~WRD${number}.tmp`, `${directory}/~WRL${number}.tmp`);
+    else if (habit === 2)
+      await this.#save(path, `${directory}/~WRD${number}.tmp`, `${directory}/~WRL${number}.tmp`);
     else await this.#write(path);
     if (habit === 3) {
       await this.pause(20_000);
@@ -147,20 +148,23 @@ class World {
 }
 
 describe("ready files, against writers of all habits", () => {
-  it.each(Array.from({ length: 20 }, (_, seed) => seed))("tells each content once, finished (seed %d)", async (seed) => {
-    const world = new World(seed);
-    const { watcher, handle } = world.watch();
-    await world.clock.advance(500);
-    await handle.live;
-    const writers = Array.from({ length: 20 }, (_, number) => world.writer(number));
-    await world.clock.advance(120_000);
-    await Promise.all(writers);
-    world.judge();
-    expect(world.told.length).toBeGreaterThan(15);
-    const closing = watcher.close();
-    await world.clock.advance(60_000);
-    await closing;
-  });
+  it.each(Array.from({ length: 20 }, (_, seed) => seed))(
+    "tells each content once, finished (seed %d)",
+    async (seed) => {
+      const world = new World(seed);
+      const { watcher, handle } = world.watch();
+      await world.clock.advance(500);
+      await handle.live;
+      const writers = Array.from({ length: 20 }, (_, number) => world.writer(number));
+      await world.clock.advance(120_000);
+      await Promise.all(writers);
+      world.judge();
+      expect(world.told.length).toBeGreaterThan(15);
+      const closing = watcher.close();
+      await world.clock.advance(60_000);
+      await closing;
+    },
+  );
 
   it.each(Array.from({ length: 10 }, (_, seed) => 100 + seed))(
     "tells each content once over hand-overs and cut connections (seed %d)",

@@ -4,7 +4,7 @@ import type { WatchHandle } from "../../../../src/watch/api.ts";
 import type { Change, WatchEvent } from "../../../../src/watch/events.ts";
 import type { ReadyOptions } from "../../../../src/watch/ready-options.ts";
 import { ShareWatcher } from "../../../../src/watch/share-watcher.ts";
-import { HeldShare } from "../../../support/held-share.ts";
+import { HeldShare } from "../../../support/fakes/held-share.ts";
 
 interface Bench {
   readonly clock: ManualClock;
@@ -23,7 +23,11 @@ afterEach(async () => {
 async function bench(ready: ReadyOptions = {}): Promise<Bench> {
   const clock = new ManualClock();
   const share = new HeldShare({ clock, latencyMs: 0, lagMs: 0 });
-  const watcher = new ShareWatcher(share, { ready: { quietMs: 2_000, ...ready } }, { clock, random: () => 0.5 });
+  const watcher = new ShareWatcher(
+    share,
+    { ready: { quietMs: 2_000, ...ready } },
+    { clock, random: () => 0.5 },
+  );
   share.mkdir("/in");
   const events: WatchEvent[] = [];
   const handle = watcher.watch({ path: "/in", recursive: true }, (event) => events.push(event));
@@ -42,7 +46,9 @@ async function bench(ready: ReadyOptions = {}): Promise<Bench> {
     events,
     ready: () =>
       events
-        .flatMap((event) => (event.type === "changes" ? event.changes.map((change) => ({ event, change })) : []))
+        .flatMap((event) =>
+          event.type === "changes" ? event.changes.map((change) => ({ event, change })) : [],
+        )
         .filter(({ change }) => change.action === "ready")
         .map(({ event, change }) => `${event.path}/${change.name} ${change.size} ${change.closed}`),
   };

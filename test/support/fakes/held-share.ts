@@ -1,5 +1,5 @@
-import type { CanonicalPath } from "../../src/base/path.ts";
-import type { EntryInfo, ProbedFile, StatOptions } from "../../src/watch/source.ts";
+import type { CanonicalPath } from "../../../src/base/path.ts";
+import type { EntryInfo, ProbedFile, StatOptions } from "../../../src/watch/source.ts";
 import { FakeShare } from "./fake-source.ts";
 
 /** A share that knows who has its files open for writing, and says so when it is asked. */
