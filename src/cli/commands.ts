@@ -30,6 +30,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/tail.ts")).tail,
   },
   {
+    name: "ready",
+    summary: "Hand files of a share over when they are complete",
+    load: async () => (await import("./commands/ready.ts")).ready,
+  },
+  {
     name: "watch",
     summary: "Print changes of a directory, as a NATS consumer",
     load: async () => (await import("./commands/watch.ts")).watch,

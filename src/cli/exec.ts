@@ -26,7 +26,7 @@ const KILL_MS = 2_000;
 export class Executor {
   readonly #options: ExecOptions;
   readonly #clock: Clock;
-  readonly #running = new Map<ChildProcess, Promise<void>>();
+  readonly #running = new Map<ChildProcess, Promise<boolean>>();
   #freed: Deferred<void> | undefined;
   #failures = 0;
 
@@ -42,11 +42,14 @@ export class Executor {
 
   /** Resolves once a process has been started with `input`, which waits while too many run. */
   async run(input: string): Promise<void> {
-    while (this.#running.size >= this.#options.jobs) {
-      this.#freed ??= deferred();
-      await this.#freed.promise;
-    }
-    this.#start(input);
+    await this.#place();
+    void this.#start(input);
+  }
+
+  /** As `run`, and waits for its end. Resolves with whether it ended with 0. */
+  async attempt(input: string): Promise<boolean> {
+    await this.#place();
+    return this.#start(input);
   }
 
   /** Resolves when none runs any more. */
@@ -63,7 +66,14 @@ export class Executor {
     cancel();
   }
 
-  #start(input: string): void {
+  async #place(): Promise<void> {
+    while (this.#running.size >= this.#options.jobs) {
+      this.#freed ??= deferred();
+      await this.#freed.promise;
+    }
+  }
+
+  #start(input: string): Promise<boolean> {
     const { program, args, env, timeoutMs } = this.#options;
     const child = spawn(program, args, { stdio: ["pipe", "inherit", "inherit"], env });
     // A program that does not read all of it has its reasons.
@@ -74,14 +84,14 @@ export class Executor {
       late = true;
       this.#end(child);
     });
-    const ended = new Promise<void>((resolve) => {
+    const ended = new Promise<boolean>((resolve) => {
       const done = (why: string | undefined): void => {
         cancel();
         if (why !== undefined) this.#fail(child, why);
         if (!this.#running.delete(child)) return;
         this.#freed?.resolve();
         this.#freed = undefined;
-        resolve();
+        resolve(why === undefined);
       };
       child.once("error", (error) => done(`cannot be started (${error.message})`));
       // Not `close`: what it left behind may hold our standard output for ever.
@@ -92,6 +102,7 @@ export class Executor {
       });
     });
     this.#running.set(child, ended);
+    return ended;
   }
 
   #fail(child: ChildProcess, why: string): void {

@@ -52,6 +52,8 @@ export interface WatchHandle {
 export interface ReadyLedger {
   /** For a later owner: a copy. */
   readonly record: ReadyRecord;
+  /** Files of which it is not known yet whether they are open, empty or not to be asked about. */
+  readonly undecided: number;
   /** Goes on with what an earlier owner waited for, and does not tell again what he has told. */
   adopt(record: ReadyRecord): void;
   /** Waits for these files as if they had just changed. */

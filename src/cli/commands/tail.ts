@@ -32,6 +32,11 @@ export const tail: Command = {
         type: "boolean",
         doc: "with each change what can be read of the entry: type, size, time, file id",
       },
+      ready: {
+        type: "string",
+        value: "SECONDS",
+        doc: "tell files, too, when they have been quiet that long and nobody has them open for writing",
+      },
       json: JSON_OPTION,
       ...ACCOUNT_OPTIONS,
       ...CONSUMER_OPTIONS,

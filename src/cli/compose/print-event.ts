@@ -22,7 +22,13 @@ export type PrintableEvent =
     };
 
 const MARKS = { added: "+", removed: "-", modified: "~", renamed: ">", ready: "*" } as const;
-const STYLES = { added: "green", removed: "red", modified: "yellow", renamed: "cyan", ready: "green" } as const;
+const STYLES = {
+  added: "green",
+  removed: "red",
+  modified: "yellow",
+  renamed: "cyan",
+  ready: "green",
+} as const;
 
 /** One event for people: changes to stdout, that it is live to stderr. With `talk`, states to stderr as well. */
 export function printEvent(

@@ -1,12 +1,12 @@
 import { systemClock } from "../../base/clock.ts";
-import type { CanonicalPath } from "../../base/path.ts";
-import { printable } from "../../base/printable.ts";
 import { type StreamEvent, WatchStream } from "../../share/watch-stream.ts";
 import type { Late } from "../../watch/events.ts";
 import { SourceError } from "../../watch/source.ts";
 import type { Context, Invocation } from "../command.ts";
-import { type ExitCode, RefusedError } from "../exit-codes.ts";
+import type { ExitCode } from "../exit-codes.ts";
+import { numberOption } from "../number-option.ts";
 import { consume, consumerOptions } from "./consume.ts";
+import { explainWatch } from "./explain-watch.ts";
 import { firstContact } from "./first-contact.ts";
 import { interruptible } from "./interruptible.ts";
 import { nameShare, openNamedShare } from "./open-share.ts";
@@ -14,6 +14,8 @@ import { nameShare, openNamedShare } from "./open-share.ts";
 /** `smb2nats tail` */
 export async function runTail(invocation: Invocation, context: Context): Promise<ExitCode> {
   const options = consumerOptions(invocation, context);
+  const seconds = numberOption(invocation, "ready", { min: 0.1, max: 3_600 });
+  const readyMs = seconds === undefined ? undefined : Math.round(seconds * 1_000);
   const named = await nameShare(invocation.operands[0] ?? "", invocation, context);
   const { name, share, settings, where } = openNamedShare(named, context);
   const { path } = named.argument;
@@ -32,6 +34,7 @@ export async function runTail(invocation: Invocation, context: Context): Promise
           return new WatchStream(share.watches, path, {
             recursive: invocation.flag("recursive"),
             stat: invocation.flag("stat"),
+            ready: readyMs === undefined ? "off" : { quietMs: readyMs },
             signal,
           });
         },
@@ -39,19 +42,9 @@ export async function runTail(invocation: Invocation, context: Context): Promise
         written,
       });
     } catch (error) {
-      throw met && error instanceof SourceError ? explain(error, where, path) : error;
+      throw met && error instanceof SourceError ? explainWatch(error, where, path) : error;
     }
   });
-}
-
-function explain(error: SourceError, where: string, path: CanonicalPath): Error {
-  const directory = printable(path === "/" ? where : `${where}${path}`);
-  if (error.failure === "denied")
-    return new RefusedError(`${directory}: this account may not read it`, error);
-  if (error.failure === "gone") return new SourceError("gone", `${directory} does not exist`);
-  if (error.failure === "not-a-directory")
-    return new SourceError("not-a-directory", `${directory} is not a directory`);
-  return error;
 }
 
 function lateOf({ late }: { readonly late?: Late }): { readonly late?: Late } {

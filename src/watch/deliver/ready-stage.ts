@@ -26,6 +26,9 @@ export class ReadyStage {
       get record() {
         return tracker.record;
       },
+      get undecided() {
+        return tracker.undecided;
+      },
       adopt: (record) => tracker.adopt(record),
       expect: (paths) => tracker.adopt({ waiting: [...paths].map((path) => ({ path, ageMs: 0 })), told: [] }),
     };

@@ -78,6 +78,13 @@ export class ReadyTracker {
     };
   }
 
+  /** Files that no look since their last change has found open, empty, or not to be asked about. */
+  get undecided(): number {
+    let count = 0;
+    for (const { pauses } of this.#waiting.values()) if (pauses === 0) count++;
+    return count;
+  }
+
   /** What an earlier owner waited for, and had told. What is known here already is newer. */
   adopt({ waiting, told }: ReadyRecord): void {
     for (const each of told) if (this.#told.get(each.path) === undefined) this.#remember(each);

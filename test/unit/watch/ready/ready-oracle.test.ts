@@ -69,12 +69,13 @@ class World {
   }
 
   async #write(path: CanonicalPath, final: CanonicalPath = path): Promise<void> {
-    let size = 0;
-    this.share.write(path, (size = ++this.#size));
+    let size = ++this.#size;
+    this.share.write(path, size);
     const close = this.share.hold(path);
     for (let more = Math.floor(this.random() * 4); more > 0; more--) {
       await this.pause();
-      this.share.write(path, (size = ++this.#size));
+      size = ++this.#size;
+      this.share.write(path, size);
     }
     await this.pause();
     close();
