@@ -46,6 +46,7 @@ describe("the command as users get it", () => {
       "worker",
       "gateway",
       "tail",
+      "ready",
       "check",
       "status",
       "watch",

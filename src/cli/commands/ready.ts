@@ -5,7 +5,7 @@ export const ready: Command = {
     name: "ready",
     summary: "Hand files over when they are complete: quiet, and open for writing nowhere; no broker needed.",
     usage:
-      "smb2nats ready //server[:port]/share[/path] [--recursive] [--exec PROGRAM] [--done FILE] [--once] [OPTION…] [-- ARGUMENT…]",
+      "smb2nats ready //server[:port]/share[/path] [--recursive] [--exec PROGRAM] [OPTION…] [-- ARGUMENT…]",
     examples: [
       [
         "smb2nats ready //nas/scans/incoming --username ann",

@@ -66,6 +66,11 @@ describe("the program", () => {
     [["config", "chekc"], 'unknown action "chekc"; did you mean "check"?'],
     [["subject", "NAS", "/"], '"NAS" is not a connection\'s name'],
     [["subject", "nas", "a/../b"], "bad path"],
+    [["ready", "//nas/media", "--exec", "no-such-program"], "is not an executable file"],
+    [["ready", "//nas/media", "--tries", "3"], "--tries says nothing without --exec"],
+    [["ready", "//nas/media", "--quiet", "0"], '--quiet: "0" is not a number from 0.1 to 3600'],
+    [["ready", "//nas/media", "--ignore", "a,,b"], "--ignore: an empty glob"],
+    [["tail", "//nas/media", "--ready", "x"], '--ready: "x" is not a number'],
     [["tail", "//nas/media", "--min-dialect", "1.0"], '--min-dialect: "1.0" is not one of 2.0.2, 2.1'],
     [
       ["check", "//nas/media", "--max-handles", "many"],
