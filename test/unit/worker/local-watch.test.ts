@@ -89,7 +89,7 @@ const arm = async (): Promise<void> => {
 
 describe("LocalWatch", () => {
   it("watches with the options of its own that the connection has for it", () => {
-    expect(overrides).toEqual({ stat: true, openAudience: true });
+    expect(overrides).toEqual({ stat: true, openAudience: true, onWaiting: expect.any(Function) });
   });
 
   it("is starting until armed, then live, and says so", async () => {
