@@ -25,6 +25,9 @@ type Series = { readonly metric: Readonly<Record<string, string>>; readonly valu
 
 /** What does not happen while all is well, and so has no series yet. */
 const QUIET = new Set([
+  // Where `ready` is set.
+  "Questions about writers",
+  "From the last change to ready",
   "Resyncs",
   "ECHO round trip",
   "Time of a comparison",
