@@ -27,25 +27,21 @@ import { wirePath } from "../wire-path.ts";
 import { CompoundRetry } from "./compound-retry.ts";
 import { type DialOptions, dialTree } from "./dial.ts";
 import { Dialer } from "./dialer.ts";
+import { Orphans } from "./orphans.ts";
 import type { PoolInfo, PoolState } from "./pool-info.ts";
 import { dialOptions, type PoolOpenOptions, type PoolOptions, type ReadyOptions } from "./pool-options.ts";
 import { isShareFull, openOn, type WatchLane } from "./watch-lane.ts";
 import { WatchLanes } from "./watch-lanes.ts";
 
-/** Sessions of lost connections that the server may still hold; naming one at login makes it drop it. */
-const MOST_ORPHANS = 64;
-
 export type { PoolInfo, PoolState } from "./pool-info.ts";
 
-interface Cancellable {
-  readonly signal?: AbortSignal | undefined;
-}
+type Cancellable = ProbeOptions;
+type Ask<T> = (tree: Tree, name: string) => Promise<T>;
 
 /**
- * All connections to one configured share: one for listings and look-ups, others for watch handles.
- * It reconnects by itself, for ever, except after refused credentials. Operations do not wait for a
- * server that is away: they fail with SmbNotSentError, and `ready` says when to try again, so that a
- * thousand watches wait on one reconnect.
+ * All connections to one configured share: one for listings and look-ups, others for watch handles. It reconnects by itself,
+ * for ever, except after refused credentials. Operations do not wait for a server that is away: they fail with
+ * SmbNotSentError, and `ready` says when to try again, so that a thousand watches wait on one reconnect.
  */
 export class SmbPool {
   readonly #options: PoolOptions;
@@ -54,7 +50,7 @@ export class SmbPool {
   readonly #life = new AbortController();
   readonly #lanes: WatchLanes;
   readonly #compounds: CompoundRetry;
-  readonly #orphans: bigint[] = [];
+  readonly #orphans = new Orphans();
   #dial: DialOptions;
   #scan: Tree | undefined;
   #server: ServerInfo | undefined;
@@ -119,20 +115,18 @@ export class SmbPool {
 
   /** Lists a directory page by page, without `.` and `..`. Throws like `openDirectory`. */
   async *list(path: CanonicalPath, options: ListOptions = {}): ReturnType<typeof listDirectory> {
-    const { signal } = options;
-    const begin = async (): Promise<BegunListing> =>
-      beginListing(listDirectory(await this.#tree(signal), wirePath(this.#root, path), options));
-    yield* goOnListing(await this.#compounds.run(begin, () => this.#reconnected(signal)));
+    const begin: Ask<BegunListing> = (tree, name) => beginListing(listDirectory(tree, name, options));
+    yield* goOnListing(await this.#ask(path, options, begin));
   }
 
   /** Looks at one entry without following it. Throws like `openDirectory`. */
   stat(path: CanonicalPath, options: StatOptions = {}): ReturnType<typeof statPath> {
-    return this.#ask(path, options.signal, (tree, name) => statPath(tree, name, options));
+    return this.#ask(path, options, (tree, name) => statPath(tree, name, options));
   }
 
   /** Asks whether anybody has a file open for writing. Throws like `openDirectory`. */
   probe(path: CanonicalPath, options: ProbeOptions = {}): Promise<Probed> {
-    return this.#ask(path, options.signal, (tree, name) => probeFile(tree, name, options));
+    return this.#ask(path, options, (tree, name) => probeFile(tree, name, options));
   }
 
   /** Makes an empty file that is gone when it is let go of. Throws like `openDirectory`. */
@@ -147,8 +141,8 @@ export class SmbPool {
   ): Promise<Referral & { readonly asked: readonly string[] }> {
     const tree = await this.#tree(signal);
     const name = `\\${tree.nameOf(wirePath(this.#root, path))}`;
-    const referral = await askReferral(tree.session, name, { signal });
-    return { ...referral, asked: [...segmentsOf(this.#root), ...segmentsOf(path)] };
+    const asked = [...segmentsOf(this.#root), ...segmentsOf(path)];
+    return { ...(await askReferral(tree.session, name, { signal })), asked };
   }
 
   info(): PoolInfo {
@@ -185,11 +179,7 @@ export class SmbPool {
     return this.close();
   }
 
-  async #ask<T>(
-    path: CanonicalPath,
-    signal: AbortSignal | undefined,
-    ask: (tree: Tree, name: string) => Promise<T>,
-  ): Promise<T> {
+  #ask<T>(path: CanonicalPath, { signal }: Cancellable, ask: Ask<T>): Promise<T> {
     const look = async (): Promise<T> => ask(await this.#tree(signal), wirePath(this.#root, path));
     return this.#compounds.run(look, () => this.#reconnected(signal));
   }
@@ -321,7 +311,7 @@ export class SmbPool {
     return this.#dialer.dial(
       async () => {
         const started = this.#now();
-        const previousSessionId = this.#orphans.pop();
+        const previousSessionId = this.#orphans.take();
         try {
           const tree = await dialTree(this.#dial, { signal, previousSessionId });
           if (signal.aborted) {
@@ -332,7 +322,7 @@ export class SmbPool {
           poolFacts.publish({ connection: this.#dial.connection.label, type: "connected", role, ms });
           return tree;
         } catch (error) {
-          if (previousSessionId !== undefined) this.#orphans.push(previousSessionId);
+          this.#orphans.add(previousSessionId);
           throw error;
         }
       },
@@ -345,9 +335,8 @@ export class SmbPool {
     if (error !== undefined) {
       // Another server's numbers mean other sessions.
       if (tree.connection.options.referred === this.#dial.connection.referred) {
-        this.#orphans.push(tree.session.id);
+        this.#orphans.add(tree.session.id);
       }
-      if (this.#orphans.length > MOST_ORPHANS) this.#orphans.shift();
       // Without compounds it may be spoken to at once.
       if (!this.#compounds.explains(error)) this.#dialer.lost(this.#now() - started, error);
     }
