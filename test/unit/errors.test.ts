@@ -39,6 +39,7 @@ import {
   SmbTimeoutError,
 } from "../../src/smb/errors.ts";
 import { CheckpointError } from "../../src/watch/picture/checkpoint.ts";
+import { ReadyOptionsError } from "../../src/watch/ready-options.ts";
 import { SourceError, type SourceFailure } from "../../src/watch/source.ts";
 
 const cause = new Error("the cause");
@@ -98,6 +99,7 @@ const errors: readonly Smb2NatsError[] = [
   new SmbDfsError("the link leads back", ["//ns/dfs/a", "//ns/dfs"], cause),
   ...SOURCE_FAILURES.map((failure) => new SourceError(failure, "the share said no", cause)),
   new CheckpointError("too short"),
+  new ReadyOptionsError("quietMs is not an integer"),
   new NoPictureError("not-yet"),
   ...BROKER_ERROR_CODES.filter((code) => !["BROKER_CONFLICT", "BROKER_NO_ROOM"].includes(code)).map(
     (code) => new BrokerError(code, "no", cause),
