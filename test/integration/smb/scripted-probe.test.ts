@@ -1,7 +1,11 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { Command } from "../../../src/codec/header.ts";
 import { decodeCloseRequest } from "../../../src/codec/msg/close.ts";
-import { type CreateRequest, decodeCreateRequest, encodeCreateResponse } from "../../../src/codec/msg/create.ts";
+import {
+  type CreateRequest,
+  decodeCreateRequest,
+  encodeCreateResponse,
+} from "../../../src/codec/msg/create.ts";
 import { encodeLeaseBreak } from "../../../src/codec/msg/lease.ts";
 import { NtStatus } from "../../../src/codec/status.ts";
 import type { SmbPool } from "../../../src/smb/pool/pool.ts";
@@ -49,7 +53,8 @@ describe("whether anybody writes a file, asked of a server that does what it is 
         if (request.header.command === Command.CREATE) {
           const wanted = decodeCreateRequest(request.message);
           asked.push(wanted);
-          const scripted = (wanted.desiredAccess & FILE_READ_DATA) === 0 ? undefined : question(request, peer);
+          const scripted =
+            (wanted.desiredAccess & FILE_READ_DATA) === 0 ? undefined : question(request, peer);
           if (scripted === "silence") return "silence";
           refused = scripted?.status;
           return scripted ?? create(wanted, peer);
@@ -109,7 +114,14 @@ describe("whether anybody writes a file, asked of a server that does what it is 
       });
       const { header } = request;
       peer.send(
-        [peer.build(header, { command: Command.OPLOCK_BREAK, messageId: UNSOLICITED, sessionId: 0n, body: recall })],
+        [
+          peer.build(header, {
+            command: Command.OPLOCK_BREAK,
+            messageId: UNSOLICITED,
+            sessionId: 0n,
+            body: recall,
+          }),
+        ],
         false,
       );
       // The question is answered only after the look has been closed.
@@ -118,7 +130,8 @@ describe("whether anybody writes a file, asked of a server that does what it is 
         clearInterval(timer);
         peer.send([peer.build(header, { status: NtStatus.SHARING_VIOLATION })], false);
         const close = peer.requests.at(-2)?.header;
-        if (close !== undefined) peer.send([peer.build(close, { status: NtStatus.SHARING_VIOLATION })], false);
+        if (close !== undefined)
+          peer.send([peer.build(close, { status: NtStatus.SHARING_VIOLATION })], false);
       }, 5);
       return "silence";
     });
