@@ -184,10 +184,13 @@ function applyTo(items: Map<string, Item>, change: Change, via: Via): void {
 
 function rename(items: Map<string, Item>, change: Change): void {
   const { name, oldName, emptied = false } = change;
-  if (oldName === undefined || oldName === name) return;
+  if (oldName === undefined) return;
   const moved = items.get(oldName);
   items.delete(oldName);
-  const facts = change.type === undefined ? { ...moved?.entry, name } : told(change, undefined);
+  // From another directory and under the same name, as some servers tell it: what it is, is not said.
+  const another = oldName === name || moved === undefined;
+  const type = moved?.entry.type === "directory" ? "directory" : undefined;
+  const facts = change.type !== undefined || another ? told(change, type) : { ...moved.entry, name };
   items.set(name, { entry: facts, below: emptied ? undefined : moved?.below });
 }
 

@@ -55,7 +55,12 @@ export class ToldPicture {
         this.#forget(joinPath(path, name));
         return true;
       case "renamed": {
-        if (oldName === undefined || oldName === name) return true;
+        if (oldName === undefined) return true;
+        // From another directory and under the same name, as some servers tell it.
+        if (oldName === name) {
+          if (snapshot?.has(name) === false) snapshot.set(name, UNKNOWN);
+          return true;
+        }
         snapshot?.set(name, snapshot.get(oldName) ?? UNKNOWN);
         snapshot?.delete(oldName);
         const known = this.#below(joinPath(path, oldName)).length > 0;

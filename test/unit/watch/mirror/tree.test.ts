@@ -46,6 +46,15 @@ describe("a mirror's tree", () => {
     expect(paths(emptied)).toEqual(["/d/f", "/d/w"]);
   });
 
+  it("a name that was renamed to itself has come from somewhere, and may be anything", () => {
+    const made = tree();
+    made.apply("/d", [renamed("n", "n"), renamed("f", "f")]);
+    expect(made.get("/d/n")).toEqual({ name: "n" });
+    expect(made.get("/d/f")).toEqual({ name: "f" });
+    made.apply("/d", [renamed("x", "x")]);
+    expect(paths(made)).toEqual(["/d/f", "/d/n", "/d/x", "/d/x/y", "/d/x/y/z"]);
+  });
+
   it("a directory that takes another's place leaves nothing of it", () => {
     const made = tree();
     made.apply("/d", [added("n"), renamed("n", "x")]);
