@@ -46,11 +46,18 @@ export class Unlisting {
     return this.#mirror.close();
   }
 
-  /** What is not as it is on the share, one line each. */
-  wrong(truth: ReadonlyMap<string, Truth>): string[] {
-    return this.#tooLarge ? [] : differences(this.#mirror, truth);
+  /**
+   * What is not as it is on the share, one line each.
+   * @param types - whether entries are known for what they are: a server that tells a move as a rename of whatever has that
+   *   name there says nothing of it
+   */
+  wrong(truth: ReadonlyMap<string, Truth>, types: boolean): string[] {
+    const wrong = this.#tooLarge ? [] : differences(this.#mirror, truth);
+    return types ? wrong : wrong.filter((line) => !line.endsWith(NOT_A_DIRECTORY));
   }
 }
+
+const NOT_A_DIRECTORY = ": not known to be a directory";
 
 /** Of a mirror that never lists, against the share. */
 export function differences(mirror: LiveMirror, truth: ReadonlyMap<string, Truth>): string[] {
@@ -65,7 +72,7 @@ export function differences(mirror: LiveMirror, truth: ReadonlyMap<string, Truth
     const entry = picture.get(path);
     if (entry === undefined) {
       if (!partial(path)) wrong.push(`${path}: missing`);
-    } else if (directory && entry.type === "file") wrong.push(`${path}: not known to be a directory`);
+    } else if (directory && entry.type === "file") wrong.push(`${path}${NOT_A_DIRECTORY}`);
   }
   for (const path of picture.keys()) if (!truth.has(path) && !partial(path)) wrong.push(`${path}: a ghost`);
   return wrong;

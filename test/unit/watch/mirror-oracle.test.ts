@@ -203,7 +203,10 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
       truth.set(path, { directory: type === "directory", changedAt });
     }
     for (const mirror of unlisting[index] ?? []) {
-      wrong.push(...mirror.wrong(truth).map((line) => `${JSON.stringify(interest)}, mirrored: ${line}`));
+      const types = scene.share?.traits?.doubtfulRenames !== true;
+      wrong.push(
+        ...mirror.wrong(truth, types).map((line) => `${JSON.stringify(interest)}, mirrored: ${line}`),
+      );
     }
     for (const mirror of audience) {
       wrong.push(...disagreements(mirror, truth).map((line) => `${JSON.stringify(interest)} ${line}`));
