@@ -5,7 +5,7 @@ import { expect, it } from "vitest";
 import { tortureFleet } from "../../../scripts/torture/fleet-run.ts";
 
 const SEED = Date.now() % 1_000_000;
-const SECONDS = 100;
+const SECONDS = 75;
 /** With the default a round lasts a minute: every other run has more rounds instead. */
 const COVER = SEED % 2 === 0 ? "auto" : "directory";
 
