@@ -8,6 +8,9 @@ const LATER_SAMBA = [
   "watch/*",
 ];
 
+/** Most of the time they wait for servers: with as many workers as processors, two thirds of the processors' time was idle. */
+const WAITING: { maxWorkers: number; retry: number } = { maxWorkers: availableParallelism() + 1, retry: 1 };
+
 /** `unit` passes with no server installed; `integration` and `e2e` start real ones through scripts/lab. */
 const config: ViteUserConfig = defineConfig({
   test: {
@@ -15,7 +18,6 @@ const config: ViteUserConfig = defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     teardownTimeout: 20_000,
-    // Most of the time they wait for servers: on two processors the default of one would take twice as long.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       {
@@ -33,7 +35,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: "integration",
           include: ["test/integration/**/*.test.ts"],
-          retry: 1,
+          ...WAITING,
           sequence: { groupOrder: 1 },
         },
       },
@@ -49,7 +51,7 @@ const config: ViteUserConfig = defineConfig({
           ],
           globalSetup: ["test/support/servers/newest-nats/global-setup.ts"],
           setupFiles: ["test/support/servers/newest-nats/setup.ts"],
-          retry: 1,
+          ...WAITING,
           sequence: { groupOrder: 1 },
         },
       },
@@ -61,7 +63,7 @@ const config: ViteUserConfig = defineConfig({
           include: LATER_SAMBA.map((file) => `test/integration/${file}.test.ts`),
           globalSetup: ["test/support/servers/later-samba/global-setup.ts"],
           setupFiles: ["test/support/servers/later-samba/setup.ts"],
-          retry: 1,
+          ...WAITING,
           sequence: { groupOrder: 1 },
         },
       },
@@ -70,7 +72,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
-          fileParallelism: false,
+          maxWorkers: 2,
           retry: 1,
           sequence: { groupOrder: 2 },
         },
