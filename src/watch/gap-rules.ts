@@ -19,6 +19,9 @@ import type { ResyncReason, ResyncScope } from "./events.ts";
  *   probed       written to, names agree           probing           no gap
  *   doubtful     written to                        any other, none   the doubt          the doubt's; none, no gap
  *
+ * A busy directory's last look by its owner (`handover`) is `unwatched`, not `explained`: what told changes hide then, the
+ * successor, who has listed meanwhile, would never find.
+ *
  * B. Which audience does a gap concern (`concerns`)?
  *
  *   row          audience                          gap               told
@@ -101,7 +104,11 @@ export const LISTING_ROWS: readonly ListingRow[] = [
   {
     name: "explained",
     fits: (directory, { namesAgree = false }, doubt) =>
-      doubt !== undefined && isRoutine(doubt.reason) && namesAgree && told(directory),
+      doubt !== undefined &&
+      isRoutine(doubt.reason) &&
+      doubt.reason !== "handover" &&
+      namesAgree &&
+      told(directory),
     gap: none,
   },
   {
@@ -157,7 +164,7 @@ interface AudienceRow {
   told(audience: Audience, gap: Gap, asked: number): boolean;
 }
 
-/** Table B. What a server does not tell anyway (`timer`, `recalled`) is announced to an open audience as to a known one. */
+/** Table B. What a server does not tell anyway (`isRoutine`) is announced to an open audience as to a known one. */
 export const AUDIENCE_ROWS: readonly AudienceRow[] = [
   { name: "heirs", fits: ({ inherits }, { reason }) => reason === "takeover" && inherits, told: () => true },
   {

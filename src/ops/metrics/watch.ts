@@ -67,6 +67,7 @@ export class WatchMetrics {
         "retention",
         "too-large",
         "timer",
+        "handover",
         "settling",
         "recalled",
         "moved",

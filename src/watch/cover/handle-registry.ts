@@ -92,7 +92,10 @@ export class HandleRegistry {
     return true;
   }
 
-  /** Compares where that is done from time to time anyway. */
+  /**
+   * Before somebody else goes on: compares where that is done from time to time anyway. A recursive handle is compared
+   * so by default: there it stays a look like any other, or every busy directory were listed again at a hand-over.
+   */
   recheck({ path, recursive }: Interest): void {
     const top = this.#key(path);
     for (const handle of this.#handles) {
@@ -100,7 +103,8 @@ export class HandleRegistry {
       const own = this.#key(spec.path);
       const below = recursive && isWithin(top, own);
       const above = spec.recursive && isWithin(own, top);
-      if (spec.rescanMinutes > 0 && (own === top || below || above)) handle.doubt("timer");
+      if (spec.rescanMinutes > 0 && (own === top || below || above))
+        handle.doubt(spec.recursive ? "timer" : "handover");
     }
   }
 

@@ -83,6 +83,13 @@ const EXAMPLES: readonly Example[] = [
     doubt: { reason: "timer", since: 100 },
     gap: { since: 50, reason: "timer" },
   },
+  {
+    row: "unwatched",
+    of: directory({ heardAt: 60 }),
+    doubt: { reason: "handover", since: 100 },
+    listing: { ...LISTING, namesAgree: true },
+    gap: { since: 50, reason: "handover" },
+  },
   { row: "unwatched", of: directory({ rescannedAt: undefined }), doubt: LOOK, gap: undefined },
   {
     row: "probed",

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { ManualClock } from "../../../src/base/clock.ts";
 import type { CanonicalPath } from "../../../src/base/path.ts";
-import type { WatchOverrides } from "../../../src/watch/api.ts";
+import type { WatchHandle, WatchOverrides } from "../../../src/watch/api.ts";
 import type { WatchEvent } from "../../../src/watch/events.ts";
 import { ShareWatcher } from "../../../src/watch/share-watcher.ts";
 import { FakeShare } from "../../support/fakes/fake-source.ts";
@@ -18,6 +18,7 @@ afterEach(async () => {
 interface Stage {
   readonly clock: ManualClock;
   readonly share: FakeShare;
+  readonly handle: WatchHandle;
   /** What was told since the last call. */
   readonly told: () => string[];
   /** Listings since the last call. */
@@ -44,6 +45,7 @@ async function watching(overrides: WatchOverrides = {}, filter = 0x1f): Promise<
   return {
     clock,
     share,
+    handle,
     told: () =>
       events.splice(0).map((event) => {
         if (event.type === "resync") return `resync ${event.reason} ${event.path}`;
@@ -96,6 +98,23 @@ describe("a directory's last write that nobody told of", () => {
     });
     await clock.advance(SOON);
     expect(told()).toEqual(["resync silent /a"]);
+  });
+
+  it("is not explained by what was told besides, once another owner is to go on", async () => {
+    const { clock, share, handle, told } = await watching({ openAudience: true, rescanMinutes: 60 });
+    share.secretly(() => {
+      share.write("/a/brief");
+      share.remove("/a/brief");
+    });
+    share.write("/a/told");
+    await clock.advance(1_000);
+    expect(told()).toEqual(["notify /a: added told"]);
+    handle.recheck?.();
+    await clock.advance(5_000);
+    expect(told()).toContain("resync silent /a");
+    handle.recheck?.();
+    await clock.advance(5_000);
+    expect(told()).toEqual([]);
   });
 
   it("is noticed also where the time was set to another by hand", async () => {

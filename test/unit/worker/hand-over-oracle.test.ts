@@ -92,6 +92,28 @@ it("a hand-over by an owner that the server does not answer any more ends in a r
   expect({ ...resyncs, silent: 0 }).toEqual({ takeover: 10, silent: 0 });
 });
 
+it("a name that only a consumer's own listing had does not outlive its owner because of what was told besides", async () => {
+  const stage = new Stage(SEED, { recursive: false, silent: true });
+  const { clock, share } = stage;
+  stage.still = true;
+  await stage.join();
+  for (let i = 0; stage.owner === undefined && i < 100; i++) await clock.advance(100);
+  share.secretly(() => share.write("/d/e"));
+  stage.start();
+  await clock.advance(1_000);
+  share.secretly(() => share.remove("/d/e"));
+  share.write("/d/a");
+  await clock.advance(1_000);
+  await stage.join();
+  await stage.leave(false);
+  for (let minutes = 70; minutes > 0; minutes--) {
+    stage.renew();
+    await clock.advance(60_000);
+  }
+  expect(await stage.judge()).toEqual([]);
+  await stage.close();
+});
+
 describe("hand-overs while everything changes", () => {
   for (const [name, scene] of Object.entries(scenes)) {
     it(name, async () => {

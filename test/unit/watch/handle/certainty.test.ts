@@ -29,6 +29,23 @@ describe("certainty", () => {
     expect(certainty.since).toBeLessThan(clock.monotonic());
   });
 
+  it.each<[Doubt["reason"], Doubt["reason"], Doubt["reason"]]>([
+    ["timer", "overflow", "overflow"],
+    ["overflow", "timer", "overflow"],
+    ["handover", "silent", "silent"],
+    ["timer", "handover", "handover"],
+    ["timer", "settling", "timer"],
+    ["settling", "timer", "timer"],
+    ["overflow", "silent", "overflow"],
+  ])("of %s and %s at once is one of %s", async (first, second, reason) => {
+    const certainty = new Certainty(new ManualClock());
+    certainty.doubt({ reason: first, since: 5 });
+    certainty.doubt({ reason: second, since: 7 });
+    const seen: (Doubt | undefined)[] = [];
+    await certainty.restore(async (doubt) => void seen.push(doubt), { pause: false, signal });
+    expect(seen).toEqual([{ reason, since: 5 }]);
+  });
+
   it("keeps the doubt that a comparison could not settle, from its beginning on", async () => {
     const certainty = new Certainty(new ManualClock());
     certainty.doubt({ reason: "overflow", since: 5 });
