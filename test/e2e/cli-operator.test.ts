@@ -93,7 +93,9 @@ describe("status", () => {
     const people = cli.run(["status"]);
     expect(await people.code).toBe(0);
     expect(people.out()).toMatch(/CHANGED +RESYNCS\/H +FOUND\/H/);
-    expect(people.out()).toMatch(/\/docs +live +notify \(up to 2 min late\) +\d+ s ago +.*takeover.* \d+ +\d/);
+    expect(people.out()).toMatch(
+      /\/docs +live +notify \(up to 2 min late\) +\d+ s ago +.*takeover.* \d+ +\d/,
+    );
   });
 
   it("--watch looks again until it is ended", async () => {
