@@ -7,6 +7,8 @@ export interface TcpProxy {
   readonly bytes: number;
   /** Live client connections. */
   readonly connections: number;
+  /** Where live connections come from, as the server sees it. */
+  readonly upstreamPorts: readonly number[];
   /** Resets every connection now; new ones are welcome. */
   cut(): void;
   /** Cuts each connection after `bytes` more from the server: in the middle of a frame, say. */
@@ -102,6 +104,9 @@ export async function startTcpProxy(target: {
     },
     get connections() {
       return pairs.size;
+    },
+    get upstreamPorts() {
+      return [...pairs].flatMap(([, { localPort }]) => (localPort === undefined ? [] : [localPort]));
     },
     captured,
     cut,

@@ -11,6 +11,7 @@ const USAGE = `usage: torture [--seed N] [--minutes M] [--mode directory|tree|po
        torture --races N          list right after live, N rounds (nightly: 10000)
        torture --detection        how long things go unnoticed, with the defaults
        torture --matrix ...       one kind of share after the other; \`--matrix --help\` for its options
+       torture --ready ...        files are told once each, when their writers have closed them; \`--ready --help\` for its options
        torture --fleet ...        workers, gateways and NATS as well; \`--fleet --help\` for its options
 examples:
        torture --seed 7 --minutes 2 --mode directory --recursive
@@ -163,6 +164,7 @@ function faultsOf(text: string | undefined, kerberos: boolean): FaultName[] | un
 
 const FLEET = "--fleet";
 const MATRIX = "--matrix";
+const READY = "--ready";
 
 try {
   if (process.argv.includes(FLEET)) {
@@ -171,6 +173,9 @@ try {
   } else if (process.argv.includes(MATRIX)) {
     const matrix = await import("./matrix/main.ts");
     process.exitCode = await matrix.main(process.argv.slice(2).filter((argument) => argument !== MATRIX));
+  } else if (process.argv.includes(READY)) {
+    const ready = await import("./ready/main.ts");
+    process.exitCode = await ready.main(process.argv.slice(2).filter((argument) => argument !== READY));
   } else process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   const usage =

@@ -1,0 +1,61 @@
+// Writes files through @marsaud/smb2, which needs --openssl-legacy-provider. First line of standard input: where; then jobs,
+// {id, path, pieces: [{bytes, pauseMs}], append}, each answered by a line.
+import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
+import SMB2 from "@marsaud/smb2";
+
+const TRIES = 20;
+let where;
+
+/** A connection for each file: when it takes an interim response for a failure, only that ends what it has left open. */
+const connect = () =>
+  new SMB2({
+    share: `\\\\127.0.0.1\\${where.share}`,
+    port: where.port,
+    domain: where.domain,
+    username: where.username,
+    password: where.password,
+    autoCloseTimeout: 0,
+  });
+
+async function write({ path, pieces, append }) {
+  const name = path.replaceAll("/", "\\");
+  let leaked = false;
+  for (let left = TRIES; ; left--) {
+    const client = connect();
+    try {
+      let size = append ? Number(await client.getSize(name)) : 0;
+      const file = await client.open(name, append ? "r" : "w");
+      const openedAt = Date.now();
+      for (const { bytes, pauseMs } of pieces) {
+        if (bytes > 0) await client.write(file, Buffer.alloc(bytes, 1), undefined, undefined, size);
+        size += bytes;
+        await delay(pauseMs);
+      }
+      const closingAt = Date.now();
+      await client.close(file);
+      return { openedAt, closingAt, closedAt: Date.now(), size };
+    } catch (error) {
+      const code = String(error?.code ?? error?.message ?? error);
+      // What it was said to wait for is open until its connection ends, and then it is asked for once more.
+      if (!(/PENDING/.test(code) || (leaked && /SHARING_VIOLATION/.test(code))) || left <= 1) throw error;
+      leaked = true;
+    } finally {
+      client.disconnect();
+    }
+    await delay(100);
+  }
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const job = JSON.parse(line);
+  if (where === undefined) {
+    where = job;
+    continue;
+  }
+  write(job).then(
+    (hold) => console.log(JSON.stringify({ id: job.id, ...hold })),
+    (error) =>
+      console.log(JSON.stringify({ id: job.id, error: String(error?.code ?? error?.message ?? error) })),
+  );
+}
