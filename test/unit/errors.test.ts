@@ -15,6 +15,7 @@ import { BROKER_ERROR_CODES, BrokerError, ConflictError } from "../../src/broker
 import { NoRoomError } from "../../src/broker/streams/stream-room.ts";
 import { NatsRoomError } from "../../src/cli/compose/broker.ts";
 import { StepError } from "../../src/cli/compose/check-steps.ts";
+import { DoneFileError } from "../../src/cli/compose/done-file.ts";
 import { HandshakeError, HungUpError } from "../../src/cli/compose/gateway-probe.ts";
 import { EmbeddedNatsError } from "../../src/cli/embedded-nats.ts";
 import { InterruptedError, RefusedError, UnavailableError, UsageError } from "../../src/cli/exit-codes.ts";
@@ -118,6 +119,7 @@ const errors: readonly Smb2NatsError[] = [
   new SecretError("/run/secrets/nas1", "is empty"),
   new ListenError("127.0.0.1", 9_464, cause),
   new UsageError("unknown command"),
+  new DoneFileError("taken.jsonl", new Error("full")),
   new InterruptedError(),
   new UnavailableError("no server"),
   new RefusedError("no right"),

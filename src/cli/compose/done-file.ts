@@ -1,5 +1,5 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
-import { errorCode } from "../../base/errors.ts";
+import { errorCode, Smb2NatsError } from "../../base/errors.ts";
 import type { CanonicalPath } from "../../base/path.ts";
 import { UsageError } from "../exit-codes.ts";
 
@@ -9,6 +9,15 @@ export interface DoneFacts {
   readonly fileId?: string | undefined;
   readonly size: number;
   readonly modified: string;
+}
+
+/** What was done cannot be written down: the disk is full, say. */
+export class DoneFileError extends Smb2NatsError {
+  constructor(path: string, cause: unknown) {
+    super("DONE_FILE", "refused", `--done: ${JSON.stringify(path)} cannot be written (${errorCode(cause)})`, {
+      cause,
+    });
+  }
 }
 
 /** The newest, when the file is read: so much fits into memory, and a file of more lines is written anew. */
@@ -43,12 +52,17 @@ export class DoneFile {
     return this.#known.has(keyOf(facts));
   }
 
+  /** @throws DoneFileError where it cannot be kept: a restart would deal with the file once more */
   add({ path, fileId, size, modified }: DoneFacts): void {
     const key = keyOf({ path, fileId, size, modified });
     if (this.#handle === undefined || this.#known.has(key)) return;
+    try {
+      writeSync(this.#handle, `${JSON.stringify({ path, fileId, size, modified })}\n`);
+      fsyncSync(this.#handle);
+    } catch (error) {
+      throw new DoneFileError(this.#path, error);
+    }
     this.#known.add(key);
-    writeSync(this.#handle, `${JSON.stringify({ path, fileId, size, modified })}\n`);
-    fsyncSync(this.#handle);
   }
 
   close(): void {

@@ -44,11 +44,22 @@ export async function runReady(invocation: Invocation, context: Context): Promis
     const executor =
       exec === undefined ? undefined : new Executor({ ...exec, env, onFailure: (line) => out.error(line) });
     let givenUp = 0;
+    // What cannot be written down would be done again after a restart: nothing more is begun.
+    let broken: unknown;
+    const stop = new AbortController();
+    const until = AbortSignal.any([signal, stop.signal]);
     const takings = new Takings({
       clock: systemClock,
       tries: executor === undefined ? 1 : tries,
       isDone: (file) => done?.has(file) === true,
-      done: (file) => done?.add(file),
+      done: (file) => {
+        try {
+          done?.add(file);
+        } catch (error) {
+          broken = error;
+          stop.abort();
+        }
+      },
       take: async (file) => {
         const line = {
           type: "ready",
@@ -68,21 +79,25 @@ export async function runReady(invocation: Invocation, context: Context): Promis
       },
     });
     await firstContact(share, { connection: name, where, username: settings.username, signal });
-    const watch = new Hearing({ share, path, recursive, options, context, takings, signal });
+    const watch = new Hearing({ share, path, recursive, options, context, takings, signal: until });
     try {
       await watch.begin().catch((error: unknown) => {
         throw error instanceof SourceError ? explainWatch(error, where, path) : error;
       });
       if (!invocation.flag("once")) await watch.ended();
-      else while (watch.busy || takings.size > 0) await sleep(LOOK_MS, { signal });
+      else while (watch.busy || takings.size > 0) await sleep(LOOK_MS, { signal: until });
+    } catch (error) {
+      throw broken ?? error;
     } finally {
       await watch.close();
       takings.close();
       if (signal.aborted) await executor?.close(GRACE_MS);
       else await executor?.idle();
+      await takings.idle();
       done?.close();
     }
-    return givenUp > 0 ? EXIT.failure : EXIT.ok;
+    if (broken !== undefined) throw broken;
+    return givenUp > 0 || watch.missed ? EXIT.failure : EXIT.ok;
   });
 }
 
@@ -102,6 +117,7 @@ class Hearing {
   readonly #handle: WatchHandle;
   #listing: Promise<void> = Promise.resolve();
   #listings = 0;
+  #missed = false;
 
   constructor(options: HearingOptions) {
     this.#options = options;
@@ -112,6 +128,11 @@ class Hearing {
   /** Whether something is not known to be ready, or not to be: not yet. */
   get busy(): boolean {
     return this.#listings > 0 || (this.#handle.ready?.undecided ?? 0) > 0;
+  }
+
+  /** Whether something that was there could not be listed. */
+  get missed(): boolean {
+    return this.#missed;
   }
 
   /** Resolves when it is live, and what is there has been listed. @throws SourceError, AbortedError */
@@ -145,7 +166,7 @@ class Hearing {
     else printEvent(context.out, event, { talk: true });
   }
 
-  /** What cannot be listed now is listed later: nothing is forgotten. */
+  /** What cannot be listed now is tried again, and said where that is in vain: nothing is forgotten in silence. */
   #list(path: CanonicalPath, recursive: boolean): void {
     const { share, signal, context } = this.#options;
     this.#listings++;
@@ -156,12 +177,16 @@ class Hearing {
             this.#handle.ready?.expect(await files(share, path, recursive, signal));
             return;
           } catch (error) {
-            if (signal.aborted || !(error instanceof SourceError)) return;
-            if (error.failure === "gone" || error.failure === "not-a-directory") return;
+            if (signal.aborted) return;
+            const failure = error instanceof SourceError ? error.failure : undefined;
+            if (failure === "gone" || failure === "not-a-directory") return;
             context.out.error(`${printable(path)} could not be listed: ${describeError(error)}`);
+            if (failure === undefined) break;
             await share.ready({ signal });
           }
         }
+        this.#missed = true;
+        context.out.error(`${printable(path)}: files that are there already may be missed`);
       })
       .finally(() => this.#listings--);
     ignoreRejection(this.#listing);

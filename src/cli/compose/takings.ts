@@ -10,7 +10,7 @@ export interface ReadyFile extends DoneFacts {
 
 export interface TakingsOptions {
   readonly clock: Clock;
-  /** Deals with one file. Resolves with whether that worked. Never rejects. */
+  /** Deals with one file. Resolves with whether that worked. None of these may reject or throw. */
   readonly take: (file: ReadyFile) => Promise<boolean>;
   /** Times that one file is tried. */
   readonly tries: number;
@@ -23,6 +23,8 @@ interface Item {
   file: ReadyFile;
   tries: number;
   running: boolean;
+  /** Removed, or renamed, while it was being dealt with: that it did not work means nothing. */
+  gone: boolean;
   /** What came while an older content of it was being dealt with. */
   next: ReadyFile | undefined;
   cancel: (() => void) | undefined;
@@ -35,6 +37,7 @@ const LONGEST_PAUSE_MS = 60_000;
 export class Takings {
   readonly #options: TakingsOptions;
   readonly #items = new Map<CanonicalPath, Item>();
+  readonly #running = new Set<Promise<void>>();
   #closed = false;
 
   constructor(options: TakingsOptions) {
@@ -50,15 +53,15 @@ export class Takings {
     if (this.#closed || this.#options.isDone(file)) return;
     const item = this.#items.get(file.path);
     if (item === undefined) {
-      const fresh: Item = { file, tries: 0, running: false, next: undefined, cancel: undefined };
+      const fresh: Item = { file, tries: 0, running: false, gone: false, next: undefined, cancel: undefined };
       this.#items.set(file.path, fresh);
-      void this.#run(fresh);
+      this.#begin(fresh);
     } else if (item.running) item.next = file;
     else {
       item.cancel?.();
       item.file = file;
       item.tries = 0;
-      void this.#run(item);
+      this.#begin(item);
     }
   }
 
@@ -67,7 +70,7 @@ export class Takings {
     for (const [each, item] of [...this.#items]) {
       if (!isWithin(path, each)) continue;
       item.next = undefined;
-      if (item.running) item.tries = this.#options.tries;
+      if (item.running) item.gone = true;
       else {
         item.cancel?.();
         this.#items.delete(each);
@@ -80,6 +83,16 @@ export class Takings {
     this.#closed = true;
     for (const item of this.#items.values()) item.cancel?.();
     this.#items.clear();
+  }
+
+  /** When those are over that had been begun. */
+  async idle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  #begin(item: Item): void {
+    const run = this.#run(item).finally(() => this.#running.delete(run));
+    this.#running.add(run);
   }
 
   async #run(item: Item): Promise<void> {
@@ -95,14 +108,15 @@ export class Takings {
     if (item.next !== undefined) {
       item.file = item.next;
       item.next = undefined;
+      item.gone = false;
       item.tries = 0;
-      void this.#run(item);
-    } else if (worked || item.tries >= tries) {
+      this.#begin(item);
+    } else if (worked || item.gone || item.tries >= tries) {
       this.#items.delete(file.path);
-      if (!worked) givenUp(file);
+      if (!worked && !item.gone) givenUp(file);
     } else {
       const pause = Math.min(FIRST_PAUSE_MS * 2 ** (item.tries - 1), LONGEST_PAUSE_MS);
-      item.cancel = clock.after(pause, () => void this.#run(item));
+      item.cancel = clock.after(pause, () => this.#begin(item));
     }
   }
 }
