@@ -1,65 +1,29 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type Samba, startSamba } from "../../scripts/lab/samba.ts";
+import { CommandLine, type Running } from "../support/processes/cli.ts";
 import { until } from "../support/until.ts";
 
-const MAIN = join(import.meta.dirname, "../../dist/cli/main.js");
-
 let samba: Samba;
-let folder: string;
-const children: ChildProcess[] = [];
+let cli: CommandLine;
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), "smb2nats-ready-"));
   samba = await startSamba();
+  cli = new CommandLine({
+    SMB2NATS_PASSWORD_FILE: samba.passwordFile,
+    SMB2NATS_USERNAME: samba.user,
+    SMB2NATS_DOMAIN: samba.domain,
+  });
 });
-afterEach(async () => {
-  await Promise.all(
-    children.splice(0).map(async (child) => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const gone = new Promise((resolve) => child.once("exit", resolve));
-      child.kill("SIGKILL");
-      await gone;
-    }),
-  );
-});
+afterEach(() => cli.endAll());
 afterAll(async () => {
+  await cli?.close();
   await samba?.stop();
-  rmSync(folder, { recursive: true, force: true });
 });
 
-function ready(
-  directory: string,
-  ...args: readonly string[]
-): { child: ChildProcess; code: Promise<number | null>; out: () => string; err: () => string } {
-  const share = `//127.0.0.1:${samba.port}/share/${directory}`;
-  const child = spawn(process.execPath, [MAIN, "ready", share, "--quiet", "0.3", ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: {
-      PATH: process.env["PATH"] ?? "",
-      HOME: folder,
-      SMB2NATS_PASSWORD_FILE: samba.passwordFile,
-      SMB2NATS_USERNAME: samba.user,
-      SMB2NATS_DOMAIN: samba.domain,
-    },
-  });
-  children.push(child);
-  let [out, err] = ["", ""];
-  child.stdout.on("data", (chunk: Buffer) => {
-    out += chunk.toString();
-  });
-  child.stderr.on("data", (chunk: Buffer) => {
-    err += chunk.toString();
-  });
-  return {
-    child,
-    code: new Promise((resolve) => child.once("close", resolve)),
-    out: () => out,
-    err: () => err,
-  };
+function ready(directory: string, ...args: readonly string[]): Running {
+  return cli.run(["ready", `//127.0.0.1:${samba.port}/share/${directory}`, "--quiet", "0.3", ...args]);
 }
 
 /** A program that writes down what it gets, and ends as `rule` says; `$line` is what it got. */
@@ -67,8 +31,8 @@ function program(
   name: string,
   rule: string,
 ): { readonly path: string; readonly got: () => Record<string, unknown>[] } {
-  const path = join(folder, `${name}.sh`);
-  const log = join(folder, `${name}.log`);
+  const path = join(cli.folder, `${name}.sh`);
+  const log = join(cli.folder, `${name}.log`);
   writeFileSync(path, `#!/bin/sh\nread -r line\nprintf '%s\\n' "$line" >> '${log}'\n${rule}\n`);
   chmodSync(path, 0o755);
   return {
@@ -94,10 +58,10 @@ describe("smb2nats ready", () => {
   it("hands over what is there and what comes, once, also after a restart", async () => {
     put("in", "there", "1");
     const take = program("take", "exit 0");
-    const done = join(folder, "done.jsonl");
+    const done = join(cli.folder, "done.jsonl");
     const first = ready("in", "--exec", take.path, "--done", done);
     await until("what was there is taken", () => take.got().length === 1);
-    const file = join(folder, "local");
+    const file = join(cli.folder, "local");
     writeFileSync(file, "22");
     await samba.smbclient(`put ${file} in\\comes.part; rename in\\comes.part in\\comes`);
     await until("what came is taken", () => take.got().length === 2);
@@ -132,7 +96,7 @@ describe("smb2nats ready", () => {
   it("tries again what fails, and says what it has given up", async () => {
     put("tries", "later", "1");
     put("tries", "never", "1");
-    const count = join(folder, "count");
+    const count = join(cli.folder, "count");
     const flaky = program(
       "flaky",
       `case "$line" in *never*) exit 3;; esac\necho >> '${count}'; [ "$(wc -l < '${count}')" -ge 2 ]`,
@@ -154,11 +118,6 @@ describe("smb2nats ready", () => {
     put("some", "c.tmp", "1");
     const run = ready("some", "--once", "--json", "--ignore", "*.log,x");
     expect(await run.code).toBe(0);
-    const lines = run
-      .out()
-      .trim()
-      .split("\n")
-      .map((line) => JSON.parse(line) as Record<string, unknown>);
-    expect(lines.map(({ path }) => path)).toEqual(["/some/b"]);
+    expect(run.lines().map(({ path }) => path)).toEqual(["/some/b"]);
   });
 });
