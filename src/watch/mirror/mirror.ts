@@ -4,9 +4,9 @@ import { AbortedError, describeError } from "../../base/errors.ts";
 import {
   type CanonicalPath,
   canonicalPath,
-  foldCase,
   isWithin,
   joinPath,
+  pathKey,
   segmentsOf,
 } from "../../base/path.ts";
 import type { Change, Via, WatchMode } from "../events.ts";
@@ -160,7 +160,7 @@ export class LiveMirror implements Mirror {
   /** It cannot be kept any more. */
   fail(error: unknown): void {
     this.#ready.reject(error);
-    void this.close();
+    ignoreRejection(this.close());
   }
 
   /** Something was told. */
@@ -247,18 +247,21 @@ export class LiveMirror implements Mirror {
     return true;
   }
 
+  /** Of a path, or a name. */
+  #key(text: string): string {
+    return pathKey(text, this.#options.caseSensitive());
+  }
+
   /** Above: where the same owner tells of the way to our directory. */
   #placeOf(path: CanonicalPath): "inside" | "above" | "beside" {
-    const fold = this.#options.caseSensitive() ? (text: string): string => text : foldCase;
-    const [other, own] = [fold(path), fold(this.path)];
+    const [other, own] = [this.#key(path), this.#key(this.path)];
     if (other === own || (this.recursive && isWithin(own, other))) return "inside";
     return isWithin(other, own) ? "above" : "beside";
   }
 
   /** Whether who serves us is who speaks of a directory above ours. */
   #isServedFrom(path: CanonicalPath): boolean {
-    const fold = this.#options.caseSensitive() ? (text: string): string => text : foldCase;
-    return this.#servedBy?.recursive === true && isWithin(fold(this.#servedBy.path), fold(path));
+    return this.#servedBy?.recursive === true && isWithin(this.#key(this.#servedBy.path), this.#key(path));
   }
 
   #judge(message: ToldMessage, base: MirrorBase): void {
@@ -283,12 +286,11 @@ export class LiveMirror implements Mirror {
 
   /** A directory above: the way to ours may go, or come. */
   #above(path: CanonicalPath, changes: readonly Change[]): void {
-    const fold = this.#options.caseSensitive() ? (text: string): string => text : foldCase;
     const [next = ""] = segmentsOf(this.path).slice(segmentsOf(path).length);
     for (const { action, name, oldName } of changes) {
       const gone = action === "removed" ? name : action === "renamed" ? oldName : undefined;
-      if (gone !== undefined && fold(gone) === fold(next)) this.#vanish();
-      if (fold(name) !== fold(next)) continue;
+      if (gone !== undefined && this.#key(gone) === this.#key(next)) this.#vanish();
+      if (this.#key(name) !== this.#key(next)) continue;
       // What has taken its place brings along what nobody tells again.
       if (action === "renamed") this.renew("moved");
       if (action === "added" && this.#absent) this.#appear();
@@ -309,14 +311,25 @@ export class LiveMirror implements Mirror {
 
   #tell(change: MirrorChange): void {
     this.#view = undefined;
-    for (const listener of [...this.#listeners]) listener(change);
+    for (const listener of [...this.#listeners]) call(() => listener(change));
     if (this.#telling || this.#subscribers.size === 0) return;
     this.#telling = true;
     queueMicrotask(() => {
       this.#telling = false;
-      for (const subscriber of [...this.#subscribers]) subscriber();
+      for (const subscriber of [...this.#subscribers]) call(subscriber);
     });
   }
 }
 
 const NOTHING: readonly MirrorEntry[] = [];
+
+/** One that throws must cost neither the others their news nor the picture its truth: its error is reported as uncaught. */
+function call(listener: () => void): void {
+  try {
+    listener();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
