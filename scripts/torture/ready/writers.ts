@@ -36,6 +36,8 @@ export interface Writer {
 }
 
 const OPENED_MS = 60_000;
+/** Longer than all pauses of a file, and than the server lets anybody wait. */
+const WRITTEN_MS = 120_000;
 const UNSEEN_MS = 1_000;
 const LOOK_MS = 20;
 
@@ -158,7 +160,20 @@ function helper(name: string, samba: Samba, own: Writer, file: string, args: rea
       child ??= start();
       const id = serial++;
       return new Promise((resolve, reject) => {
-        waiting.set(id, { resolve, reject });
+        const timer = setTimeout(() => {
+          waiting.delete(id);
+          reject(new Error(`${name} has not written ${path} within ${WRITTEN_MS / 1_000} s`));
+        }, WRITTEN_MS);
+        waiting.set(id, {
+          resolve: (answer) => {
+            clearTimeout(timer);
+            resolve(answer);
+          },
+          reject: (error) => {
+            clearTimeout(timer);
+            reject(error);
+          },
+        });
         child?.stdin?.write(`${JSON.stringify({ id, path, pieces, append })}\n`);
       });
     },
