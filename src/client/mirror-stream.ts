@@ -22,6 +22,7 @@ const FINAL: ReadonlySet<string> = new Set([
   "denied",
   "not_a_directory",
   "too_large",
+  "no_changes",
 ]);
 
 /**

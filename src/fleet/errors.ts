@@ -3,9 +3,9 @@ import type { FleetErrorCode } from "./port.ts";
 
 /**
  * Why the fleet cannot do what was asked: a code of the contract, `retention` (replay only), `bad_message` (control API
- * only), or `too_large` (snapshots only: more entries than are remembered).
+ * only); of snapshots alone `too_large` (more entries than are remembered) and `no_changes` (what comes after is not told).
  */
-export type FleetFailure = FleetErrorCode | "retention" | "bad_message" | "too_large";
+export type FleetFailure = FleetErrorCode | "retention" | "bad_message" | "too_large" | "no_changes";
 
 const RETRYABLE: ReadonlySet<FleetFailure> = new Set(["unreachable", "internal", "limit"]);
 const MISUSE: ReadonlySet<FleetFailure> = new Set(["bad_path", "bad_message"]);
@@ -57,7 +57,11 @@ const CODES: ReadonlySet<string> = new Set<FleetErrorCode>([
 
 /** As the control API says it. */
 export function failureOf(code: string): FleetFailure {
-  return isFleetErrorCode(code) || code === "bad_message" || code === "too_large" ? code : "internal";
+  return isFleetErrorCode(code) || isControlFailure(code) ? code : "internal";
+}
+
+function isControlFailure(code: string): code is "bad_message" | "too_large" | "no_changes" {
+  return code === "bad_message" || code === "too_large" || code === "no_changes";
 }
 
 export function isFleetErrorCode(value: unknown): value is FleetErrorCode {

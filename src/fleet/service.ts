@@ -61,6 +61,7 @@ const STATUS: Readonly<Record<string, number>> = {
   unknown_connection: 404,
   not_found: 404,
   not_a_directory: 409,
+  no_changes: 409,
   too_large: 413,
   limit: 429,
   internal: 500,

@@ -85,6 +85,8 @@ export function toRequestError(error: unknown): RequestError {
   if (error instanceof FleetError) {
     const { failure } = error;
     if (failure === "retention") return new RequestError("internal", undefined, cause);
+    // Of snapshots, which nobody asks for here.
+    if (failure === "no_changes") return new RequestError("internal", undefined, cause);
     return new RequestError(failure === "too_large" ? "limit" : failure, undefined, cause);
   }
   if (errorCode(error) === "DEADLINE") return new RequestError("unreachable", undefined, cause);

@@ -13,7 +13,7 @@ import {
 import type { NoPicture } from "../watch/picture/index.ts";
 import { SourceError } from "../watch/source.ts";
 
-export interface MirrorOptions extends Omit<WatchOverrides, "checkpoint" | "openAudience"> {
+export interface MirrorOptions extends Omit<WatchOverrides, "checkpoint" | "openAudience" | "keepsPicture" | "onWaiting"> {
   /** Sub-directories too. Default false. */
   readonly recursive?: boolean;
   readonly signal?: AbortSignal | undefined;
@@ -70,7 +70,7 @@ export function mirrorShare(
       if (event.type === "state") mirror.fares(event);
       else mirror.hear({ ...event, epoch: EPOCH, told });
     },
-    overrides,
+    { ...overrides, keepsPicture: true },
   );
   ignoreRejection(
     handle.live.then(

@@ -50,6 +50,8 @@ export interface WatchHandle {
 
 /** The files of an interest that are to be told when they are ready. */
 export interface ReadyLedger {
+  /** The changes themselves are not told. */
+  readonly only: boolean;
   /** For a later owner: a copy. */
   readonly record: ReadyRecord;
   /** Files of which it is not known yet whether they are open, empty or not to be asked about. */
@@ -90,6 +92,8 @@ export interface WatchOverrides {
   readonly rescanMinutes?: number;
   /** Tells files when they are complete, besides the changes or instead. */
   readonly ready?: ReadySetting;
+  /** Whoever is told keeps a picture of names by it: changes are told, whatever `only` of `ready` says. Default false. */
+  readonly keepsPicture?: boolean;
   /** With `ready`: files were found to be waited for that no event tells of. Must not throw. */
   readonly onWaiting?: () => void;
   /**

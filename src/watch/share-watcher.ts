@@ -131,9 +131,10 @@ export class ShareWatcher implements ShareWatch {
     return this.#closing;
   }
 
-  #readyStage({ ready, onWaiting }: WatchOverrides): ReadyStageOptions | undefined {
-    const options = resolveReady(ready ?? this.#options.ready);
-    if (options === undefined) return undefined;
+  #readyStage({ ready, keepsPicture = false, onWaiting }: WatchOverrides): ReadyStageOptions | undefined {
+    const resolved = resolveReady(ready ?? this.#options.ready);
+    if (resolved === undefined) return undefined;
+    const options = { ...resolved, only: resolved.only && !keepsPicture };
     const { label, caseSensitive } = this.#options;
     const key = (path: CanonicalPath): string => this.#key(path);
     return {

@@ -104,6 +104,11 @@ export class LocalWatch {
     return this.#handle.ready !== undefined;
   }
 
+  /** Changes are not told, only files that are ready: nobody can go on from a snapshot. */
+  get tellsReadyOnly(): boolean {
+    return this.#handle.ready?.only === true;
+  }
+
   get inherits(): boolean {
     return this.#unpublished.inherits;
   }

@@ -133,6 +133,11 @@ export class SnapshotDesk {
       const claim = servingClaim(target, (key) => view.liveClaim(key)?.record, view.caseSensitive);
       const watch = claim && local(watchKey(claim, view.caseSensitive));
       if (!mayPublish()) throw elsewhere();
+      if (watch?.tellsReadyOnly)
+        throw new FleetError(
+          "no_changes",
+          "of this directory only ready files are told (`only`), so no picture can be kept",
+        );
       const picture = watch?.snapshot({ path: target.path, recursive: target.recursive }) ?? "not-yet";
       if (watch !== undefined && typeof picture !== "string") return { watch, picture };
       if (picture === "not-yet" && clock.monotonic() < until) await sleep(LOOK_AGAIN_MS, { signal, clock });

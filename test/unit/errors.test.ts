@@ -62,6 +62,7 @@ const FLEET_FAILURES = every<FleetFailure>({
   internal: true,
   retention: true,
   too_large: true,
+  no_changes: true,
 });
 
 const SOURCE_FAILURES = every<SourceFailure>({

@@ -23,6 +23,7 @@ export class ReadyStage {
     const tracker = new ReadyTracker({ ...context, tell: (event) => out(event, number()) }, key);
     this.#tracker = tracker;
     this.ledger = {
+      only: this.#only,
       get record() {
         return tracker.record;
       },

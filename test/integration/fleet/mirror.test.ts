@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { systemClock } from "../../../src/base/clock.ts";
 import { connectWatchClient, type WatchClient } from "../../../src/client/watch-client.ts";
 import type { Mirror } from "../../../src/watch/mirror/index.ts";
+import type { ShareWatcherOptions } from "../../../src/watch/options.ts";
 import { ShareWatcher } from "../../../src/watch/share-watcher.ts";
 import type { ConnectionRuntime } from "../../../src/worker/runtime.ts";
 import { FakeShare } from "../../support/fakes/fake-source.ts";
@@ -23,8 +24,8 @@ afterEach(async () => {
 });
 
 /** Another worker on the same share. */
-async function join(): Promise<Awaited<ReturnType<Fleet["worker"]>>> {
-  const watches = new ShareWatcher(share, { cover: "directory" });
+async function join(options: ShareWatcherOptions = {}): Promise<Awaited<ReturnType<Fleet["worker"]>>> {
+  const watches = new ShareWatcher(share, { cover: "directory", ...options });
   closers.push(() => watches.close());
   const runtime: ConnectionRuntime = {
     name: "nas1",
@@ -82,6 +83,14 @@ describe("a mirror through the fleet", () => {
     expect(names(second)).toEqual(["c"]);
     // A new name is confirmed by a listing of that name; the second mirror cost nothing.
     expect(share.calls.list - share.calls.lookUp).toBe(before.list - before.lookUp);
+  });
+
+  it("is refused where only ready files are told, instead of going stale in silence", async () => {
+    fleet = await Fleet.start();
+    await join({ ready: { only: true } });
+    const mirror = (await connect()).mirror("nas1", "/in");
+    await expect(mirror.ready).rejects.toMatchObject({ code: "FLEET_NO_CHANGES", retryable: false });
+    expect(mirror.entries()).toEqual([]);
   });
 
   it("is handed on to the owner, and goes on through a hand-over without another snapshot", async () => {

@@ -84,7 +84,13 @@ export class FakeRef implements WatchRef {
   fail(error: FleetError): void {
     this.#ready.reject(error);
     const { failure } = error;
-    if (failure === "retention" || failure === "bad_message" || failure === "too_large") return;
+    if (
+      failure === "retention" ||
+      failure === "bad_message" ||
+      failure === "too_large" ||
+      failure === "no_changes"
+    )
+      return;
     this.state = { state: "unclaimed", mode: "notify", code: failure };
     for (const listener of this.#listeners) listener(this.state);
   }
