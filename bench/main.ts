@@ -1,5 +1,5 @@
 /**
- * npm run bench [-- --json FILE] [--only latency,burst,copy,large,scale,watches,fleet,checkpoints,mirror,gateway,absent] [--quick]:
+ * npm run bench [-- --json FILE] [--only latency,burst,copy,large,scale,watches,fleet,checkpoints,mirror,gateway,absent,ready] [--quick]:
  * the numbers of docs/benchmarks.md. With --compare REF [--rounds N] each section is measured with that commit and with
  * this tree, in turn, N times (4).
  * Everything runs on loopback against servers of our own, is bounded, and ends by itself.
@@ -18,6 +18,7 @@ import { largeDirectory } from "./large-directory.ts";
 import { latency } from "./latency.ts";
 import { mirror } from "./mirror.ts";
 import { CompareError } from "./other-commit.ts";
+import { ready } from "./ready.ts";
 import { roles } from "./roles.ts";
 import { scale } from "./scale.ts";
 import type { Section } from "./stats.ts";
@@ -46,6 +47,12 @@ const sections: Record<string, () => Promise<Section>> = {
   gateway: () => gateway(values.quick ? 1_000 : 10_000),
   absent: () =>
     absent(values.quick ? { sockets: 300, directories: 1_000 } : { sockets: 3_000, directories: 10_000 }),
+  ready: () =>
+    ready(
+      values.quick
+        ? { files: 40, together: 200, opens: 5_000 }
+        : { files: 200, together: 1_000, opens: 100_000 },
+    ),
   roles: () => roles(values.quick ? 2 : 7),
 };
 const wanted = values.only?.split(",") ?? Object.keys(sections);

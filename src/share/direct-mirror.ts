@@ -13,7 +13,8 @@ import {
 import type { NoPicture } from "../watch/picture/index.ts";
 import { SourceError } from "../watch/source.ts";
 
-export interface MirrorOptions extends Omit<WatchOverrides, "checkpoint" | "openAudience" | "keepsPicture" | "onWaiting"> {
+export interface MirrorOptions
+  extends Omit<WatchOverrides, "checkpoint" | "openAudience" | "keepsPicture" | "onWaiting"> {
   /** Sub-directories too. Default false. */
   readonly recursive?: boolean;
   readonly signal?: AbortSignal | undefined;
