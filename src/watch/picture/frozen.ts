@@ -98,8 +98,10 @@ function nameIn<T>(parent: PictureNode<T>, child: PictureNode<T>): string | unde
   const { name } = child;
   if (parent.snapshot === undefined) return parent.blind ? name : undefined;
   const mark = parent.snapshot.get(name);
-  if (mark !== undefined)
-    return (mark.flags & (EntryFlag.directory | EntryFlag.link)) === EntryFlag.directory ? name : undefined;
+  if (mark !== undefined) {
+    const known = (mark.flags & (EntryFlag.directory | EntryFlag.link)) === EntryFlag.directory;
+    return known || child.entered ? name : undefined;
+  }
   // Asked for in another spelling, of which the server has not told its own yet.
   for (const listed of parent.snapshot.directories()) if (parent.child(listed) === child) return listed;
   return undefined;

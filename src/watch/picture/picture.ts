@@ -69,6 +69,8 @@ export class PictureNode<T> {
   dirModified: bigint | undefined;
   /** Taken over from an earlier owner, or found below such, and not compared with a listing since. */
   inherited = false;
+  /** What is in it is being told, although its name has only been heard of above: a comparison has found it to be a directory. */
+  entered = false;
   /** Monotonic ms of the last listing's begin; of a directory not listed since it came, when that was told. */
   rescannedAt: number | undefined;
   /** Monotonic ms when the server last spoke of names in it. */
@@ -215,6 +217,7 @@ export class PictureNode<T> {
     this.blind = false;
     this.dirModified = undefined;
     this.inherited = false;
+    this.entered = false;
     this.fileId = undefined;
   }
 

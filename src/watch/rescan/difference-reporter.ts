@@ -155,6 +155,7 @@ export class DifferenceReporter<T> {
       await this.#breather.after(1, signal);
       // An ancestor's differences, told a moment ago, may have taken this directory away.
       if (this.#picture.find(path) !== node) continue;
+      if (node.entered) markDirectory(node);
       const wasTold = node.told;
       if (!isOutdated(listed)) {
         if (listing.tooLarge) this.#tellTooLarge(listed, recursive, wasTold);
@@ -297,6 +298,14 @@ export class DifferenceReporter<T> {
     const due = resyncOfTooLarge(recursive, wasTold);
     if (due !== undefined) this.#report.resync(node.path, due);
   }
+}
+
+/** What is told in it makes it known as one, also where the server spoke of its name meanwhile: should it be a file now, that must be noticed. */
+function markDirectory<T>(node: PictureNode<T>): void {
+  const { parent, name } = node;
+  node.entered = false;
+  const mark = parent?.snapshot?.get(name);
+  if (mark !== undefined) parent?.snapshot?.set(name, { ...mark, flags: mark.flags | EntryFlag.directory });
 }
 
 /** By what is known now, or by the listing of a directory too large to remember. */

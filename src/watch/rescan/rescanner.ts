@@ -134,7 +134,10 @@ export class Rescanner<T> {
       if (told && !known) continue;
       const child = node.ensure(name, listing.directories);
       child.spell(`/${name}`);
-      if (told && !child.told) child.snapshot = new Snapshot();
+      if (told && !child.told) {
+        child.snapshot = new Snapshot();
+        child.entered = true;
+      }
       child.fileId = fileId ?? "none";
       const target = { node: child, path: joinPath(path, name) };
       if (this.#report.asked(child) || !(await this.#isLoop(target, signal))) targets.push(target);
