@@ -22,6 +22,7 @@ import { type Asker, type Endpoint, MicroService } from "./service.ts";
 import { servingClaim, stateOfClaim } from "./serving.ts";
 import { SNAPSHOT_ENDPOINT } from "./snapshot.ts";
 import { collectStatus } from "./status.ts";
+import { MOST_AFTER } from "./told-list.ts";
 import type { FleetView } from "./view.ts";
 
 /**
@@ -34,11 +35,11 @@ export interface ControlOptions {
   readonly bucket: KvBucket;
   readonly view: FleetView;
   readonly version: string;
-  /** @throws FleetError */
+  /** Bytes: a page that fits, as JSON. @throws FleetError */
   readonly list: (
     request: ListRequest,
     options: { readonly signal?: AbortSignal | undefined },
-  ) => Promise<Listing>;
+  ) => Promise<Listing | Uint8Array>;
   /** @throws FleetError */
   readonly stat: (
     request: StatRequest,
@@ -71,8 +72,9 @@ const Release = z.object({
 const List = z.object({
   connection: CONNECTION,
   path: PATH,
-  after: z.string().max(255).optional(),
+  after: z.string().max(MOST_AFTER).optional(),
   limit: z.number().int().min(1).max(5_000).optional(),
+  fresh: z.boolean().optional(),
 });
 const Stat = z.object({ connection: CONNECTION, paths: z.array(PATH).min(1).max(MOST_PATHS) });
 const ListWatches = z.object({
@@ -110,20 +112,8 @@ export class ControlService {
           Target,
           (request, signal, asker) => this.#options.snapshot(this.#target(request), signal, asker),
         ),
-        endpoint(
-          "directory-list",
-          subjects.control(LIST_ENDPOINT),
-          List,
-          ({ connection, path, after, limit }, signal) =>
-            this.#listDirectory(
-              {
-                connection,
-                path,
-                ...(after === undefined ? {} : { after }),
-                ...(limit === undefined ? {} : { limit }),
-              },
-              signal,
-            ),
+        endpoint("directory-list", subjects.control(LIST_ENDPOINT), List, (request, signal) =>
+          this.#listDirectory(listRequest(request), signal),
         ),
         endpoint(
           "directory-stat",
@@ -183,7 +173,7 @@ export class ControlService {
     if (!isLost(state)) return state;
     const { connection, path } = target;
     try {
-      await this.#options.list({ connection, path, limit: 1 }, { signal });
+      await this.#options.list({ connection, path, limit: 1, fresh: true }, { signal });
       return { state: "starting", mode: state.mode };
     } catch (error) {
       const seen = error instanceof FleetError ? lostState(error, state) : undefined;
@@ -223,8 +213,9 @@ export class ControlService {
     return { watches: page, ...(next < wanted.length ? { next } : {}) };
   }
 
-  async #listDirectory(request: ListRequest, signal: AbortSignal): Promise<Listing> {
-    return fitListing(await this.#options.list(request, { signal }), this.#maxPayload);
+  async #listDirectory(request: ListRequest, signal: AbortSignal): Promise<Listing | Uint8Array> {
+    const found = await this.#options.list(request, { signal });
+    return found instanceof Uint8Array ? found : fitListing(found, this.#maxPayload);
   }
 
   get #maxPayload(): number {
@@ -294,6 +285,16 @@ export class ControlService {
   #name({ connection, path }: WatchTarget): string {
     return watchName(connection, path, this.#options.view.caseSensitive(connection));
   }
+}
+
+function listRequest({ connection, path, after, limit, fresh }: z.infer<typeof List>): ListRequest {
+  return {
+    connection,
+    path: path as CanonicalPath,
+    ...(after === undefined ? {} : { after }),
+    ...(limit === undefined ? {} : { limit }),
+    ...(fresh === undefined ? {} : { fresh }),
+  };
 }
 
 function endpoint<S extends z.ZodType>(

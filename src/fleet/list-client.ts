@@ -3,7 +3,7 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { errorCode } from "../base/errors.ts";
 import type { BrokerLink } from "../broker/port.ts";
 import { FleetError, failureOf, isFleetErrorCode } from "./errors.ts";
-import type { ListedEntry, Listing, ListRequest, StatAnswer, StatRequest } from "./port.ts";
+import type { ListedEntry, Listing, ListingPosition, ListRequest, StatAnswer, StatRequest } from "./port.ts";
 
 export const LIST_ENDPOINT = "directory.list";
 export const STAT_ENDPOINT = "directory.stat";
@@ -50,11 +50,20 @@ export async function requestList(
     cancel();
     done.abort();
   }
-  const { entries, next } = answer as { entries?: unknown; next?: unknown };
+  const { entries, next, position } = answer as { entries?: unknown; next?: unknown; position?: unknown };
   if (!Array.isArray(entries) || (next !== undefined && typeof next !== "string")) {
     throw new FleetError("internal", "a worker's listing cannot be read");
   }
-  return { entries: entries as ListedEntry[], ...(next === undefined ? {} : { next }) };
+  return {
+    entries: entries as ListedEntry[],
+    ...(next === undefined ? {} : { next }),
+    ...(isPosition(position) ? { position } : {}),
+  };
+}
+
+function isPosition(value: unknown): value is ListingPosition {
+  const { epoch, told } = (value ?? {}) as { epoch?: unknown; told?: unknown };
+  return typeof epoch === "string" && Number.isSafeInteger(told);
 }
 
 /** Asks any worker what a number of directories are. Not put again: whoever asks can do without. @throws FleetError, AbortedError */

@@ -187,7 +187,7 @@ export class FleetMember implements FleetClient {
     // Without it the watch tries again later by itself.
     ignoreRejection(this.#book.touch(target));
     const { connection, path } = target;
-    await this.list({ connection, path, limit: 1 }, { signal });
+    await this.list({ connection, path, limit: 1, fresh: true }, { signal });
   }
 
   follow(connection: string, listener: FeedListener): FeedSubscription {

@@ -24,7 +24,10 @@ export interface FleetClient {
     since: Cursor,
     options: { readonly signal?: AbortSignal | undefined },
   ): AsyncIterable<FeedMessage>;
-  /** Lists a directory through a worker. @throws FleetError with the contract's code. */
+  /**
+   * Lists a directory through a worker: what has been told of it, where its watch is in no doubt, or else the file server.
+   * @throws FleetError with the contract's code
+   */
   list(request: ListRequest, options?: { readonly signal?: AbortSignal | undefined }): Promise<Listing>;
   /**
    * What many directories of one connection are, by a look that a worker takes now, without watching any of them: in the order asked.
@@ -173,10 +176,12 @@ export interface SnapshotEntry {
 export interface ListRequest {
   readonly connection: string;
   readonly path: CanonicalPath;
-  /** Name to continue after. */
+  /** Where to go on: `next` of the page before, or a name to continue after. */
   readonly after?: string;
   /** Default 1,000; at most 5,000. */
   readonly limit?: number;
+  /** From the file server, also where what has been told is known. */
+  readonly fresh?: boolean;
 }
 
 export interface StatRequest {
@@ -203,5 +208,17 @@ export interface ListedEntry {
 
 export interface Listing {
   readonly entries: readonly ListedEntry[];
+  /** Pass as `after` for the next page; absent at the end. */
   readonly next?: string;
+  /**
+   * Where in the order of events it stands: it is what the owner of a watch had told by then, without file ids. Pages
+   * of one instant have the same. Absent where the file server was asked.
+   */
+  readonly position?: ListingPosition;
+}
+
+export interface ListingPosition {
+  readonly epoch: string;
+  /** Every event of that epoch up to this number is in it, and none beyond. */
+  readonly told: number;
 }

@@ -3,24 +3,20 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { ClosedError } from "../base/errors.ts";
 import { Scope } from "../base/scope.ts";
 import type { Broker, EventPublisher, PublisherOptions } from "../broker/port.ts";
-import { activityEndpoint, type WatchActivity } from "../fleet/activity.ts";
-import { ControlService } from "../fleet/control.ts";
+import type { WatchActivity } from "../fleet/activity.ts";
 import type { LeaseChange, LeaseDetails } from "../fleet/lease.ts";
 import { Membership } from "../fleet/membership.ts";
 import type { WatchTarget } from "../fleet/port.ts";
-import { ProcessService } from "../fleet/process-service.ts";
 import { RefBook } from "../fleet/refs.ts";
-import { snapshotEndpoint } from "../fleet/snapshot.ts";
 import { Sweeper } from "../fleet/sweeper.ts";
 import type { FleetView } from "../fleet/view.ts";
 import { Archivist, type ArchivistOptions } from "./archivist.ts";
 import { WorkerController } from "./controller.ts";
 import { Inheritance } from "./inheritance.ts";
-import { listDirectory, statDirectories } from "./list.ts";
 import type { LocalState } from "./local-state.ts";
+import { Questions } from "./questions.ts";
 import { Reach } from "./reach.ts";
 import type { ConnectionRuntime } from "./runtime.ts";
-import { SnapshotDesk } from "./snapshots.ts";
 
 export interface WorkerOptions {
   /** Stays the caller's: `close` does not close it. */
@@ -66,7 +62,7 @@ export class Worker {
   #controller: WorkerController | undefined;
   #book: RefBook | undefined;
   #reach: Reach | undefined;
-  #service: ProcessService | undefined;
+  #questions: Questions | undefined;
   #draining = false;
   #started = false;
 
@@ -168,38 +164,22 @@ export class Worker {
     this.#reach = this.#scope.use(this.#watchReach());
     const sweep = { view, bucket: broker.watches, lease: leaseId, clock: this.#clock };
     this.#scope.use(new Sweeper({ ...sweep, afterMs: lease.ttlMs, everyMs: Math.min(2_000, lease.ttlMs) }));
-    const snapshots = new SnapshotDesk({
-      link: broker.link,
-      view,
-      lease: leaseId,
-      mayPublish: () => lease.mayPublish(),
-      local: (key) => this.#controller?.local.get(key),
-      hold: (target) => this.#book?.hold(target) ?? (() => undefined),
-      clock: this.#clock,
-    });
-    this.#scope.use(snapshots);
-    const control = new ControlService({
-      link: broker.link,
-      bucket: broker.watches,
-      view,
-      version: this.#options.version ?? "0.0.0",
-      list: (request, wait) => listDirectory(this.#connections, request, wait),
-      stat: (request, wait) => statDirectories(this.#connections, request, { ...wait, clock: this.#clock }),
-      snapshot: (...question) => snapshots.answer(...question),
-    });
-    this.#scope.use(control);
-    await control.start();
-    this.#service = this.#scope.use(
-      new ProcessService({
+    this.#questions = this.#scope.use(
+      new Questions({
         link: broker.link,
+        bucket: broker.watches,
+        view,
         version: this.#options.version ?? "0.0.0",
-        endpoints: (lease) => [
-          activityEndpoint(broker.link, lease, () => this.#activity()),
-          snapshotEndpoint(broker.link, lease, (...question) => snapshots.answerOwn(...question)),
-        ],
+        lease: leaseId,
+        mayPublish: () => lease.mayPublish(),
+        connections: () => this.#connections,
+        local: (key) => this.#controller?.local.get(key),
+        hold: (target) => this.#book?.hold(target) ?? (() => undefined),
+        activity: () => this.#activity(),
+        clock: this.#clock,
       }),
     );
-    this.#service.follow(leaseId());
+    await this.#questions.start();
   }
 
   /**
@@ -296,7 +276,7 @@ export class Worker {
   }
 
   #leaseChanged(change: LeaseChange): void {
-    this.#service?.follow(this.leaseId);
+    this.#questions?.follow(this.leaseId);
     if (change.type === "lost") this.#controller?.leaseLost();
     else {
       this.#book?.sync();

@@ -48,14 +48,19 @@ export class Listings {
 
   /** Never rejects. */
   async #run(request: ListRequestFrame): Promise<void> {
-    const { connection_id, path: asSent, after, id } = request;
+    const { connection_id, path: asSent, after, fresh = false, id } = request;
     const { clock, fleet, outbox, signal, times } = this.#options;
     let outcome = "ok";
     try {
       const { connection, path } = this.#authorize(request);
       const listing = await waitFor(
         fleet.list(
-          { connection: connection.name, path, ...(after === undefined ? {} : { after }) },
+          {
+            connection: connection.name,
+            path,
+            ...(after === undefined ? {} : { after }),
+            ...(fresh && { fresh }),
+          },
           { signal },
         ),
         { signal, deadlineMs: times.listMs, clock, what: "listing" },

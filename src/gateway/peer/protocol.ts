@@ -52,6 +52,7 @@ export interface ListRequestFrame extends WithId {
   readonly connection_id: string;
   readonly path: string;
   readonly after?: string | undefined;
+  readonly fresh?: boolean | undefined;
 }
 
 export interface ConnectionsRequest extends WithId {
@@ -103,6 +104,7 @@ export const requestSchema: z.ZodType<Request> = z.discriminatedUnion("action", 
     connection_id: connectionId,
     path,
     after: z.string().max(1_024).optional(),
+    fresh: z.boolean().optional(),
     id,
   }),
   z.object({ action: z.literal("connections"), id }),

@@ -1,6 +1,6 @@
 import { sleep } from "../../../src/base/async.ts";
 import { ManualClock } from "../../../src/base/clock.ts";
-import { isWithin, joinPath } from "../../../src/base/path.ts";
+import { canonicalPath, isWithin, joinPath } from "../../../src/base/path.ts";
 import { BrokerError } from "../../../src/broker/errors.ts";
 import type { EventMessage } from "../../../src/broker/message.ts";
 import type {
@@ -21,7 +21,8 @@ import { ShareWatcher } from "../../../src/watch/share-watcher.ts";
 import type { ConnectionRuntime } from "../../../src/worker/runtime.ts";
 import { Worker } from "../../../src/worker/worker.ts";
 import { MemoryBucket, MemoryMirror } from "../../unit/fleet/memory-bucket.ts";
-import { disagreements, Mirror, type Truth } from "../oracles/mirror.ts";
+import { disagreements, Mirror, type MirrorEntry, type Truth } from "../oracles/mirror.ts";
+import { listTold } from "../oracles/told-lists.ts";
 import { differences } from "../oracles/unlisting.ts";
 import { seeded } from "../random.ts";
 import type { FakeShare } from "./fake-source.ts";
@@ -59,6 +60,10 @@ export class Stage {
   readonly mirror: Mirror;
   /** Never lists: takes a snapshot of whoever owns the watch, and goes on by what is told. */
   readonly unlisting: LiveMirror;
+  /** They come at any time, list, and are answered by the owner from what it has told where it is in no doubt. */
+  readonly #readers: Mirror[] = [];
+  /** What readers do must not change what happens to the others. */
+  readonly #chance: () => number;
   readonly log: string[] = [];
   readonly resyncs: Record<string, number> = {};
   readonly #scene: Scene;
@@ -68,6 +73,8 @@ export class Stage {
   readonly #objects = new Map<string, Uint8Array>();
   readonly #newest = new Map<string, number>();
   started = false;
+  /** Listings that an owner answered from what it had told. */
+  toldLists = 0;
   /** Nothing changes any more. */
   still = false;
 
@@ -84,19 +91,8 @@ export class Stage {
       ...(scene.deaf === true ? { deafMs: 700, traits: { settleScanMs: 1_500 } } : {}),
     });
     this.share.mkdir("/d");
-    this.mirror = new Mirror({
-      path: TARGET.path,
-      recursive: scene.recursive,
-      forgets: true,
-      now: () => this.share.tick,
-      list: async (path) =>
-        this.share.isDirectory(path)
-          ? [...this.share.paths(path, false)].map(([full, { type }]) => ({
-              name: full.slice(full.lastIndexOf("/") + 1),
-              directory: type === "directory",
-            }))
-          : undefined,
-    });
+    this.#chance = seeded(seed + 7_777_777);
+    this.mirror = this.#mirrorBy((path) => this.#list(path));
     this.unlisting = new LiveMirror({
       path: TARGET.path,
       recursive: scene.recursive,
@@ -196,7 +192,11 @@ export class Stage {
       truth.set(path, { directory: type === "directory", changedAt });
     }
     const mirrored = differences(this.unlisting, truth).map((line) => `mirrored: ${line}`);
-    return [...disagreements(this.mirror, truth), ...mirrored];
+    for (const reader of this.#readers) await reader.idle();
+    const read = this.#readers.flatMap((reader) =>
+      disagreements(reader, truth).map((line) => `read: ${line}`),
+    );
+    return [...disagreements(this.mirror, truth), ...mirrored, ...read];
   }
 
   /** Both begin: one lists, the other takes a snapshot. */
@@ -205,6 +205,32 @@ export class Stage {
     this.started = true;
     this.unlisting.fares({ state: "live", mode: "notify" });
     this.unlisting.renew("first");
+  }
+
+  #mirrorBy(list: (path: string) => Promise<readonly MirrorEntry[] | undefined>): Mirror {
+    const { recursive } = this.#scene;
+    return new Mirror({ path: TARGET.path, recursive, forgets: true, now: () => this.share.tick, list });
+  }
+
+  async #list(path: string): Promise<readonly MirrorEntry[] | undefined> {
+    if (!this.share.isDirectory(path)) return undefined;
+    return [...this.share.paths(path, false)].map(([full, { type }]) => ({
+      name: full.slice(full.lastIndexOf("/") + 1),
+      directory: type === "directory",
+    }));
+  }
+
+  async #listTold(path: string): Promise<readonly MirrorEntry[] | undefined> {
+    const [watch] = this.owner?.controller?.local.values() ?? [];
+    const picture =
+      watch?.sure === true ? watch.snapshot({ path: canonicalPath(path), recursive: false }) : "not-yet";
+    const { share } = this;
+    const told =
+      typeof picture === "string"
+        ? undefined
+        : listTold(picture, (full) => share.nodeOf(full) && (share.isDirectory(full) ? "directory" : "file"));
+    if (told !== undefined) this.toldLists++;
+    return told ?? this.#list(path);
   }
 
   /** From the owner, who may be killed, or hand over, while the snapshot is on its way. */
@@ -277,6 +303,12 @@ export class Stage {
   }
 
   rest(): Promise<void> {
+    if (this.started && this.#chance() < 0.05) {
+      const reader = this.#mirrorBy((path) => this.#listTold(path));
+      this.log.push(`${this.clock.monotonic().toFixed()} READ by one more`);
+      reader.start();
+      if (this.#readers.push(reader) > 20) this.#readers.shift();
+    }
     return this.clock.advance(this.random() * (this.#scene.paceMs ?? 60));
   }
 
@@ -427,7 +459,7 @@ export class Stage {
     this.#newest.set(event.path, number);
     if (!this.started) return;
     if (event.type === "resync") this.resyncs[event.reason] = (this.resyncs[event.reason] ?? 0) + 1;
-    this.mirror.apply(event);
+    for (const mirror of [this.mirror, ...this.#readers]) mirror.apply(event);
   }
 }
 

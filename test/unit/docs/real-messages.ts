@@ -177,9 +177,10 @@ export async function controlAnswers(): Promise<ControlAnswer[]> {
     },
   } as unknown as BrokerLink;
   const view = new FleetView(bucket.mirror);
-  const list = async ({ path }: { readonly path: string }) => {
+  const list = async ({ path, fresh }: { readonly path: string; readonly fresh?: boolean }) => {
     if (path === "/bad") throw new FleetError("not_found", "no such directory");
-    return { entries: [ENTRY], next: "sub" };
+    const position = { epoch: "n-7", told: 12 };
+    return { entries: [ENTRY], next: "/q-1/sub", ...(fresh === true ? {} : { position }) };
   };
   const stat = async ({ paths }: StatRequest): Promise<StatAnswer[]> =>
     paths.map((path) => (path === "/bad" ? "not_found" : "directory"));
@@ -259,6 +260,7 @@ export async function controlAnswers(): Promise<ControlAnswer[]> {
   await ask("watch.release", {});
   await ask("watch.list", {});
   await ask("directory.list", { connection: "nas1", path: "/", after: "a", limit: 1 });
+  await ask("directory.list", { connection: "nas1", path: "/", after: "/q-1/sub", fresh: true });
   await ask("directory.list", { connection: "nas1", path: "/", limit: 5_001 });
   await ask("directory.stat", { connection: "nas1", paths: ["/", "/bad"] });
   await ask("directory.stat", { connection: "nas1", paths: [] });

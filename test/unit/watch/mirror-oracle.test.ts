@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ManualClock } from "../../../src/base/clock.ts";
-import { joinPath } from "../../../src/base/path.ts";
+import { canonicalPath, joinPath } from "../../../src/base/path.ts";
 import type { WatchHandle } from "../../../src/watch/api.ts";
 import type { WatchEvent } from "../../../src/watch/events.ts";
 import type { Interest } from "../../../src/watch/interest.ts";
@@ -8,8 +8,12 @@ import type { ShareWatcherOptions } from "../../../src/watch/options.ts";
 import { ShareWatcher } from "../../../src/watch/share-watcher.ts";
 import { type FakeOptions, FakeShare } from "../../support/fakes/fake-source.ts";
 import { disagreements, Mirror, type Truth } from "../../support/oracles/mirror.ts";
+import { listTold } from "../../support/oracles/told-lists.ts";
 import { Unlisting } from "../../support/oracles/unlisting.ts";
 import { seeded } from "../../support/random.ts";
+
+/** Listings that were answered from what had been told. */
+let toldLists = 0;
 
 interface Scene {
   readonly watcher?: ShareWatcherOptions;
@@ -77,25 +81,48 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
   const audiences: Mirror[][] = [];
   /** Per interest: those that never list, and only know of snapshots and of what is told. */
   const unlisting: Unlisting[][] = [];
+  /** Per interest: those that list as well, and are answered from what has been told. */
+  const readers: Mirror[][] = [];
   const handles: (WatchHandle | undefined)[] = [];
+  const listShare = async (path: string) =>
+    share.isDirectory(path)
+      ? [...share.paths(path, false)].map(([full, { type }]) => ({
+          name: full.slice(full.lastIndexOf("/") + 1),
+          directory: type === "directory",
+        }))
+      : undefined;
   const mirrorOf = (interest: Interest): Mirror =>
     new Mirror({
       ...interest,
       forgets: scene.openAudience === true,
       now: () => share.tick,
-      list: async (path) =>
-        share.isDirectory(path)
-          ? [...share.paths(path, false)].map(([full, { type }]) => ({
-              name: full.slice(full.lastIndexOf("/") + 1),
-              directory: type === "directory",
-            }))
-          : undefined,
+      list: listShare,
+    });
+  /** Lists as well, and is answered from what has been told where that is in no doubt. */
+  const readerOf = (interest: Interest, handle: WatchHandle): Mirror =>
+    new Mirror({
+      ...interest,
+      forgets: true,
+      now: () => share.tick,
+      list: async (path) => {
+        const plain = handle.state === "live" && handle.sure !== false && handle.late === undefined;
+        const picture = plain
+          ? handle.snapshot?.({ path: canonicalPath(path), recursive: false })
+          : undefined;
+        const told =
+          picture === undefined || typeof picture === "string"
+            ? undefined
+            : listTold(picture, (full) => (share.exists(full) ? typeOf(share, full) : undefined));
+        if (told !== undefined) toldLists++;
+        return told ?? listShare(path);
+      },
     });
   const join = (index: number): void => {
     const interest = scene.interests[index] as Interest;
     log.push(`${clock.monotonic().toFixed()} ${JSON.stringify(interest)} joins`);
     const audience: Mirror[] = [];
     const mirrors: Unlisting[] = [];
+    const reading: Mirror[] = [];
     const handle = watcher.watch(
       interest,
       (event: WatchEvent, number) => {
@@ -104,6 +131,7 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
         );
         const tell = (): void => {
           for (const mirror of audience) mirror.apply(event);
+          for (const mirror of reading) mirror.apply(event);
           for (const mirror of mirrors) mirror.apply(event, number);
         };
         if (waiting === undefined) tell();
@@ -118,18 +146,31 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
         const mirror = mirrorOf(interest);
         audience.push(mirror);
         mirror.start();
-        if (handles[index] === handle) mirrors.push(new Unlisting(interest, handle, clock));
+        if (handles[index] !== handle) return;
+        mirrors.push(new Unlisting(interest, handle, clock));
+        // They list when they please.
+        if (scene.openAudience === true) read(index);
       },
       () => undefined,
     );
     audiences[index] = audience;
     unlisting[index] = mirrors;
+    readers[index] = reading;
     handles[index] = handle;
+  };
+  const read = (index: number): void => {
+    const [interest, handle] = [scene.interests[index], handles[index]];
+    if (interest === undefined || handle === undefined) return;
+    log.push(`${clock.monotonic().toFixed()} ${interest.path} read by one more`);
+    const mirror = readerOf(interest, handle);
+    readers[index]?.push(mirror);
+    mirror.start();
   };
   const leave = async (index: number): Promise<void> => {
     log.push(`${clock.monotonic().toFixed()} ${JSON.stringify(scene.interests[index])} leaves`);
     const handle = handles[index];
     audiences[index] = [];
+    readers[index] = [];
     for (const mirror of unlisting[index] ?? []) await mirror.close();
     unlisting[index] = [];
     handles[index] = undefined;
@@ -166,6 +207,7 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
     if (wanted !== undefined && joined?.state === "live") {
       log.push(`${clock.monotonic().toFixed()} ${wanted.path} mirrored by one more`);
       unlisting[joining]?.push(new Unlisting(wanted, joined, clock));
+      if (scene.openAudience === true) read(joining);
     }
     if (scene.openAudience === true && random() < 0.1) {
       const index = Math.floor(random() * scene.interests.length);
@@ -188,7 +230,7 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
   const wrong: string[] = [];
   for (const [index, interest] of scene.interests.entries()) {
     const audience = audiences[index] ?? [];
-    for (const mirror of audience) await mirror.idle();
+    for (const mirror of [...audience, ...(readers[index] ?? [])]) await mirror.idle();
     const expected = share.isDirectory(interest.path) ? "live" : "gone";
     let state = handles[index]?.state === "degraded" ? "live" : handles[index]?.state;
     // What is hidden from us is refused.
@@ -211,6 +253,9 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
     for (const mirror of audience) {
       wrong.push(...disagreements(mirror, truth).map((line) => `${JSON.stringify(interest)} ${line}`));
     }
+    for (const mirror of readers[index] ?? []) {
+      wrong.push(...disagreements(mirror, truth).map((line) => `${JSON.stringify(interest)}, read: ${line}`));
+    }
   }
   for (const mirror of unlisting.flat()) await mirror.close();
   await watcher.close();
@@ -219,6 +264,10 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
   if (share.handles.size > 0) wrong.push(`${share.handles.size} handles left`);
   if (wrong.length > 0 && process.env["ORACLE_LOG"] !== undefined) console.log(log.join("\n"));
   return wrong;
+}
+
+function typeOf(share: FakeShare, path: string): "file" | "directory" {
+  return share.isDirectory(path) ? "directory" : "file";
 }
 
 function tryTo(fn: () => void): void {
@@ -566,6 +615,13 @@ const scenes: Record<string, Scene> = {
     interests: [{ path: "/", recursive: true }],
     faults: FAULTS,
   },
+  "told late, with stat and settling": {
+    openAudience: true,
+    late: true,
+    watcher: { stat: true, settleMs: 300 },
+    interests: [{ path: "/", recursive: true }],
+    faults: FAULTS,
+  },
   "told late, overlapping interests": {
     openAudience: true,
     late: true,
@@ -653,4 +709,10 @@ describe("the mirror oracle", () => {
       }
     });
   }
+
+  it("has consumers whose listings are answered from what had been told", async () => {
+    toldLists = 0;
+    expect(await play(1, scenes["told late"] as Scene)).toEqual([]);
+    expect(toldLists).toBeGreaterThan(10);
+  });
 });

@@ -4,6 +4,8 @@ import { type Scene, Stage } from "../../support/fakes/hand-over-stage.ts";
 
 interface Outcome {
   readonly wrong: readonly string[];
+  /** Listings that an owner answered from what it had told. */
+  readonly toldLists: number;
   /** Of the watch, by reason. */
   readonly resyncs: Readonly<Record<string, number>>;
 }
@@ -48,7 +50,7 @@ async function play(seed: number, scene: Scene, handOvers: number): Promise<Outc
   if (stage.owner === undefined) wrong.push(`nobody owns the watch: ${JSON.stringify(stage.claim)}`);
   await stage.close();
   if (wrong.length > 0 && process.env["ORACLE_LOG"] !== undefined) console.log(log.join("\n"));
-  return { wrong, resyncs: stage.resyncs };
+  return { wrong, resyncs: stage.resyncs, toldLists: stage.toldLists };
 }
 
 const RUNS = Number(process.env["ORACLE_RUNS"] ?? 4);
@@ -119,16 +121,19 @@ describe("hand-overs while everything changes", () => {
     it(name, async () => {
       const total: Record<string, number> = {};
       let inherited = 0;
+      let lists = 0;
       const off = checkpointFacts.subscribe(({ type }) => {
         if (type === "used") inherited++;
       });
       for (let seed = SEED; seed < SEED + RUNS; seed++) {
-        const { wrong, resyncs } = await play(seed, scene, 10);
+        const { wrong, resyncs, toldLists } = await play(seed, scene, 10);
+        lists += toldLists;
         for (const [reason, count] of Object.entries(resyncs)) total[reason] = (total[reason] ?? 0) + count;
         expect(wrong, `seed ${seed}`).toEqual([]);
       }
       if (process.env["ORACLE_LOG"] !== undefined) console.log(name, total, inherited);
       off();
+      expect(lists).toBeGreaterThan(0);
       // Otherwise every killed owner would only be followed by a listing of everything.
       if (scene.crashes === "all") expect(inherited).toBeGreaterThan(RUNS);
       // In one directory nothing can be taken along by what is told twice.
