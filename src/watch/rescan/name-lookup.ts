@@ -71,6 +71,22 @@ export class NameLookup {
   }
 
   /**
+   * As `open`, without directories whose contents are refused to us: a share that leaves out what cannot be read leaves them
+   * out for good, though their names open. @throws SourceError, AbortedError
+   */
+  async readable(
+    path: CanonicalPath,
+    names: readonly string[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, EntryInfo>> {
+    const found = new Map(await this.open(path, names, signal));
+    for (const [name, { type }] of [...found]) {
+      if (type === "directory" && !(await this.#mayList(joinPath(path, name), signal))) found.delete(name);
+    }
+    return found;
+  }
+
+  /**
    * Which of the names a listing shows, and as what: also of what is refused to us. `undefined` where the directory
    * cannot be listed (any more). @throws SourceError, AbortedError
    */
@@ -98,6 +114,16 @@ export class NameLookup {
     signal: AbortSignal,
   ): Promise<readonly DirectoryEntry[]> {
     return (await this.#pick(path, (name) => !isKnown(name), { signal })) ?? [];
+  }
+
+  async #mayList(path: CanonicalPath, signal: AbortSignal): Promise<boolean> {
+    try {
+      for await (const _ of this.#source.list(path, { signal })) break;
+      return true;
+    } catch (error) {
+      if (!isAbsent(error)) throw error;
+      return false;
+    }
   }
 
   async #pick(

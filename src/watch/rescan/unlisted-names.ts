@@ -108,7 +108,7 @@ export class UnlistedNames<T> {
     const heard = missing.filter((name) => ((node.snapshot?.get(name)?.flags ?? 0) & EntryFlag.known) === 0);
     const doubted = this.#habits.hides ? missing.slice(0, OPENED_BEFORE_REMOVAL) : suspects(heard, missing);
     if (doubted.length === 0) return kept;
-    const opened = await this.#lookup.open(node.path, doubted, signal);
+    const opened = await this.#lookup.readable(node.path, doubted, signal);
     const others = opened.size === 0 ? NONE : foldedNames(listing);
     for (const name of opened.keys()) {
       if (others.has(foldCase(name))) continue;
@@ -134,7 +134,7 @@ export class UnlistedNames<T> {
     this.#show(node, [...listed.values()], log);
     const missing = names.filter((name) => !listed.has(name) && isOpen(node, log)(name));
     if (missing.length === 0) return;
-    const opened = await this.#lookup.open(path, unless(respelled, missing), this.#signal);
+    const opened = await this.#lookup.readable(path, unless(respelled, missing), this.#signal);
     if (!this.#isThere(node)) return;
     const gone: string[] = [];
     for (const name of missing.filter(isOpen(node, log))) {
@@ -197,7 +197,7 @@ export class UnlistedNames<T> {
       if (found === undefined || !this.#isThere(node)) return;
       this.#show(node, [...found.listed.values()], log);
       const hidden = names.filter((name) => node.unlisted?.get(name)?.opens === true && !log.has(name));
-      const opened = await this.#lookup.open(node.path, unless(found.respelled, hidden), this.#signal);
+      const opened = await this.#lookup.readable(node.path, unless(found.respelled, hidden), this.#signal);
       if (this.#isThere(node)) this.#expire(node, hidden, opened, log);
     } finally {
       node.logs.delete(log);
