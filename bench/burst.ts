@@ -11,6 +11,12 @@ import { type Row, rounded, type Section } from "./stats.ts";
 
 /** Each listener in turn, so many times: what else runs on the machine hits all of them alike. */
 const ROUNDS = 3;
+/** Clients that make a burst through SMB. */
+const WRITERS = 4;
+/** What they put: a file without contents, in Samba's own folder of settings. */
+const EMPTY = "empty";
+/** So many files a run of smbclient: Linux allows 128 KiB for one argument. */
+const A_RUN = 2_000;
 const WARM = 5_000;
 /** Nothing new for this long after the last create: nothing will come any more. Comparing takes its time. */
 const SILENCE_MS = 15_000;
@@ -41,7 +47,9 @@ export async function burst(count: number): Promise<Section> {
   const samba = await startSamba();
   const auth = createNtlmProvider({ username: samba.user, password: samba.password, domain: samba.domain });
   const smb = { host: samba.host, port: samba.port, share: "share", auth };
-  const share = new Share({ smb });
+  // What is made on the server itself only a handle on the directory hears at once.
+  const share = new Share({ smb, watch: { cover: "directory" } });
+  const byDefault = new Share({ smb });
   const pool = new SmbPool(smb);
   const listeners: Record<string, Listen> = {
     "the watch engine": (dir, heard) => watching(share, dir, false, heard),
@@ -50,29 +58,47 @@ export async function burst(count: number): Promise<Section> {
     "bare loop, one request, 65536 bytes": (dir, heard) => looping(pool, dir, 1, 65_536, heard),
     "bare loop, one request, 4096 bytes (Sambee's)": (dir, heard) => looping(pool, dir, 1, 4_096, heard),
   };
-  const results = new Map<string, { heard: Heard; rate: number }[]>();
+  // By another client of the share, with the defaults of a watch.
+  const throughSmb: typeof listeners = {
+    "the watch engine, made by SMB clients": (dir, heard) => watching(byDefault, dir, false, heard),
+    "the watch engine, recursive, made by SMB clients": (dir, heard) => watching(byDefault, dir, true, heard),
+  };
+  const results = new Map<string, Result[]>();
+  const rates = { server: [] as number[], smb: [] as number[] };
   try {
     for (let round = 0; round < ROUNDS; round++) {
-      for (const [name, listen] of Object.entries(listeners)) {
-        const result = await once(samba, listen, count);
-        results.set(name, [...(results.get(name) ?? []), result]);
+      for (const [who, those] of [["server", listeners] as const, ["smb", throughSmb] as const]) {
+        for (const [name, listen] of Object.entries(those)) {
+          const result = await once(samba, listen, count, who === "server" ? onServer : bySmbClients);
+          results.set(name, [...(results.get(name) ?? []), result]);
+          rates[who].push(result.rate);
+        }
       }
     }
   } finally {
     await pool.close();
     await share.close();
+    await byDefault.close();
     await samba.stop();
   }
-  const rates = [...results.values()].flat().map(({ rate }) => rate);
-  const range = `${rounded(Math.min(...rates), 0)} to ${rounded(Math.max(...rates), 0)}`;
+  const range = (all: readonly number[]): string =>
+    `${rounded(Math.min(...all), 0)} to ${rounded(Math.max(...all), 0)}`;
   return {
     title: "A burst in one directory",
-    method: `${count} creates at ${range}/s on tmpfs, made on the server; ${ROUNDS} rounds, all listeners in turn`,
+    method: `${count} creates on tmpfs, made on the server at ${range(rates.server)}/s, or by ${WRITERS} smbclient at ${range(rates.smb)}/s and watched with the defaults; ${ROUNDS} rounds, all listeners in turn`,
     rows: [...results].map(([name, all]) => row(name, all, count)),
   };
 }
 
-function row(name: string, results: readonly { heard: Heard; rate: number }[], count: number): Row {
+interface Result {
+  readonly heard: Heard;
+  /** Creates per second. */
+  readonly rate: number;
+  /** From the last create to the last that was told of. */
+  readonly lagMs: number;
+}
+
+function row(name: string, results: readonly Result[], count: number): Row {
   const each = (value: (heard: Heard) => number): string =>
     results.map(({ heard }) => value(heard)).join(" / ");
   const engine = name.startsWith("the watch engine");
@@ -82,7 +108,7 @@ function row(name: string, results: readonly { heard: Heard; rate: number }[], c
     value: each(({ named }) => named.size),
     unit: `of ${count}`,
     note: engine
-      ? `${each(covered)} found by comparing, ${each(({ gaps }) => gaps)} resyncs`
+      ? `${each(covered)} found by comparing, ${each(({ gaps }) => gaps)} resyncs; the last told ${results.map(({ lagMs }) => rounded(lagMs, 0)).join(" / ")} ms after the last was made`
       : `${each(({ gaps }) => gaps)} overflows, each an unknown loss`,
   };
 }
@@ -93,23 +119,23 @@ function found({ named, compared }: Heard): string[] {
 }
 
 /** One listener, one burst, in a directory of its own. */
-async function once(samba: Samba, listen: Listen, count: number): Promise<{ heard: Heard; rate: number }> {
+async function once(samba: Samba, listen: Listen, count: number, make: Make): Promise<Result> {
   const dir = "burst";
   const folder = join(samba.path(), dir);
   mkdirSync(folder);
   const heard: Heard = { named: new Set(), compared: new Set(), gaps: 0 };
   const stop = await listen(`/${dir}`, heard);
   // What a process does for the first time it does slowly.
-  await fill(folder, WARM, heard, "warm");
+  await fill(make, samba, dir, WARM, heard, "warm");
   // The second look that Samba needs after a watch has gone live is over by then.
   await delay(4_000);
   heard.named.clear();
   heard.compared.clear();
   heard.gaps = 0;
-  const rate = await fill(folder, count, heard, "f");
+  const { rate, lagMs } = await fill(make, samba, dir, count, heard, "f");
   await stop();
   rmSync(folder, { recursive: true });
-  return { heard, rate };
+  return { heard, rate, lagMs };
 }
 
 async function watching(
@@ -154,22 +180,53 @@ async function loop(directory: DirectoryHandle, bufferBytes: number, heard: Hear
   }
 }
 
-/** Returns creates per second. Waits until all have been told of, or nothing comes any more. */
-async function fill(folder: string, count: number, heard: Heard, prefix: string): Promise<number> {
-  const worker = new Worker(WRITER, { eval: true, workerData: { dir: folder, count, prefix } });
-  const ms = await new Promise<number>((resolve, reject) => {
+/** Makes `<prefix><i>` in a directory of the share. Returns how many ms it took. */
+type Make = (samba: Samba, dir: string, count: number, prefix: string) => Promise<number>;
+
+async function onServer(samba: Samba, dir: string, count: number, prefix: string): Promise<number> {
+  const workerData = { dir: join(samba.path(), dir), count, prefix };
+  const worker = new Worker(WRITER, { eval: true, workerData });
+  return new Promise<number>((resolve, reject) => {
     worker.once("message", resolve);
     worker.once("error", reject);
   });
+}
+
+async function bySmbClients(samba: Samba, dir: string, count: number, prefix: string): Promise<number> {
+  const started = performance.now();
+  await Promise.all(
+    Array.from({ length: WRITERS }, async (_, writer) => {
+      for (let from = writer; from < count; from += WRITERS * A_RUN) {
+        const to = Math.min(count, from + WRITERS * A_RUN);
+        const puts: string[] = [];
+        for (let i = from; i < to; i += WRITERS) puts.push(`put ${EMPTY} ${dir}\\${prefix}${i}`);
+        await samba.smbclient(puts.join(";"));
+      }
+    }),
+  );
+  return performance.now() - started;
+}
+
+/** Waits until all have been told of, or nothing comes any more. */
+async function fill(
+  make: Make,
+  samba: Samba,
+  dir: string,
+  count: number,
+  heard: Heard,
+  prefix: string,
+): Promise<{ readonly rate: number; readonly lagMs: number }> {
+  const ms = await make(samba, dir, count, prefix);
+  const made = performance.now();
   const told = (): number => heard.named.size + found(heard).length;
-  const deadline = performance.now() + LIMIT_MS;
-  let quietSince = performance.now();
+  const deadline = made + LIMIT_MS;
+  let lastAt = made;
   for (let before = told(); before < count; ) {
     await delay(50);
     const now = performance.now();
-    if (told() !== before) quietSince = now;
+    if (told() !== before) lastAt = now;
     before = told();
-    if (now > deadline || now - quietSince > SILENCE_MS) break;
+    if (now > deadline || now - lastAt > SILENCE_MS) break;
   }
-  return (count / ms) * 1_000;
+  return { rate: (count / ms) * 1_000, lagMs: lastAt - made };
 }

@@ -1,6 +1,6 @@
 /**
  * npm run bench [-- --json FILE] [--only latency,burst,copy,large,scale,watches,fleet,checkpoints,mirror,gateway,absent,ready] [--quick]:
- * the numbers of docs/benchmarks.md. With --compare REF [--rounds N] each section is measured with that commit and with
+ * the numbers of docs/benchmarks.md. With --trace, `latency` says when a change passes each stage. With --compare REF [--rounds N] each section is measured with that commit and with
  * this tree, in turn, N times (4).
  * Everything runs on loopback against servers of our own, is bounded, and ends by itself.
  */
@@ -30,12 +30,13 @@ const { values } = parseArgs({
     json: { type: "string" },
     only: { type: "string" },
     quick: { type: "boolean", default: false },
+    trace: { type: "boolean", default: false },
     compare: { type: "string" },
     rounds: { type: "string", default: "4" },
   },
 });
 const sections: Record<string, () => Promise<Section>> = {
-  latency: () => latency(values.quick ? 20 : 60),
+  latency: () => latency(values.quick ? 20 : 60, values.trace),
   burst: () => burst(values.quick ? 2_000 : 20_000),
   copy: () => treeCopy(values.quick ? 50 : 500),
   large: () => largeDirectory(values.quick ? 20_000 : 200_000),

@@ -22,6 +22,8 @@ export interface StackOptions {
   readonly config?: Readonly<Record<string, unknown>>;
   /** Another broker than one of our own; stopped with the stack. */
   readonly nats?: () => Promise<Nats>;
+  /** Environment of each worker and gateway, over ours. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Told before each step that takes time. */
   readonly onStep?: (text: string) => void;
 }
@@ -105,6 +107,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
             SMB2NATS_HTTP_HOST: "127.0.0.1",
             SMB2NATS_HTTP_PORT: String(ops),
             SMB2NATS_GATEWAY_PORT: String(port),
+            ...options.env,
             ...env,
           },
         },

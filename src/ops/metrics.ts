@@ -54,8 +54,12 @@ export class Metrics {
 
   /** Prometheus' text format, or OpenMetrics where a scraper's `Accept` names it. */
   async scrape(accept = ""): Promise<{ readonly contentType: string; readonly text: string }> {
+    // Some facts are counted when the work is done in whose midst they were told.
+    await new Promise<void>((resolve) => process.nextTick(resolve));
     for (const collect of this.#collectors) collect();
     const registry = accept.includes("application/openmetrics-text") ? this.#open : this.#set.registry;
+    // Facts are counted when the work is done in whose midst they were told.
+    await new Promise<void>((resolve) => process.nextTick(resolve));
     return { contentType: registry.contentType, text: await registry.metrics() };
   }
 

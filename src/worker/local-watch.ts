@@ -1,4 +1,5 @@
 import { waitFor } from "../base/async.ts";
+import { stages } from "../base/channels.ts";
 import type { Clock } from "../base/clock.ts";
 import { describeError } from "../base/errors.ts";
 import type { EventPublisher, WatchPublisher } from "../broker/port.ts";
@@ -316,6 +317,7 @@ export class LocalWatch {
       this.#options.onTold?.();
       this.activity.told(event);
     }
+    stages.publish("told");
     if (event.type === "changes") this.#outlet?.changes(event, told);
     else if (event.type === "resync") this.#outlet?.resync(event, told);
     else this.#outlet?.state(event);

@@ -1,4 +1,5 @@
 import { deferred, ignoreRejection, waitFor } from "../../base/async.ts";
+import { stages } from "../../base/channels.ts";
 import { AbortedError, ClosedError } from "../../base/errors.ts";
 import { isWithin, pathKey } from "../../base/path.ts";
 import { formatCursor, parseCursor } from "../cursor.ts";
@@ -34,6 +35,7 @@ class Shared implements FeedListener {
   }
 
   onMessage(message: FeedMessage): void {
+    stages.publish("relayed");
     for (const listener of [...this.listeners]) listener.onMessage(message);
   }
 

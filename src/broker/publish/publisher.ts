@@ -1,4 +1,5 @@
 import { Backoff } from "../../base/async.ts";
+import { stages } from "../../base/channels.ts";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { ClosedError } from "../../base/errors.ts";
 import { formatCursor } from "../cursor.ts";
@@ -222,11 +223,13 @@ export class NatsEventPublisher implements EventPublisher {
       this.#retries.set(sealed, { sealed, cancel: () => undefined });
       return;
     }
+    stages.publish("sealed");
     const attempt = ++sealed.attempts;
     this.#store
       .publish(sealed.subject, sealed.payload, sealed.headers, this.#options.ackTimeoutMs ?? 2_000)
       .then(
         ({ duplicate, sequence }) => {
+          stages.publish("stored");
           this.#stored = Math.max(this.#stored, sequence);
           this.#acknowledged(sealed, duplicate);
         },

@@ -11,8 +11,9 @@ export function countedWatch(inner: ShareWatch, connection: string, metrics: Wat
       inner.watch(
         interest,
         (event, told) => {
-          count(event, connection, metrics);
           sink(event, told);
+          // What it says is on its way first.
+          process.nextTick(count, event, connection, metrics);
         },
         options,
       ),

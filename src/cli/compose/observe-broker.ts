@@ -16,7 +16,7 @@ export function observeBroker(observer: Observer): (() => void)[] {
 
 function observePublisher({ metrics: { broker }, summary }: Observer): () => void {
   const codes = new BoundedLabel();
-  return publishFacts.subscribe((fact) => {
+  return publishFacts.subscribeLater((fact) => {
     const { connection } = fact;
     if (fact.type === "failed") {
       broker.failures.inc({ connection, code: codes.of(fact.code) });

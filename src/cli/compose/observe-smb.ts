@@ -25,16 +25,16 @@ export function observeSmb({ metrics: { smb }, log, summary }: Observer): (() =>
       if (from === "ready") smb.connections.dec({ connection });
       log.debug("smb.connection", `connection ${from} -> ${to}`, { connection, id, from, to, error });
     }),
-    requestFacts.subscribe(({ connection, command, outcome, ms }) => {
+    requestFacts.subscribeLater(({ connection, command, outcome, ms }) => {
       smb.requests.inc({ connection, command, outcome: outcomes.of(outcome) });
       // A notify is answered when something changes: its age says nothing about the server.
       if (command !== "CHANGE_NOTIFY") smb.requestSeconds.observe({ command }, ms / 1_000);
     }),
-    creditFacts.subscribe(({ connection, available, waiting }) => {
+    creditFacts.subscribeLater(({ connection, available, waiting }) => {
       smb.credits.set({ connection }, available);
       smb.creditWaiters.set({ connection }, waiting);
     }),
-    notifyFacts.subscribe(({ connection, outcome }) => smb.notifies.inc({ connection, outcome })),
+    notifyFacts.subscribeLater(({ connection, outcome }) => smb.notifies.inc({ connection, outcome })),
     overflowFacts.subscribe(({ connection }) => smb.overflows.inc({ connection })),
     echoFacts.subscribe(({ connection, ms }) => smb.echoSeconds.observe({ connection }, ms / 1_000)),
     deadLetterFacts.subscribe(({ connection, command, reason }) => {

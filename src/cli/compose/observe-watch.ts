@@ -19,7 +19,7 @@ function observeEngine({ metrics: { watch }, log }: Observer): (() => void)[] {
       if (to !== "idle") watch.transitions.inc({ connection, to });
       log.debug("watch.transition", `watch ${from} -> ${to}`, { connection, path, from, to, failure });
     }),
-    notifies.subscribe(({ connection, outcome, records }) => {
+    notifies.subscribeLater(({ connection, outcome, records }) => {
       watch.notifies.inc({ connection, outcome });
       watch.records.inc({ connection }, records);
     }),

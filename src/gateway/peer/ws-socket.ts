@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
+import { stages } from "../../base/channels.ts";
 import type { PeerSocket } from "./peer.ts";
 
 const FINAL_TEXT = 0x81;
@@ -36,6 +37,7 @@ export function peerSocket(socket: WebSocket, stream: Duplex): PeerSocket {
   let paused = 0;
   return {
     send: (text) => {
+      stages.publish("framed");
       if (socket.readyState === socket.OPEN) stream.write(frameOf(text), ignore);
     },
     get bufferedAmount() {

@@ -1,4 +1,5 @@
 import { type Deferred, deferred } from "../../base/async.ts";
+import { stages } from "../../base/channels.ts";
 import { AbortedError } from "../../base/errors.ts";
 import { Command } from "../../codec/header.ts";
 import {
@@ -109,6 +110,7 @@ export class ArmedNotify extends PendingRequest {
   }
 
   override onResponse({ header, message }: Response): void {
+    stages.publish("verified");
     const { status } = header;
     switch (status) {
       case NtStatus.SUCCESS:

@@ -1,5 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { throwIfAborted, waitFor } from "../../base/async.ts";
+import { stages } from "../../base/channels.ts";
 import type { Clock } from "../../base/clock.ts";
 import { AbortedError, DeadlineError } from "../../base/errors.ts";
 import { FrameSplitter, frame } from "../../codec/frame.ts";
@@ -109,6 +110,7 @@ export class Transport {
 
   #receive(chunk: Buffer): void {
     if (this.#closed) return;
+    stages.publish("received");
     try {
       let frames = 0;
       for (const message of this.#splitter.push(plain(chunk))) {

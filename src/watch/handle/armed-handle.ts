@@ -1,4 +1,5 @@
 import { deferred, waitFor } from "../../base/async.ts";
+import { stages } from "../../base/channels.ts";
 import type { Doubt } from "../doubt.ts";
 import type { WatchMode } from "../events.ts";
 import { doubts, type HandleState } from "../facts.ts";
@@ -230,6 +231,7 @@ export class ArmedHandle implements HandleView {
   }
 
   #answered(outcome: NotifyOutcome, coalescer: Coalescer): void {
+    stages.publish("heard");
     const { clock, options } = this.#services;
     publishAnswer(options.label, this.spec.path, outcome);
     const { since } = this.#certainty;

@@ -11,8 +11,8 @@ export interface NotifyRequestOptions {
 }
 
 /**
- * Keeps `depth` CHANGE_NOTIFY requests at the server. Each answer is replaced by a new request before
- * anybody looks at it. Outcomes are passed on in the order the server gave them:
+ * Keeps `depth` CHANGE_NOTIFY requests at the server. Each answer is replaced by a new request: before
+ * anybody looks at it where no other is left at the server, else as soon as it was told. Outcomes are passed on in the order the server gave them:
  * `cancelled` means that one of our own cancels found nothing waiting; `cleanup` stands for every end we did not ask for.
  */
 export class NotifyRequests {
@@ -84,7 +84,9 @@ export class NotifyRequests {
     switch (outcome.type) {
       case "records":
       case "overflow":
-        this.#fill();
+        // With another request at the server nothing is missed meanwhile, and what was said comes first.
+        if (this.#armed.size === 0) this.#fill();
+        else process.nextTick(() => this.#fill());
         this.#onOutcome(outcome);
         return;
       case "cancelled":

@@ -1,0 +1,111 @@
+/**
+ * A process of bench/latency.ts: listens for names in one way, and notes when it hears of each for the first time. Each
+ * listener has a process of its own, as in life: what one does with an answer keeps no other waiting.
+ */
+import { connect } from "@nats-io/transport-node";
+import WebSocket from "ws";
+import { createNtlmProvider } from "../src/auth/ntlm.ts";
+import { type Stage, stages } from "../src/base/channels.ts";
+import { SmbPool } from "../src/smb/pool/pool.ts";
+
+/** What to listen to. Passwords come by the channel between parent and child. */
+export type ListenerOrder =
+  | {
+      readonly type: "bare";
+      readonly host: string;
+      readonly port: number;
+      readonly username: string;
+      readonly password: string;
+      readonly domain: string;
+      readonly share: string;
+      readonly path: string;
+    }
+  | { readonly type: "nats"; readonly url: string; readonly subject: string }
+  | { readonly type: "ws"; readonly url: string; readonly connection: string; readonly path: string };
+
+/** When something was, by the clock that all processes of the machine share, ms. */
+export type Heard = readonly [what: string, at: number];
+
+export type ListenerAnswer =
+  | { readonly type: "ready" }
+  | { readonly type: "failed"; readonly why: string }
+  | { readonly type: "heard"; readonly names: readonly Heard[]; readonly stages: readonly Heard[] };
+
+interface Changes {
+  readonly changes?: readonly { readonly name: string }[];
+}
+
+const names = new Map<string, number>();
+const passed: [Stage, number][] = [];
+
+function now(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+function heard(changes: readonly { readonly name: string }[] | undefined): void {
+  const at = now();
+  for (const { name } of changes ?? []) if (!names.has(name)) names.set(name, at);
+}
+
+async function bare(order: Extract<ListenerOrder, { type: "bare" }>): Promise<void> {
+  const { host, port, share, path, ...login } = order;
+  stages.subscribe((stage) => passed.push([stage, now()]));
+  const pool = new SmbPool({ host, port, share, auth: createNtlmProvider(login) });
+  const handle = await pool.openDirectory(path);
+  const arm = { recursive: false, filter: 0x1f };
+  let [current, next] = [handle.arm(arm), handle.arm(arm)];
+  await current.accepted;
+  void (async () => {
+    for (;;) {
+      const outcome = await current.outcome;
+      if (outcome.type !== "records") return;
+      heard(outcome.records);
+      current = next;
+      next = handle.arm(arm);
+    }
+  })();
+}
+
+async function nats({ url, subject }: Extract<ListenerOrder, { type: "nats" }>): Promise<void> {
+  const connection = await connect({ servers: url });
+  connection.subscribe(subject, { callback: (_, message) => heard(message.json<Changes>().changes) });
+  await connection.flush();
+}
+
+async function webSocket(order: Extract<ListenerOrder, { type: "ws" }>): Promise<void> {
+  const { url, connection, path } = order;
+  const socket = new WebSocket(url);
+  await new Promise<void>((resolve, reject) => {
+    socket.on("error", reject);
+    socket.on("open", () =>
+      socket.send(
+        JSON.stringify({ action: "subscribe", connection_id: connection, path, detail: "changes" }),
+      ),
+    );
+    socket.on("message", (data) => {
+      const frame = JSON.parse(String(data)) as Changes & { type: string };
+      if (frame.type === "subscribed") resolve();
+      else if (frame.type === "directory_changed") heard(frame.changes);
+      else reject(new Error(`unexpected ${String(data)}`));
+    });
+  });
+}
+
+function answer(what: ListenerAnswer): void {
+  process.send?.(what);
+}
+
+process.on("message", (order: ListenerOrder | { readonly type: "end" }) => {
+  if (order.type === "end") {
+    answer({ type: "heard", names: [...names], stages: passed });
+    process.disconnect();
+    // Sockets would keep it: nothing is left to be told.
+    process.exit();
+  }
+  const listening =
+    order.type === "bare" ? bare(order) : order.type === "nats" ? nats(order) : webSocket(order);
+  listening.then(
+    () => answer({ type: "ready" }),
+    (error: unknown) => answer({ type: "failed", why: String(error) }),
+  );
+});
