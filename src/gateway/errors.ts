@@ -11,6 +11,8 @@ export const ERROR_CODES = [
   "not_a_directory",
   "unreachable",
   "limit",
+  "too_large",
+  "no_changes",
   "unauthenticated",
   "expired",
   "internal",
@@ -28,6 +30,9 @@ const TEXT: Readonly<Record<ErrorCode, string>> = {
   not_a_directory: "this is not a directory",
   unreachable: "the file server, or the worker for it, cannot be reached now",
   limit: "a limit is reached",
+  too_large:
+    "more entries than are remembered: raise maxEntries of the connection, or subscribe without snapshot, and list",
+  no_changes: "of this directory only files that are complete are told: no picture can be kept by that",
   unauthenticated: "a valid token is needed",
   expired: "the token has run out",
   internal: "something went wrong on our side",
@@ -85,9 +90,7 @@ export function toRequestError(error: unknown): RequestError {
   if (error instanceof FleetError) {
     const { failure } = error;
     if (failure === "retention") return new RequestError("internal", undefined, cause);
-    // Of snapshots, which nobody asks for here.
-    if (failure === "no_changes") return new RequestError("internal", undefined, cause);
-    return new RequestError(failure === "too_large" ? "limit" : failure, undefined, cause);
+    return new RequestError(failure, undefined, cause);
   }
   if (errorCode(error) === "DEADLINE") return new RequestError("unreachable", undefined, cause);
   return new RequestError("internal", undefined, cause);

@@ -1,4 +1,6 @@
 import { type Channel, channel } from "../base/channels.ts";
+import type { MirrorReason } from "../watch/mirror/index.ts";
+import type { ErrorCode } from "./errors.ts";
 
 /**
  * What the gateway tells whoever listens. No path or token is ever part of a fact; one names a user, and one the address
@@ -85,6 +87,22 @@ export interface CoalescedFact {
   readonly connection: string;
 }
 
+/** Mirrors of directories that the gateway keeps for those who want snapshots. */
+export type MirrorFact =
+  /** From a worker. */
+  | { readonly type: "taken"; readonly connection: string; readonly reason: MirrorReason }
+  | { readonly type: "failed"; readonly connection: string; readonly reason: ErrorCode }
+  /** Difference to the number of entries kept. */
+  | { readonly type: "size"; readonly connection: string; readonly change: number };
+
+/** What a subscriber who wants snapshots was given. */
+export interface SnapshotFact {
+  readonly connection: string;
+  readonly reason: MirrorReason;
+  /** `dropped`: he went, or was given another instead. `resumed`: he needed none, and was told what he had missed. */
+  readonly outcome: "sent" | "dropped" | "resumed";
+}
+
 export interface RequestFact {
   readonly action:
     | "subscribe"
@@ -110,4 +128,6 @@ export const noGrantsFacts: Channel<NoGrantsFact> = channel("gateway.no-grants")
 export const subscriptionFacts: Channel<SubscriptionFact> = channel("gateway.subscription");
 export const sentFacts: Channel<SentFact> = channel("gateway.sent");
 export const coalescedFacts: Channel<CoalescedFact> = channel("gateway.coalesced");
+export const mirrorFacts: Channel<MirrorFact> = channel("gateway.mirror");
+export const snapshotFacts: Channel<SnapshotFact> = channel("gateway.snapshot");
 export const requestFacts: Channel<RequestFact> = channel("gateway.request");

@@ -150,6 +150,8 @@ export interface GatewayLimits {
   readonly pendingChanges: number;
   /** Messages replayed for one `since` before it is answered with a resync. Default 10,000. */
   readonly replayMessages: number;
+  /** Entries kept for those who want snapshots, of all directories together. Default 1,000,000. */
+  readonly mirroredEntries: number;
 }
 
 export interface GatewayTimes {
@@ -205,6 +207,7 @@ export function resolveLimits(given: Partial<GatewayLimits> = {}): GatewayLimits
     slowReaderMs: 30_000,
     pendingChanges: 10_000,
     replayMessages: 10_000,
+    mirroredEntries: 1_000_000,
     ...given,
   };
 }

@@ -117,6 +117,7 @@ class GatewayServer implements Gateway {
       fleet,
       clock,
       caseSensitive: (name) => this.#connections.get(name)?.caseSensitive ?? false,
+      mirroredEntries: this.#limits.mirroredEntries,
     });
     this.#intake = new Intake(clock);
     this.#addresses = new AddressBook(trustedProxies);

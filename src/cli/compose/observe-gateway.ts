@@ -2,10 +2,12 @@ import {
   askFacts,
   authFailureFacts,
   coalescedFacts,
+  mirrorFacts,
   noGrantsFacts,
   refusalFacts,
   requestFacts,
   sentFacts,
+  snapshotFacts,
   socketFacts,
   subscriptionFacts,
   unreadableHopFacts,
@@ -98,6 +100,15 @@ export function observeGateway({ metrics: { gateway }, log, summary }: Observer)
       if (seconds !== undefined) gateway.deliverySeconds.observe({ connection }, seconds);
     }),
     coalescedFacts.subscribe(({ connection }) => gateway.coalesced.inc({ connection })),
+    snapshotFacts.subscribe(({ connection, reason, outcome }) =>
+      gateway.snapshots.inc({ connection, reason, outcome }),
+    ),
+    mirrorFacts.subscribe((fact) => {
+      const { connection } = fact;
+      if (fact.type === "size") gateway.mirroredEntries.inc({ connection }, fact.change);
+      else if (fact.type === "taken") gateway.mirrorSnapshots.inc({ connection, reason: fact.reason });
+      else gateway.mirrorFailures.inc({ connection, reason: fact.reason });
+    }),
     requestFacts.subscribe(({ action, outcome }) => gateway.requests.inc({ action, outcome })),
   ];
 }

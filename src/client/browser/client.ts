@@ -1,9 +1,12 @@
 import { after, type Frame, gatewayError, Link } from "./link.ts";
+import { GatewayMirror } from "./mirror.ts";
 import type {
   Client,
   ConnectOptions,
   GatewayError,
   Listing,
+  Mirror,
+  MirrorOptions,
   Status,
   SubscribeOptions,
   Subscription,
@@ -51,24 +54,36 @@ class GatewayClient implements Client {
   readonly #entries = new Map<string, Entry>();
   /** The same, by what the gateway's frames say. */
   readonly #byWire = new Map<string, Entry>();
+  readonly #mirrors = new Map<string, GatewayMirror>();
   readonly #link: Link;
 
   constructor(url: string, options: ConnectOptions) {
     this.#link = new Link(url, options, {
       onOpen: () => {
         for (const entry of this.#entries.values()) void this.#subscribe(entry);
+        for (const mirror of this.#mirrors.values()) void mirror.begin();
       },
       onFrame: (frame) => {
-        const entry = this.#byWire.get(wireKey(frame.connection_id ?? "", frame.path ?? ""));
+        const name = wireKey(frame.connection_id ?? "", frame.path ?? "");
+        const entry = this.#byWire.get(name);
         if (entry !== undefined) this.#onFrame(entry, frame);
+        else this.#mirrors.get(name)?.onFrame(frame);
+      },
+      onLost: () => {
+        for (const mirror of this.#mirrors.values()) mirror.lost();
       },
       onEnd: (error) => {
         for (const entry of this.#entries.values()) {
           entry.cancelRetry?.();
           entry.settle(error);
         }
+        for (const mirror of this.#mirrors.values()) {
+          mirror.lost();
+          mirror.end(error);
+        }
         this.#entries.clear();
         this.#byWire.clear();
+        this.#mirrors.clear();
       },
     });
   }
@@ -90,6 +105,32 @@ class GatewayClient implements Client {
     entry.listeners.add(listener);
     if ((isNew || wantsMore) && this.#link.open) void this.#subscribe(entry);
     return { ready: entry.ready, close: () => this.#unsubscribe(entry, listener) };
+  }
+
+  mirror(connection: string, path: string, { recursive = false, signal }: MirrorOptions = {}): Mirror {
+    const wirePath = this.#wirePath(connection, path);
+    const name = wireKey(connection, wirePath);
+    const onAbort = (): void => void mirror.close();
+    const mirror: GatewayMirror = new GatewayMirror({
+      connection,
+      path,
+      wirePath,
+      recursive,
+      open: () => this.#link.open,
+      send: (message) => this.#link.send(message),
+      onClose: () => {
+        signal?.removeEventListener("abort", onAbort);
+        if (!this.#mirrors.delete(name)) return;
+        const request = { action: "unsubscribe", connection_id: connection, path: wirePath };
+        this.#link.send(request).catch(() => undefined);
+      },
+    });
+    this.#mirrors.set(name, mirror);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal?.aborted === true) onAbort();
+    else if (this.#link.over) mirror.end(gatewayError("closed", "the client is closed"));
+    else if (this.#link.open) void mirror.begin();
+    return mirror;
   }
 
   async list(connection: string, path: string, options: { readonly after?: string } = {}): Promise<Listing> {
@@ -221,11 +262,19 @@ class GatewayClient implements Client {
 
   /**
    * To the gateway the path as sent is the name of a subscription, so a directory wanted both alone and with
-   * all below goes by two spellings: a trailing slash means nothing.
+   * all below, or mirrored, goes by several spellings: a trailing slash means nothing.
    */
-  #newEntry(key: string, connection: string, path: string, recursive: boolean): Entry {
+  #wirePath(connection: string, path: string): string {
     let wirePath = path;
-    while (this.#byWire.has(wireKey(connection, wirePath))) wirePath += "/";
+    for (;;) {
+      const name = wireKey(connection, wirePath);
+      if (!this.#byWire.has(name) && !this.#mirrors.has(name)) return wirePath;
+      wirePath += "/";
+    }
+  }
+
+  #newEntry(key: string, connection: string, path: string, recursive: boolean): Entry {
+    const wirePath = this.#wirePath(connection, path);
     const entry = newEntry({ key, connection, path, wirePath, recursive });
     this.#entries.set(key, entry);
     this.#byWire.set(wireKey(connection, wirePath), entry);

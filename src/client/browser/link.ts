@@ -44,8 +44,13 @@ export interface Frame {
   readonly connections?: readonly string[];
   readonly current?: boolean;
   readonly workers?: readonly Worker[];
+  /** Of a snapshot they may lack all but the name. */
   readonly entries?: readonly ListedEntry[];
   readonly next?: string;
+  readonly page?: number;
+  readonly more?: boolean;
+  readonly ignoreCase?: boolean;
+  readonly tooLarge?: boolean;
 }
 
 export interface LinkHooks {
@@ -53,6 +58,8 @@ export interface LinkHooks {
   onOpen(): void;
   /** A frame that answers no request. */
   onFrame(frame: Frame): void;
+  /** The connection is gone; another one will be tried. */
+  onLost(): void;
   /** There will be no other connection. */
   onEnd(error: GatewayError): void;
 }
@@ -117,6 +124,11 @@ export class Link {
 
   get open(): boolean {
     return this.#status.state === "open";
+  }
+
+  /** There will be no other connection. */
+  get over(): boolean {
+    return this.#isFinal();
   }
 
   /** Sends now, or as soon as there is a connection. Rejects with GatewayError. */
@@ -232,6 +244,7 @@ export class Link {
   }
 
   #retry(code: number | undefined, reason: string): void {
+    if (this.open) this.#hooks.onLost();
     if (this.#openedAt > 0 && Date.now() - this.#openedAt > GOOD_MS) this.#attempt = 0;
     this.#openedAt = 0;
     const { initialMs = 500, maxMs = 30_000 } = this.#options.backoff ?? {};

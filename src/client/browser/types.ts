@@ -6,6 +6,8 @@ export interface Change {
   readonly action: ChangeAction;
   readonly name: string;
   readonly oldName?: string;
+  /** With `renamed`, for mirrors: what lies below does not move along. */
+  readonly emptied?: true;
   readonly stream?: true;
   readonly movedTo?: string;
   readonly movedFrom?: string;
@@ -112,6 +114,86 @@ export interface Subscription {
   close(): void;
 }
 
+/** One entry as far as it is known. */
+export interface MirrorEntry {
+  readonly name: string;
+  /** Absent where nobody has looked yet. */
+  readonly type?: "file" | "directory";
+  /** Bytes. Absent where it is not known, or has changed and nobody has looked since. */
+  readonly size?: number;
+  /** Last write, RFC 3339 UTC. Absent as `size`. */
+  readonly modified?: string;
+}
+
+/** As the watch is; `starting` until the gateway has answered. `degraded` also while there is no connection. */
+export type MirrorState = StateEvent["state"] | "starting";
+
+/** What `on("change")` hears. */
+export type MirrorChange =
+  /** `reason`: `first`, or why what was known had to be taken anew. */
+  | { readonly type: "snapshot"; readonly reason: string }
+  | {
+      readonly type: "changes";
+      /** Of the directory whose entries changed. */
+      readonly path: string;
+      readonly via: "notify" | "rescan" | "poll";
+      readonly changes: readonly Change[];
+    }
+  | {
+      readonly type: "state";
+      readonly state: MirrorState;
+      readonly mode: StateEvent["mode"];
+      readonly error?: string;
+      readonly late?: Late;
+    };
+
+/** For `useSyncExternalStore` and its kin: the same object until something changes. */
+export interface MirrorView {
+  /** The picture is whole. */
+  readonly ready: boolean;
+  readonly state: MirrorState;
+  readonly error?: string;
+  /** Of the directory itself; see `Mirror.entries`. */
+  readonly entries: readonly MirrorEntry[];
+}
+
+export interface MirrorOptions {
+  /** The whole tree below the path. Default false. */
+  readonly recursive?: boolean;
+  /** Closes it. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A directory, or a tree, that is kept right without listing it; through drops of the connection, too. */
+export interface Mirror {
+  /** Canonical. */
+  readonly path: string;
+  readonly recursive: boolean;
+  /** Resolves with the first whole picture. Rejects with GatewayError for what cannot heal by itself. */
+  readonly ready: Promise<void>;
+  readonly state: MirrorState;
+  /** Snapshots taken so far, by reason. */
+  readonly snapshots: Readonly<Record<string, number>>;
+  /**
+   * Entries of the directory, or of one below it by its full path, in no order. The same array until something of it
+   * changes. Empty where there is no such directory.
+   */
+  entries(path?: string): readonly MirrorEntry[];
+  /** By a name in the directory, or a path below it (`sub/name`). */
+  get(name: string): MirrorEntry | undefined;
+  /** Whether all entries of a directory are known: it may have more than are remembered. */
+  isWhole(path?: string): boolean;
+  /** All entries, with their full paths. */
+  walk(): IterableIterator<readonly [path: string, entry: MirrorEntry]>;
+  /** Called after the picture has followed. Returns the function that takes it back. */
+  on(event: "change", listener: (change: MirrorChange) => void): () => void;
+  /** With `getSnapshot`, what React's `useSyncExternalStore` asks for. Both may be passed on their own. */
+  readonly subscribe: (listener: () => void) => () => void;
+  readonly getSnapshot: () => MirrorView;
+  /** Idempotent. */
+  close(): Promise<void>;
+}
+
 export interface ConnectOptions {
   /** The token, or where to get a fresh one each time one is needed. */
   readonly token?: string | (() => string | Promise<string>);
@@ -153,6 +235,8 @@ export interface Workers {
 export interface Client {
   readonly status: Status;
   subscribe(connection: string, path: string, options?: SubscribeOptions): Subscription;
+  /** What is there, and stays right. @throws nothing: see `Mirror.ready` */
+  mirror(connection: string, path: string, options?: MirrorOptions): Mirror;
   /** @throws GatewayError */
   list(connection: string, path: string, options?: { readonly after?: string }): Promise<Listing>;
   /** Names of the connections this token may see something of. @throws GatewayError */

@@ -35,10 +35,12 @@ const PAGE: readonly (readonly [route: string, file: string, type: string])[] = 
   ["/panel.css", "../page/panel.css", "text/css; charset=utf-8"],
 ];
 
-/** The compiled browser client, which is two modules: the first is the door. */
+/** The compiled browser client, module by module: the first is the door. */
 const CLIENT: readonly (readonly [route: string, file: string])[] = [
   ["/client.js", "client.js"],
   ["/link.js", "link.js"],
+  ["/mirror.js", "mirror.js"],
+  ["/tree.js", "tree.js"],
 ];
 /** Beside us when we are compiled ourselves, else from the last build. */
 const CLIENT_FOLDERS: readonly string[] = ["../../client/browser/", "../../../dist/client/browser/"];

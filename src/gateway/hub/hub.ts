@@ -1,15 +1,21 @@
 import type { Clock } from "../../base/clock.ts";
 import { type CanonicalPath, isWithin, parentOf, pathKey } from "../../base/path.ts";
+import type { ResyncMessage } from "../../broker/message.ts";
 import type { FeedMessage, FeedSubscription, FleetClient, WatchTarget } from "../../fleet/port.ts";
 import type { ResyncReason, ResyncScope } from "../../watch/events.ts";
 import { Glances } from "./glances.ts";
 import { Pacer } from "./pacer.ts";
+import { Room } from "./room.ts";
+import { SharedMirror } from "./shared-mirror.ts";
 import { SharedWatch } from "./shared-watch.ts";
+import { Ways } from "./ways.ts";
 
 export interface HubOptions {
   readonly fleet: FleetClient;
   readonly clock: Clock;
   readonly caseSensitive: (connection: string) => boolean;
+  /** Entries that may be kept for snapshots. Default: no limit. */
+  readonly mirroredEntries?: number;
 }
 
 /** Below this many listeners nobody needs to be asked to wait before listing again. */
@@ -22,10 +28,12 @@ const REMEMBERED_RESYNCS = 64;
 /** Fans messages out: one feed per connection and one ref per directory, however many browsers. */
 export class Hub {
   readonly #options: HubOptions;
+  readonly #room: Room;
   readonly #connections = new Map<string, ConnectionHub>();
 
   constructor(options: HubOptions) {
     this.#options = options;
+    this.#room = new Room(options.mirroredEntries ?? Number.POSITIVE_INFINITY);
   }
 
   /** Directories with a ref. */
@@ -39,7 +47,7 @@ export class Hub {
   watch(target: WatchTarget): SharedWatch {
     let connection = this.#connections.get(target.connection);
     if (connection === undefined) {
-      connection = new ConnectionHub(target.connection, this.#options, () => {
+      connection = new ConnectionHub(target.connection, this.#options, this.#room, () => {
         this.#connections.delete(target.connection);
       });
       this.#connections.set(target.connection, connection);
@@ -61,11 +69,14 @@ class ConnectionHub {
   readonly #glances: Glances;
   readonly #caseSensitive: boolean;
   readonly #onEmpty: () => void;
+  readonly #room: Room;
+  readonly #ways = new Ways();
   readonly #feed: FeedSubscription;
   readonly #resyncs: string[] = [];
 
-  constructor(name: string, options: HubOptions, onEmpty: () => void) {
+  constructor(name: string, options: HubOptions, room: Room, onEmpty: () => void) {
     this.#options = options;
+    this.#room = room;
     this.#pacer = new Pacer(options.clock);
     this.#glances = new Glances((paths, signal) =>
       options.fleet.stat({ connection: name, paths }, { signal }),
@@ -101,6 +112,7 @@ class ConnectionHub {
         map.delete(key);
         if (this.size === 0) this.close();
       },
+      newMirror: (onEnd) => this.#newMirror(target, key, onEnd),
     });
     map.set(key, watch);
     return watch;
@@ -117,6 +129,24 @@ class ConnectionHub {
     this.#onEmpty();
   }
 
+  #newMirror(target: WatchTarget, key: string, onEnd: () => void): SharedMirror {
+    const { fleet, clock } = this.#options;
+    const mirror: SharedMirror = new SharedMirror({
+      target,
+      caseSensitive: this.#caseSensitive,
+      take: (signal) => fleet.snapshot(target, { signal }),
+      cursor: () => this.#feed.cursor,
+      room: this.#room,
+      clock,
+      onEnd: () => {
+        this.#ways.delete(key, mirror);
+        onEnd();
+      },
+    });
+    this.#ways.add(key, mirror);
+    return mirror;
+  }
+
   #onMessage({ cursor, message }: FeedMessage): void {
     const { path } = message.body;
     const key = pathKey(path, this.#caseSensitive);
@@ -125,8 +155,11 @@ class ConnectionHub {
       // One resync arrives on the subject of every directory inside its scope; walking all directories
       // for each copy would be quadratic.
       if (scope === "subtree" && !this.#isNews(`${epoch} ${seq} ${key}`)) return;
-      this.#resync(this.#concerned(key, scope), path, { scope, reason, cursor });
+      this.#resync(this.#concerned(key, scope), path, { scope, reason, cursor, body: message.body });
       return;
+    }
+    if (message.type === "changes") {
+      for (const mirror of this.#ways.through(key)) mirror.hearAbove(message.body);
     }
     for (const watch of this.#concerned(key, "self")) {
       if (message.type === "changes") {
@@ -147,7 +180,12 @@ class ConnectionHub {
   #resync(
     watches: readonly SharedWatch[],
     path: CanonicalPath,
-    about: { scope: ResyncScope; reason: ResyncReason; cursor: string | undefined },
+    about: {
+      scope: ResyncScope;
+      reason: ResyncReason;
+      cursor: string | undefined;
+      body?: ResyncMessage;
+    },
   ): void {
     const listeners = watches.reduce((sum, watch) => sum + watch.size, 0);
     const jitterMs =
@@ -162,6 +200,7 @@ class ConnectionHub {
         reason: about.reason,
         cursor: about.cursor,
         jitterMs,
+        body: about.body,
       });
     }
   }

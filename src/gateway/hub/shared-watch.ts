@@ -1,57 +1,14 @@
 import { deferred, ignoreRejection, waitFor } from "../../base/async.ts";
 import type { Clock } from "../../base/clock.ts";
 import { ClosedError } from "../../base/errors.ts";
-import type { CanonicalPath } from "../../base/path.ts";
-import type { ChangesMessage } from "../../broker/message.ts";
 import { isLost } from "../../fleet/looks.ts";
 import type { Cursor, FeedSubscription, RefState, WatchRef, WatchTarget } from "../../fleet/port.ts";
-import {
-  type Late,
-  type PublicState,
-  type ResyncReason,
-  type ResyncScope,
-  sameLate,
-  type WatchMode,
-} from "../../watch/events.ts";
+import { type Late, sameLate } from "../../watch/events.ts";
 import { RequestError, toRequestError } from "../errors.ts";
+import type { DirectoryEvent, StateBody, Subscriber } from "./event.ts";
 import type { Glances } from "./glances.ts";
 import type { Pacer } from "./pacer.ts";
-
-export interface StateBody {
-  readonly state: PublicState;
-  readonly mode: WatchMode;
-  readonly error?: string;
-  readonly late?: Late;
-}
-
-/** What the hub hands to subscribers. `directory` is canonical, in the server's spelling. */
-export type DirectoryEvent =
-  | {
-      readonly type: "changes";
-      readonly directory: CanonicalPath;
-      readonly cursor: Cursor;
-      readonly body: ChangesMessage;
-    }
-  | {
-      readonly type: "resync";
-      readonly directory: CanonicalPath;
-      readonly scope: ResyncScope;
-      readonly reason: ResyncReason;
-      readonly cursor: Cursor | undefined;
-      readonly jitterMs?: number | undefined;
-    }
-  | {
-      readonly type: "state";
-      readonly directory: CanonicalPath;
-      /** Of the watched directory itself, not of one inside a recursive watch. */
-      readonly own: boolean;
-      readonly body: StateBody;
-    };
-
-export interface Subscriber {
-  /** Must not throw, must not block. */
-  deliver(event: DirectoryEvent): void;
-}
+import type { SharedMirror } from "./shared-mirror.ts";
 
 /** One ref of the fleet and all who share it. Gone, and its ref released, with its last subscriber. */
 export class SharedWatch {
@@ -64,6 +21,8 @@ export class SharedWatch {
   readonly #feed: FeedSubscription;
   readonly #clock: Clock;
   readonly #onEmpty: () => void;
+  readonly #newMirror: (onEnd: () => void) => SharedMirror;
+  #mirror: SharedMirror | undefined;
   readonly #leave: () => void;
   /** Absent until it is this watch's turn. */
   #ref: WatchRef | undefined;
@@ -84,6 +43,8 @@ export class SharedWatch {
     readonly feed: FeedSubscription;
     readonly clock: Clock;
     readonly onEmpty: () => void;
+    /** `onEnd` is called when it is of no use any more. */
+    readonly newMirror: (onEnd: () => void) => SharedMirror;
   }) {
     this.target = options.target;
     this.key = options.key;
@@ -92,6 +53,7 @@ export class SharedWatch {
     this.#feed = options.feed;
     this.#clock = options.clock;
     this.#onEmpty = options.onEmpty;
+    this.#newMirror = options.newMirror;
     ignoreRejection(this.#begun.promise);
     this.#leave = options.pacer.enter(
       () => this.#begin(),
@@ -142,8 +104,21 @@ export class SharedWatch {
     this.#onEmpty();
   }
 
+  /** What is in the directory, kept as long as somebody reads it. */
+  mirror(): SharedMirror {
+    if (this.#mirror === undefined) {
+      const mirror = this.#newMirror(() => {
+        if (this.#mirror === mirror) this.#mirror = undefined;
+      });
+      this.#mirror = mirror;
+    }
+    return this.#mirror;
+  }
+
   deliver(event: DirectoryEvent): void {
     if (event.type === "state" && event.own && !this.#isNews(event.body)) return;
+    // A snapshot that is read because of it has it.
+    this.#mirror?.hear(event);
     for (const subscriber of this.#subscribers) subscriber.deliver(event);
   }
 
@@ -202,6 +177,7 @@ export class SharedWatch {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#mirror?.close();
     this.#leave();
     this.#begun.reject(new ClosedError("watch"));
     this.#offState?.();

@@ -2,6 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Cursor } from "../../fleet/port.ts";
 import { coalescedFacts, sentFacts } from "../facts.ts";
 import type { GatewayLimits, GatewayTimes } from "../options.ts";
+import { Bulk, type Load } from "./bulk.ts";
 import {
   type Addressee,
   changedFrame,
@@ -53,6 +54,7 @@ export class Outbox {
   readonly #limits: GatewayLimits;
   readonly #windowMs: number;
   readonly #onHopeless: () => void;
+  readonly #bulk: Bulk;
   /** In order of `dueAt`: all windows are equally long, and a reopened one moves to the end. */
   readonly #windows = new Map<Addressee | string, Window>();
   readonly #trees = new Map<Addressee, Tree>();
@@ -75,6 +77,11 @@ export class Outbox {
     this.#limits = options.limits;
     this.#windowMs = options.times.coalesceMs;
     this.#onHopeless = options.onHopeless;
+    this.#bulk = new Bulk({
+      clock: options.clock,
+      isBehind: () => this.#isBehind(),
+      send: (text) => this.#send(() => text),
+    });
   }
 
   /** Directories of which something was sent within the window, or waits. */
@@ -90,6 +97,11 @@ export class Outbox {
   /** A frame of another application, as it came. */
   relay(text: string): void {
     this.#send(() => text);
+  }
+
+  /** More than goes out at once. */
+  load(load: Load): void {
+    if (!this.#closed) this.#bulk.add(load);
   }
 
   /** A change or a resync. */
@@ -125,6 +137,7 @@ export class Outbox {
   forget(to: Addressee): void {
     for (const [key, window] of this.#windows) if (window.to === to) this.#drop(key, window);
     this.#trees.delete(to);
+    this.#bulk.forget(to);
   }
 
   close(): void {
@@ -132,6 +145,7 @@ export class Outbox {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     this.#windows.clear();
+    this.#bulk.close();
   }
 
   #key(to: Addressee, directory: string): Addressee | string {
@@ -170,7 +184,7 @@ export class Outbox {
     }
   }
 
-  /** Too much waits: each subscription that has something waiting is told to list again instead. */
+  /** Too much waits: each subscription that has something waiting is told to list again instead, or to do without. */
   #collapse(): void {
     /** With the cursor from which a client that never hears of this must resume. */
     const told = new Map<Addressee, Cursor | undefined>();
@@ -180,7 +194,8 @@ export class Outbox {
       if (!told.has(to)) told.set(to, this.#trees.get(to)?.progress.cursor);
       this.#drop(key, window);
     }
-    for (const [to, before] of told) {
+    const toList = [...told].filter(([to]) => to.overflow === undefined);
+    for (const [to, before] of toList) {
       const { directory } = to;
       const scope = to.recursive ? "subtree" : "self";
       const frame: Pending = { cursor: undefined, before, resync: { scope, reason: "slow-consumer" } };
@@ -190,7 +205,8 @@ export class Outbox {
       this.#windows.set(key, { to, directory, dueAt, pending: [frame] });
       this.#trees.get(to)?.progress.wait(frame);
     }
-    this.#waitingChanges = told.size;
+    this.#waitingChanges = toList.length;
+    for (const to of told.keys()) to.overflow?.();
   }
 
   #drop(key: Addressee | string, window: Window): void {
@@ -204,7 +220,7 @@ export class Outbox {
     const first = this.#windows.values().next().value;
     if (first === undefined) {
       // Nobody looks any more: being behind starts anew with the next look.
-      this.#behindSince = undefined;
+      if (!this.#bulk.waiting) this.#behindSince = undefined;
       return;
     }
     const wait = first.dueAt - this.#clock.monotonic();

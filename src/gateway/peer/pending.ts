@@ -15,6 +15,8 @@ export interface Addressee {
   readonly detail: boolean;
   /** The subscribed directory, canonical. */
   readonly directory: string;
+  /** He is not told to list, but given a snapshot. */
+  readonly overflow?: (() => void) | undefined;
 }
 
 /** Longer lists go out as several frames, so that one burst does not fill the socket's buffer at a stroke. */

@@ -9,6 +9,7 @@ import type {
   Via,
   WatchMode,
 } from "../../watch/events.ts";
+import type { MirrorEntry, MirrorReason } from "../../watch/mirror/index.ts";
 import type { ErrorCode, RequestError } from "../errors.ts";
 import type { Grant } from "../grants.ts";
 
@@ -30,6 +31,8 @@ export interface SubscribeRequest extends WithId {
   readonly recursive?: boolean | undefined;
   readonly detail?: "none" | "changes" | undefined;
   readonly since?: string | undefined;
+  /** Begin with what is there. */
+  readonly snapshot?: boolean | undefined;
 }
 
 export interface UnsubscribeRequest extends WithId {
@@ -94,6 +97,7 @@ export const requestSchema: z.ZodType<Request> = z.discriminatedUnion("action", 
     recursive: z.boolean().optional(),
     detail: z.enum(["none", "changes"]).optional(),
     since: z.string().max(256).optional(),
+    snapshot: z.boolean().optional(),
     id,
   }),
   z.object({ action: z.literal("unsubscribe"), connection_id: connectionId, path: pathOrRoot, id }),
@@ -212,6 +216,25 @@ export interface DirectoryChangedFrame extends About {
   readonly jitterMs?: number;
 }
 
+/** A part of what is there: see `SharedSnapshot`. */
+export interface SnapshotFrame extends About {
+  readonly type: "snapshot";
+  /** Canonical, in the server's spelling: the subscribed one, and with `recursive` those below it, parents first. */
+  readonly directory: string;
+  /** From 0; with 0 what was known before is to be dropped. A directory may go on in the next one. */
+  readonly page: number;
+  /** With page 0, as is whether the server does not tell names apart by case. */
+  readonly reason?: MirrorReason;
+  readonly ignoreCase?: true;
+  /** It has more entries than are remembered: only what changes of it is told. */
+  readonly tooLarge?: true;
+  readonly entries: readonly MirrorEntry[];
+  /** Others follow. */
+  readonly more?: true;
+  /** With the last one. */
+  readonly cursor?: string;
+}
+
 export interface StateFrame extends About {
   readonly type: "state";
   /** As in `directory_changed`, where the state is of a directory inside the subscription. */
@@ -301,6 +324,7 @@ export type ServerFrame =
   | UnsubscribedFrame
   | { readonly type: "pong"; readonly id?: RequestId }
   | DirectoryChangedFrame
+  | SnapshotFrame
   | StateFrame
   | ErrorFrame
   | ListingFrame

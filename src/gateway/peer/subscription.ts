@@ -1,11 +1,12 @@
 import type { Clock } from "../../base/clock.ts";
 import type { CanonicalPath } from "../../base/path.ts";
 import type { PublicState } from "../../watch/events.ts";
-import type { ErrorCode } from "../errors.ts";
+import type { ErrorCode, RequestError } from "../errors.ts";
 import { sentFacts } from "../facts.ts";
-import type { DirectoryEvent, SharedWatch, Subscriber } from "../hub/index.ts";
+import type { DirectoryEvent, SharedWatch, StateBody, Subscriber } from "../hub/index.ts";
 import type { Outbox } from "./outbox.ts";
 import type { RequestId } from "./protocol.ts";
+import { SnapshotFeed } from "./snapshot-feed.ts";
 
 /** States in which nobody hears what happens in a directory. */
 const LOST: ReadonlySet<PublicState> = new Set(["gone", "denied", "unreachable"]);
@@ -40,6 +41,8 @@ export class Subscription implements Subscriber {
   detail: boolean;
   /** Asked for in Sambee's words only: see `isPlain`. */
   plain: boolean;
+  /** It begins with a snapshot, and is never told to list. */
+  readonly snapshot: boolean;
   /** Ids of the requests to answer once armed. */
   waiting: (RequestId | undefined)[] = [];
   readonly #outbox: Outbox;
@@ -53,6 +56,7 @@ export class Subscription implements Subscriber {
   #lost: PublicState | undefined;
   #state: SubscriptionState = "arming";
   #held: Change[] | undefined;
+  #feed: SnapshotFeed | undefined;
 
   constructor(options: {
     readonly connectionId: string;
@@ -60,6 +64,7 @@ export class Subscription implements Subscriber {
     readonly recursive: boolean;
     readonly detail: boolean;
     readonly plain: boolean;
+    readonly snapshot: boolean;
     readonly watch: SharedWatch;
     readonly directory: CanonicalPath;
     readonly outbox: Outbox;
@@ -75,6 +80,7 @@ export class Subscription implements Subscriber {
     this.recursive = options.recursive;
     this.detail = options.detail;
     this.plain = options.plain;
+    this.snapshot = options.snapshot;
     this.watch = options.watch;
     this.#outbox = options.outbox;
     this.#clock = options.clock;
@@ -94,24 +100,63 @@ export class Subscription implements Subscriber {
       return;
     }
     if (event.type === "state") {
-      this.#outbox.send({
-        type: "state",
-        connection_id: this.connectionId,
-        path: this.path,
-        ...(this.recursive ? { directory: event.directory } : {}),
-        state: event.body.state,
-        mode: event.body.mode,
-        ...(event.body.error === undefined ? {} : { error: event.body.error }),
-        ...(event.body.late === undefined ? {} : { late: event.body.late }),
-      });
-      sentFacts.publish({ connection: this.connectionId, type: "state" });
+      this.#tellState(event.directory, event.body);
       if (event.own) this.#tellLoss(event.body.state);
       return;
     }
     if (this.plain) this.#echo();
-    if (this.#held === undefined) this.#outbox.offer(this, event);
+    if (this.#held === undefined) this.#pass(event);
     else if (this.#held.length < this.#heldLimit) this.#held.push(event);
+    else if (this.#feed !== undefined) this.#feed.overflow();
     else this.#held = [this.#resync("slow-consumer")];
+  }
+
+  #pass(event: Change): void {
+    if (this.#feed === undefined) this.#outbox.offer(this, event);
+    else this.#feed.take(event);
+  }
+
+  #tellState(directory: CanonicalPath, { state, mode, error, late }: StateBody): void {
+    this.#outbox.send({
+      type: "state",
+      connection_id: this.connectionId,
+      path: this.path,
+      ...(this.recursive ? { directory } : {}),
+      state,
+      mode,
+      ...(error === undefined ? {} : { error }),
+      ...(late === undefined ? {} : { late }),
+    });
+    sentFacts.publish({ connection: this.connectionId, type: "state" });
+  }
+
+  /** What goes on from snapshots of the directory; `subscribed` has gone out. */
+  follow(onFailed: (error: RequestError) => void): SnapshotFeed {
+    const mirror = this.watch.mirror();
+    this.#feed = new SnapshotFeed({
+      to: this,
+      mirror,
+      outbox: this.#outbox,
+      heldLimit: this.#heldLimit,
+      onRenew: () => {
+        if (this.#state !== "replaying") return;
+        this.#state = "live";
+        this.#held = undefined;
+      },
+      onWay: (open) => {
+        const { trouble = { state: "live", mode: "notify" } as const } = this.watch;
+        this.#tellState(this.directory, open ? trouble : { ...trouble, state: "gone" });
+      },
+      onFailed,
+    });
+    mirror.begin();
+    return this.#feed;
+  }
+
+  /** See `Addressee`. */
+  get overflow(): (() => void) | undefined {
+    const feed = this.#feed;
+    return feed && (() => feed.overflow());
   }
 
   /** From now on changes are told: `subscribed` is about to go out. */
@@ -154,7 +199,7 @@ export class Subscription implements Subscriber {
 
   /** Something read back from the stream. */
   replay(event: Change): void {
-    if (this.#state === "replaying") this.#outbox.offer(this, event);
+    if (this.#state === "replaying") this.#pass(event);
   }
 
   /**
@@ -163,13 +208,18 @@ export class Subscription implements Subscriber {
    */
   catchUp(seen: ReadonlySet<string>, gap?: "retention" | "slow-consumer"): void {
     if (this.#state !== "replaying") return;
+    if (gap !== undefined && this.#feed !== undefined) {
+      this.#feed.lost(gap);
+      return;
+    }
     if (gap !== undefined) this.#outbox.offer(this, this.#resync(gap));
     const held = this.#held ?? [];
     this.#held = undefined;
     this.#state = "live";
     for (const event of held) {
-      if (event.cursor === undefined || !seen.has(event.cursor)) this.#outbox.offer(this, event);
+      if (event.cursor === undefined || !seen.has(event.cursor)) this.#pass(event);
     }
+    this.#feed?.resumed();
   }
 
   end(): void {
@@ -177,6 +227,7 @@ export class Subscription implements Subscriber {
     this.#state = "ended";
     this.#cancelEcho?.();
     this.#held = undefined;
+    this.#feed?.end();
     this.watch.remove(this);
     this.#outbox.forget(this);
   }

@@ -1,5 +1,4 @@
 import type { Clock } from "../../base/clock.ts";
-import { errorCode } from "../../base/errors.ts";
 import { canonicalPath, pathKey } from "../../base/path.ts";
 import type { FleetClient } from "../../fleet/port.ts";
 import { type ErrorCode, RequestError, toRequestError } from "../errors.ts";
@@ -8,6 +7,7 @@ import type { Rights } from "../grants.ts";
 import type { Hub } from "../hub/index.ts";
 import type { GatewayLimits, GatewayTimes, ServedConnection } from "../options.ts";
 import type { Outbox } from "./outbox.ts";
+import { type Position, parsePosition } from "./position.ts";
 import {
   echoId,
   errorFrame,
@@ -16,6 +16,7 @@ import {
   type SubscribeRequest,
   type UnsubscribeRequest,
 } from "./protocol.ts";
+import { replayInto, resumePicture } from "./replay.ts";
 import { Subscription } from "./subscription.ts";
 
 export interface SubscriptionsOptions {
@@ -93,7 +94,8 @@ export class Subscriptions {
   #subscribe(request: SubscribeRequest): void {
     const name = nameOf(request);
     const recursive = request.recursive ?? false;
-    const detail = request.detail === "changes";
+    const snapshot = request.snapshot ?? false;
+    const detail = snapshot || request.detail === "changes";
     const plain = isPlain(request);
     const { connection, path } = authorize(
       { ...request, recursive },
@@ -101,7 +103,8 @@ export class Subscriptions {
       this.#options.connection,
     );
     const existing = this.#byName.get(name);
-    if (existing !== undefined && existing.recursive === recursive && request.since === undefined) {
+    const another = snapshot || existing?.snapshot === true || request.since !== undefined;
+    if (existing !== undefined && existing.recursive === recursive && !another) {
       existing.detail = detail;
       existing.plain = plain;
       if (existing.state === "arming") existing.waiting.push(request.id);
@@ -121,6 +124,7 @@ export class Subscriptions {
       recursive,
       detail,
       plain,
+      snapshot,
       watch,
       directory: path,
       outbox: this.#options.outbox,
@@ -215,12 +219,19 @@ export class Subscriptions {
       return;
     }
     if (subscription.state !== "arming") return;
-    subscription.open({ replaying: since !== undefined });
     const { waiting } = subscription;
     subscription.waiting = [];
+    if (subscription.snapshot) {
+      const position = since === undefined ? undefined : parsePosition(since);
+      subscription.open({ replaying: position !== undefined });
+      this.#answer(subscription, waiting, position && since);
+      this.#show(subscription, since, position);
+      return;
+    }
+    subscription.open({ replaying: since !== undefined });
     // During a replay the past is still to come: a client cut off in the middle must ask from there.
     this.#answer(subscription, waiting, since ?? watch.cursor);
-    if (since !== undefined) await this.#replay(subscription, since);
+    if (since !== undefined) await replayInto(subscription, since, this.#options);
   }
 
   /** `cursor` is where a client resumes that was told nothing yet. */
@@ -242,28 +253,17 @@ export class Subscriptions {
     if (body !== undefined) subscription.deliver({ type: "state", directory, own: true, body });
   }
 
-  async #replay(subscription: Subscription, since: string): Promise<void> {
-    const { fleet, limits, signal } = this.#options;
-    const seen = new Set<string>();
-    try {
-      for await (const { cursor, message } of fleet.replay(subscription.watch.target, since, { signal })) {
-        if (subscription.state !== "replaying") return;
-        if (seen.size >= limits.replayMessages) return subscription.catchUp(seen, "slow-consumer");
-        seen.add(cursor);
-        const { path: directory } = message.body;
-        if (message.type === "changes") {
-          subscription.replay({ type: "changes", directory, cursor, body: message.body });
-        } else if (message.type === "resync") {
-          const { scope, reason } = message.body;
-          subscription.replay({ type: "resync", directory, scope, reason, cursor });
-        }
-      }
-      subscription.catchUp(seen);
-    } catch (error) {
-      if (signal.aborted) return;
-      // Whatever went wrong, the past is not known: say so.
-      subscription.catchUp(seen, errorCode(error) === "OVERFLOW" ? "slow-consumer" : "retention");
+  /** After `subscribed`: a snapshot, or what its picture has missed. */
+  #show(subscription: Subscription, since: string | undefined, position: Position | undefined): void {
+    const feed = subscription.follow((error) => this.#fail(subscription, error));
+    if (position === undefined) {
+      feed.begin(since === undefined ? "first" : "retention");
+      return;
     }
+    feed.resume(position);
+    const { fleet, limits, signal, connection } = this.#options;
+    const caseSensitive = connection(subscription.watch.target.connection)?.caseSensitive ?? false;
+    void resumePicture(subscription, feed, position, { fleet, limits, signal, caseSensitive });
   }
 
   #unsubscribed(about: { readonly connectionId: string; readonly path: string }, id?: RequestId): void {

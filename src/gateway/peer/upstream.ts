@@ -16,6 +16,7 @@ const OURS: Readonly<Record<ServerFrame["type"], true>> = {
   unsubscribed: true,
   pong: true,
   directory_changed: true,
+  snapshot: true,
   state: true,
   error: true,
   listing: true,

@@ -18,12 +18,22 @@ export function textFrame(text: string): Buffer {
   return frame;
 }
 
-/** The same text goes to thousands of sockets in a row: its frame is made once. */
-let last: { readonly text: string; readonly frame: Buffer } = { text: "", frame: textFrame("") };
+/** The same texts go to thousands of sockets in a row: their frames are made once. As many as a socket takes at once. */
+const MOST_FRAMES = 16;
+const LONGEST_KEPT = 131_072;
+const frames = new Map<string, Buffer>();
 
 function frameOf(text: string): Buffer {
-  if (last.text !== text) last = { text, frame: textFrame(text) };
-  return last.frame;
+  if (text.length > LONGEST_KEPT) return textFrame(text);
+  const known = frames.get(text);
+  if (known !== undefined) return known;
+  const frame = textFrame(text);
+  for (const oldest of frames.keys()) {
+    if (frames.size < MOST_FRAMES) break;
+    frames.delete(oldest);
+  }
+  frames.set(text, frame);
+  return frame;
 }
 
 /**

@@ -218,6 +218,7 @@ export interface GatewayLimits {
   readonly messageBytes: number;
   readonly messagesPerSecond: number;
   readonly bufferBytes: number;
+  readonly mirroredEntries: number;
 }
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";

@@ -18,6 +18,10 @@ export class GatewayMetrics {
   readonly sent: Counter<"connection" | "type">;
   readonly coalesced: Counter<"connection">;
   readonly deliverySeconds: Histogram<"connection">;
+  readonly snapshots: Counter<"connection" | "reason" | "outcome">;
+  readonly mirrorSnapshots: Counter<"connection" | "reason">;
+  readonly mirrorFailures: Counter<"connection" | "reason">;
+  readonly mirroredEntries: Gauge<"connection">;
 
   constructor(set: MetricSet) {
     this.connections = set.gauge("gateway_connections", "Open WebSocket connections.", {});
@@ -85,5 +89,23 @@ export class GatewayMetrics {
       "From the worker's time stamp to the socket.",
       { connection: "any" },
     );
+    this.snapshots = set.counter(
+      "gateway_snapshots_total",
+      "Snapshots for clients, and pictures resumed without one.",
+      { connection: "any", reason: "any", outcome: ["sent", "dropped", "resumed"] },
+    );
+    this.mirrorSnapshots = set.counter(
+      "gateway_mirror_snapshots_total",
+      "Snapshots taken from workers, one for all clients.",
+      { connection: "any", reason: "any" },
+    );
+    this.mirrorFailures = set.counter(
+      "gateway_mirror_failures_total",
+      "Directories of which clients could get no snapshot.",
+      { connection: "any", reason: "any" },
+    );
+    this.mirroredEntries = set.gauge("gateway_mirrored_entries", "Entries kept for snapshots.", {
+      connection: "any",
+    });
   }
 }

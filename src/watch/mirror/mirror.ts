@@ -12,16 +12,8 @@ import {
 import type { Change, Via, WatchMode } from "../events.ts";
 import type { Interest } from "../interest.ts";
 import { advance, compareEpochs, judge, type MirrorBase, type MirrorMessage } from "./continuity.ts";
-import { type MirrorEntry, MirrorTree } from "./tree.ts";
-import type {
-  Mirror,
-  MirrorChange,
-  MirrorPosition,
-  MirrorReason,
-  MirrorState,
-  MirrorView,
-  TakenSnapshot,
-} from "./types.ts";
+import { type MirrorEntry, type MirroredDirectory, MirrorTree } from "./tree.ts";
+import type { Mirror, MirrorChange, MirrorReason, MirrorState, MirrorView, TakenSnapshot } from "./types.ts";
 
 export interface LiveMirrorOptions {
   readonly path: CanonicalPath;
@@ -97,8 +89,14 @@ export class LiveMirror implements Mirror {
     return this.#tree.isWhole(path);
   }
 
-  get position(): MirrorPosition | undefined {
+  /** Absent while a snapshot is on its way. */
+  get position(): MirrorBase | undefined {
     return this.#base;
+  }
+
+  /** All of it, as another mirror may `load` it; goes on from `position`. */
+  directories(): IterableIterator<MirroredDirectory> {
+    return this.#tree.directories();
   }
 
   entries(path?: string): readonly MirrorEntry[] {

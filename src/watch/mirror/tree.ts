@@ -77,9 +77,7 @@ export class MirrorTree {
   /** Of a directory of it, in no order; empty where it is not known. The same array until something of it changes. */
   entries(path: CanonicalPath = this.path): readonly MirrorEntry[] {
     const directory = this.#find(path, false);
-    if (directory === undefined) return NOTHING;
-    directory.list ??= [...directory.items.values()].map(({ entry }) => entry);
-    return directory.list;
+    return directory === undefined ? NOTHING : listOf(directory);
   }
 
   /** By its path. */
@@ -99,6 +97,11 @@ export class MirrorTree {
   /** All of it, parents before what is below them. */
   *walk(): IterableIterator<readonly [CanonicalPath, MirrorEntry]> {
     yield* walk(this.#root, this.path);
+  }
+
+  /** As a snapshot has it, for `load` of another. The same arrays until something changes. */
+  *directories(): IterableIterator<MirroredDirectory> {
+    yield* directories(this.#root, this.path);
   }
 
   /** @param make - of a name that is known and was not known to be a directory */
@@ -143,6 +146,18 @@ export class MirrorTree {
 }
 
 const NOTHING: readonly MirrorEntry[] = [];
+
+function listOf(directory: Directory): readonly MirrorEntry[] {
+  directory.list ??= [...directory.items.values()].map(({ entry }) => entry);
+  return directory.list;
+}
+
+function* directories(directory: Directory, path: CanonicalPath): IterableIterator<MirroredDirectory> {
+  yield { path, entries: listOf(directory), ...(directory.tooLarge ? { tooLarge: true as const } : {}) };
+  for (const { entry, below } of directory.items.values()) {
+    if (below !== undefined) yield* directories(below, joinPath(path, entry.name));
+  }
+}
 
 function* walk(
   directory: Directory,

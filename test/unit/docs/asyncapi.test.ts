@@ -172,6 +172,7 @@ describe("docs/asyncapi.yaml", () => {
       connections: "ConnectionNames",
       workers: "SeenWorkers",
       whoami: "SeenClient",
+      snapshot: "SnapshotFrame",
       directory_changed: "DirectoryChanged",
       state: "StateFrame",
       error: "ErrorFrame",
@@ -180,7 +181,9 @@ describe("docs/asyncapi.yaml", () => {
     for (const frame of await gatewayFrames()) {
       expect(check(byType[String(frame["type"])] ?? "none", frame, seen), JSON.stringify(frame)).toEqual([]);
     }
-    expect(unseen([...Object.values(byType), "Change", "Entry", "SeenWorker"], seen)).toEqual([]);
+    expect(
+      unseen([...Object.values(byType), "Change", "Entry", "SnapshotEntry", "SeenWorker"], seen),
+    ).toEqual([]);
   });
 
   it("describes every event message, headers and body, and no member that none has", () => {

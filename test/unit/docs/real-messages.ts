@@ -133,6 +133,15 @@ export async function gatewayFrames(): Promise<Record<string, unknown>[]> {
   await clock.advance(1_000);
   await send({ action: "subscribe", connection_id: "nas1", path: "/late", since: "other:1" });
   await send({ action: "unsubscribe", ...about, id: 6 });
+  const { fileId: _, ...shown } = ENTRY;
+  fleet.picture = async (target) => ({
+    ...{ epoch: "n-7", told: 12, stored: true, servedBy: target },
+    directories: [
+      { path: "/Media", entries: [shown, { name: "x".repeat(70_000) }] },
+      { path: "/Media/sub", entries: [], tooLarge: true },
+    ],
+  });
+  await send({ action: "subscribe", ...about, recursive: true, snapshot: true });
   await clock.advance(60_000);
   return frames;
 }

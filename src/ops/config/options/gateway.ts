@@ -57,6 +57,11 @@ export const gateway: OptionTree<GatewayConfig> = {
       1_048_576,
       "Unsent bytes of a slow reader before it is told to resync, then closed.",
     ),
+    mirroredEntries: option(
+      integer(1_000),
+      1_000_000,
+      "Entries kept for those who want snapshots, of all directories together; about 300 bytes each.",
+    ),
   },
   drainSeconds: option(integer(0, 3_600), 10, "Over how long clients are sent away at shutdown."),
 };

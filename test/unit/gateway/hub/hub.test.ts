@@ -2,8 +2,9 @@ import { setImmediate as turn } from "node:timers/promises";
 import { beforeEach, describe, expect, it } from "vitest";
 import { ManualClock } from "../../../../src/base/clock.ts";
 import { FleetError } from "../../../../src/fleet/errors.ts";
+import type { DirectoryEvent, Subscriber } from "../../../../src/gateway/hub/event.ts";
 import { Hub } from "../../../../src/gateway/hub/hub.ts";
-import type { DirectoryEvent, SharedWatch, Subscriber } from "../../../../src/gateway/hub/shared-watch.ts";
+import type { SharedWatch } from "../../../../src/gateway/hub/shared-watch.ts";
 import { FakeFleet } from "../../../support/fakes/fake-fleet.ts";
 
 class Ear implements Subscriber {

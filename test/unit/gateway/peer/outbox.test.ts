@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { ManualClock } from "../../../../src/base/clock.ts";
-import type { DirectoryEvent } from "../../../../src/gateway/hub/shared-watch.ts";
+import type { DirectoryEvent } from "../../../../src/gateway/hub/event.ts";
 import { resolveLimits, resolveTimes } from "../../../../src/gateway/options.ts";
 import { type FrameSink, Outbox } from "../../../../src/gateway/peer/outbox.ts";
 import type { Addressee } from "../../../../src/gateway/peer/pending.ts";
