@@ -56,6 +56,8 @@ export interface ReadyLedger {
   readonly record: ReadyRecord;
   /** Files of which it is not known yet whether they are open, empty or not to be asked about. */
   readonly undecided: number;
+  /** Directories with more files than can be waited for at the same time (`maxReady`): they are listed when there is room. */
+  readonly deferred: number;
   /** Goes on with what an earlier owner waited for, and does not tell again what he has told. */
   adopt(record: ReadyRecord): void;
   /** Waits for these files as if they had just changed. */

@@ -64,6 +64,8 @@ export interface ReadyFact {
   readonly connection: string;
   /** So many more files are waited for. */
   readonly waiting?: number;
+  /** So many more directories hold files that there was no room for. */
+  readonly deferred?: number;
   readonly outcome?: ProbeOutcome;
   /** A file was told so long after its last change. */
   readonly seconds?: number;

@@ -35,6 +35,8 @@ export interface ShareWatcherOptions {
   readonly leases?: boolean;
   /** Names one watch may remember; beyond it a doubt ends in `resync too-large`. Default 200,000. */
   readonly maxEntries?: number;
+  /** Files that all watches with `ready` wait for at the same time; others are looked for when there is room. Default 100,000. */
+  readonly maxReady?: number;
   /** Handles in `directory` cover; beyond it a recursive interest falls back to a tree handle. Default 5,000. */
   readonly maxHandles?: number;
   /** Does the path still name the directory we hold? Default 60. */
@@ -67,6 +69,7 @@ const DEFAULTS: ResolvedOptions = {
   pollSeconds: 30,
   leases: false,
   maxEntries: 200_000,
+  maxReady: 100_000,
   maxHandles: 5_000,
   healthSeconds: 60,
   refreshMinutes: 10,

@@ -14,7 +14,7 @@ import {
 } from "./options.ts";
 import { Gate } from "./pacing.ts";
 import { adoptCheckpoint, type CheckpointDirectory, freezePicture, takeCheckpoint } from "./picture/index.ts";
-import { Prober } from "./ready/index.ts";
+import { Prober, WaitingRoom } from "./ready/index.ts";
 import { resolveReady } from "./ready-options.ts";
 import { NameLookup } from "./rescan/index.ts";
 import { type DirectorySource, type EntryInfo, SourceError } from "./source.ts";
@@ -37,6 +37,7 @@ export class ShareWatcher implements ShareWatch {
   readonly #handles: HandleSet;
   readonly #lookup: NameLookup;
   readonly #prober: Prober;
+  readonly #room: WaitingRoom;
   readonly #stop = new AbortController();
   #contact: Promise<void> | undefined;
   #retryContact: (() => void) | undefined;
@@ -67,6 +68,7 @@ export class ShareWatcher implements ShareWatch {
       key: (path) => this.#key(path),
       stop: this.#stop.signal,
     });
+    this.#room = new WaitingRoom(this.#options.maxReady);
     this.#handles = new HandleSet(source, this.#options, { clock, random }, gate, this.#lookup);
   }
 
@@ -81,8 +83,8 @@ export class ShareWatcher implements ShareWatch {
     const { stat = this.#options.stat, settleMs = this.#options.settleMs } = overrides;
     const ready = this.#readyStage(overrides);
     const active = new ActiveInterest(interest, sink, overrides, {
-      stage: (out, number) =>
-        deliveryStage(out, { stat, settleMs, clock: this.#clock, lookup: this.#lookup, number, ready }),
+      stage: (outlets) =>
+        deliveryStage(outlets, { stat, settleMs, clock: this.#clock, lookup: this.#lookup, ready }),
       onClose: (closed) => this.#handles.remove(closed),
       checkpoint: () => takeCheckpoint(this.#handles.picture, interest),
       freeze: (scope) => freezePicture(this.#handles.picture, interest, scope),
@@ -138,7 +140,7 @@ export class ShareWatcher implements ShareWatch {
     const { label, caseSensitive } = this.#options;
     const key = (path: CanonicalPath): string => this.#key(path);
     return {
-      ...{ options, label, caseSensitive, key, prober: this.#prober, clock: this.#clock },
+      ...{ options, label, caseSensitive, key, prober: this.#prober, room: this.#room, clock: this.#clock },
       ...(onWaiting === undefined ? {} : { onWaiting }),
     };
   }

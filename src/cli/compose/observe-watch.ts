@@ -38,8 +38,9 @@ function observeEngine({ metrics: { watch }, log }: Observer): (() => void)[] {
         ms: Math.round(elapsedMs),
       });
     }),
-    readies.subscribe(({ connection, waiting, outcome, seconds }) => {
+    readies.subscribe(({ connection, waiting, deferred, outcome, seconds }) => {
       if (waiting !== undefined) watch.readyWaiting.inc({ connection }, waiting);
+      if (deferred !== undefined) watch.readyDeferred.inc({ connection }, deferred);
       if (outcome !== undefined) watch.readyProbes.inc({ connection, outcome });
       if (seconds !== undefined) watch.readySeconds.observe(seconds);
     }),

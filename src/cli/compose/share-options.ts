@@ -52,6 +52,7 @@ export function shareOptions(name: string, settings: ConnectionConfig, auth: Aut
       rescanMinutes: settings.rescanMinutes,
       pollSeconds: settings.pollSeconds,
       maxEntries: settings.maxEntries,
+      maxReady: settings.maxReady,
       maxHandles: settings.maxHandles,
     },
   };

@@ -111,6 +111,7 @@ export interface ConnectionConfig {
   readonly rescanMinutes: number;
   readonly pollSeconds: number;
   readonly maxEntries: number;
+  readonly maxReady: number;
   readonly maxHandles: number;
 }
 

@@ -13,6 +13,7 @@ export class WatchMetrics {
   readonly checks: Counter<"connection" | "verdict">;
   readonly changes: Counter<"connection" | "action" | "via">;
   readonly readyWaiting: Gauge<"connection">;
+  readonly readyDeferred: Gauge<"connection">;
   readonly readyProbes: Counter<"connection" | "outcome">;
   readonly readySeconds: Histogram<never>;
   readonly checkpoints: Counter<"connection" | "outcome">;
@@ -93,6 +94,11 @@ export class WatchMetrics {
     this.readyWaiting = set.gauge("ready_files_waiting", "Files that changed and are not ready yet.", {
       connection: "any",
     });
+    this.readyDeferred = set.gauge(
+      "ready_directories_deferred",
+      "Directories with files to be waited for that there is no room for yet (maxReady).",
+      { connection: "any" },
+    );
     this.readyProbes = set.counter(
       "ready_probes_total",
       "Questions whether anybody has a file open for writing, by what the server said.",

@@ -24,6 +24,14 @@ export interface Stage {
   close(): void;
 }
 
+export interface StageOutlets {
+  readonly out: NumberedSink;
+  /** The next number of an event, for what comes by itself, or in one piece although it came in many. */
+  readonly number: () => number;
+  /** What the stage adds to the status of the interest has changed. */
+  readonly statusChanged: () => void;
+}
+
 export interface InterestStatus {
   readonly state: PublicState | "starting";
   readonly mode: WatchMode;
@@ -57,6 +65,7 @@ export class ActiveInterest implements WatchHandle {
   readonly #recheck: (interest: ActiveInterest) => void;
   readonly #retry: (interest: ActiveInterest) => void;
   #status: InterestStatus = { state: "starting", mode: "notify" };
+  #reportAgain: (() => void) | undefined;
   #closed = false;
   /** Events so far, as the picture has taken them in. */
   #told = 0;
@@ -72,7 +81,7 @@ export class ActiveInterest implements WatchHandle {
     sink: WatchSink,
     { checkpoint, ...overrides }: WatchOverrides,
     hooks: {
-      readonly stage: (out: NumberedSink, number: () => number) => Stage;
+      readonly stage: (outlets: StageOutlets) => Stage;
       readonly onClose: (interest: ActiveInterest) => void;
       readonly checkpoint: () => readonly CheckpointDirectory[] | undefined;
       readonly freeze: (scope: Interest) => FrozenDirectories | NoPicture;
@@ -97,7 +106,8 @@ export class ActiveInterest implements WatchHandle {
     const out = (event: WatchEvent, told: number): void => {
       if (!this.#closed) sink(event, told);
     };
-    this.#stage = hooks.stage(out, () => ++this.#told);
+    const statusChanged = (): void => this.#reportAgain?.();
+    this.#stage = hooks.stage({ out, number: () => ++this.#told, statusChanged });
   }
 
   get state(): PublicState | "starting" {
@@ -173,10 +183,13 @@ export class ActiveInterest implements WatchHandle {
   }
 
   /** Tells a state that differs from the last one told, and settles `live`. */
-  report(status: InterestStatus, now: number): void {
+  report(reported: InterestStatus, now: number): void {
+    if (this.#closed) return;
+    this.#reportAgain = () => this.report(reported, now);
     const before = this.#status;
+    const status = this.#withDeferred(reported);
     const { state, mode, error, late } = status;
-    if (this.#closed || state === "starting") return;
+    if (state === "starting") return;
     this.#status = status;
     const text = error instanceof SourceError ? error.message : error;
     const beforeText = before.error instanceof SourceError ? before.error.message : before.error;
@@ -197,6 +210,13 @@ export class ActiveInterest implements WatchHandle {
     } else if (error instanceof SourceError && LASTING.has(error.failure)) {
       this.#live.reject(error);
     }
+  }
+
+  #withDeferred(status: InterestStatus): InterestStatus {
+    if (status.state !== "live" || (this.ready?.deferred ?? 0) === 0) return status;
+    const error =
+      "more files than are waited for at the same time (maxReady): the others are told ready later";
+    return { ...status, state: "degraded", error };
   }
 }
 

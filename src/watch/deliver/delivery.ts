@@ -1,6 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import type { NameLookup } from "../rescan/index.ts";
-import type { NumberedSink, Stage } from "./active-interest.ts";
+import type { Stage, StageOutlets } from "./active-interest.ts";
 import { Enricher } from "./enrich.ts";
 import { ReadyStage, type ReadyStageOptions } from "./ready-stage.ts";
 import { Settler } from "./settle.ts";
@@ -10,24 +10,22 @@ export interface DeliveryOptions {
   readonly settleMs: number;
   readonly clock: Clock;
   readonly lookup: NameLookup;
-  /** The next number of an event, for what is told in one piece although it came in many. */
-  readonly number: () => number;
   readonly ready: ReadyStageOptions | undefined;
 }
 
 const NOTHING: ReadonlySet<string> = new Set();
 
 /** What an interest's events pass through on their way to its sink. */
-export function deliveryStage(out: NumberedSink, options: DeliveryOptions): Stage {
-  const { ready, number } = options;
-  if (ready === undefined) return tellingStage(out, options);
+export function deliveryStage(outlets: StageOutlets, options: DeliveryOptions): Stage {
+  const { ready } = options;
+  if (ready === undefined) return tellingStage(outlets, options);
   // Behind all others: a file is told before it is told ready.
-  const last = new ReadyStage(out, number, ready);
-  return last.behind(tellingStage((event, told) => last.push(event, told), options));
+  const last = new ReadyStage(outlets, ready);
+  return last.behind(tellingStage({ ...outlets, out: (event, told) => last.push(event, told) }, options));
 }
 
-function tellingStage(out: NumberedSink, options: DeliveryOptions): Stage {
-  const { stat, settleMs, clock, lookup, number } = options;
+function tellingStage({ out, number }: StageOutlets, options: DeliveryOptions): Stage {
+  const { stat, settleMs, clock, lookup } = options;
   const last: Stage = stat
     ? new Enricher(out, lookup, clock)
     : {

@@ -1,10 +1,10 @@
 import type { CanonicalPath } from "../../base/path.ts";
 import type { ReadyLedger } from "../api.ts";
-import type { WatchEvent } from "../events.ts";
+import type { ChangesEvent, WatchEvent } from "../events.ts";
 import { ReadyTracker, type ReadyTrackerContext } from "../ready/index.ts";
-import type { NumberedSink, Stage } from "./active-interest.ts";
+import type { NumberedSink, Stage, StageOutlets } from "./active-interest.ts";
 
-export interface ReadyStageOptions extends Omit<ReadyTrackerContext, "tell"> {
+export interface ReadyStageOptions extends Omit<ReadyTrackerContext, "tell" | "onDeferred"> {
   /** Of a path, by the case rule of the share. */
   readonly key: (path: CanonicalPath) => string;
 }
@@ -16,11 +16,11 @@ export class ReadyStage {
   readonly #only: boolean;
   readonly #tracker: ReadyTracker;
 
-  /** @param number - the next number of an event, since these come by themselves */
-  constructor(out: NumberedSink, number: () => number, { key, ...context }: ReadyStageOptions) {
+  constructor({ out, number, statusChanged }: StageOutlets, { key, ...context }: ReadyStageOptions) {
     this.#out = out;
     this.#only = context.options.only;
-    const tracker = new ReadyTracker({ ...context, tell: (event) => out(event, number()) }, key);
+    const tell = (event: ChangesEvent): void => out(event, number());
+    const tracker = new ReadyTracker({ ...context, tell, onDeferred: statusChanged }, key);
     this.#tracker = tracker;
     this.ledger = {
       only: this.#only,
@@ -29,6 +29,9 @@ export class ReadyStage {
       },
       get undecided() {
         return tracker.undecided;
+      },
+      get deferred() {
+        return tracker.deferred;
       },
       adopt: (record) => tracker.adopt(record),
       expect: (paths) => tracker.adopt({ waiting: [...paths].map((path) => ({ path, ageMs: 0 })), told: [] }),

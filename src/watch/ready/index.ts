@@ -10,3 +10,4 @@ export {
   type ToldFile,
   toldOf,
 } from "./record.ts";
+export { WaitingRoom } from "./waiting-room.ts";

@@ -61,6 +61,11 @@ export class Prober {
     }
   }
 
+  /** A listing, as far as it is read. @throws SourceError, AbortedError */
+  list(path: CanonicalPath, signal: AbortSignal): AsyncIterable<readonly DirectoryEntry[]> {
+    return this.#context.source.list(path, { signal });
+  }
+
   async #ask(path: CanonicalPath, closed: boolean): Promise<ProbedFile> {
     const { source, stop: signal } = this.#context;
     try {

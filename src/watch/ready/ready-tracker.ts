@@ -2,25 +2,29 @@ import type { Clock } from "../../base/clock.ts";
 import { baseName, type CanonicalPath, joinPath, parentOf } from "../../base/path.ts";
 import type { Change, ChangesEvent, Via } from "../events.ts";
 import { type ProbeOutcome, readies } from "../facts.ts";
-import { fileTimeToIso } from "../file-time.ts";
 import type { ResolvedReady } from "../ready-options.ts";
 import { type EntryInfo, type ProbedFile, SourceError } from "../source.ts";
 import { Candidates } from "./candidates.ts";
+import { DeferredDirectories } from "./deferred-directories.ts";
 import { DueQueue } from "./due-queue.ts";
 import { FileTable } from "./file-table.ts";
 import type { Prober } from "./prober.ts";
-import { isSame, MOST_TOLD, type ReadyRecord, type ToldFile } from "./record.ts";
+import { isSame, MOST_TOLD, type ReadyRecord, type ToldFile, toldAs } from "./record.ts";
+import { type Seen, seenAs, verdictOn } from "./verdict.ts";
+import type { WaitingRoom } from "./waiting-room.ts";
 
 /** While a file stays open, or empty, or cannot be asked about. */
 const PAUSES_MS = [1_000, 2_000, 4_000, 8_000, 16_000, 30_000];
 /** No file is asked about more often. */
 const SHORTEST_MS = 1_000;
-/** By how much the server's clock, as we know it, may be wrong. */
-const CLOCK_MS = 250;
+/** A change was heard of at most so long after it was made, where the server told it. */
+const HEARD_MS = 60_000;
 
 export interface ReadyTrackerContext {
   readonly options: ResolvedReady;
   readonly prober: Prober;
+  /** Of all trackers of the share. */
+  readonly room: WaitingRoom;
   readonly clock: Clock;
   readonly caseSensitive: boolean;
   /** Which connection this is, in facts. */
@@ -29,6 +33,8 @@ export interface ReadyTrackerContext {
   readonly tell: (event: ChangesEvent) => void;
   /** What is waited for has changed. Must not throw. */
   readonly onWaiting?: () => void;
+  /** There are files that have no room now, or there are none any more. Must not throw. */
+  readonly onDeferred?: () => void;
 }
 
 /** A file that changed, and has not been told since. `quiet -> asking -> (quiet | told | forgotten)`. */
@@ -45,8 +51,7 @@ interface Waiting {
   /** Looks in a row that found it open, empty or not to be asked about. */
   pauses: number;
   lookedAt: number;
-  /** As the last look found it, and when it was first found so. */
-  seen: { readonly size: number; readonly modified: bigint; readonly at: number } | undefined;
+  seen: Seen | undefined;
   gone: boolean;
 }
 
@@ -59,6 +64,7 @@ export class ReadyTracker {
   readonly #candidates: Candidates;
   readonly #waiting: FileTable<Waiting>;
   readonly #told: FileTable<ToldFile>;
+  readonly #deferred: DeferredDirectories;
   readonly #due = new DueQueue<Waiting>();
   readonly #stop = new AbortController();
   #timer: { readonly at: number; readonly cancel: () => void } | undefined;
@@ -68,6 +74,21 @@ export class ReadyTracker {
     this.#candidates = new Candidates(context.options.ignore, context.caseSensitive);
     this.#waiting = new FileTable(key);
     this.#told = new FileTable(key);
+    this.#deferred = new DeferredDirectories({
+      ...{ room: context.room, clock: context.clock, key, stop: this.#stop.signal },
+      list: (path, signal) => context.prober.list(path, signal),
+      isWanted: (path, entry) => this.#candidates.has(path) && !this.#isTold(toldAs(path, entry)),
+      wait: (path) => this.#waiting.get(path) !== undefined || this.#enter(path, "rescan", 0),
+      onCount: (by) => {
+        this.#publish({ deferred: by });
+        context.onDeferred?.();
+      },
+    });
+  }
+
+  /** Directories with files that are waited for once there is room. */
+  get deferred(): number {
+    return this.#deferred.size;
   }
 
   get record(): ReadyRecord {
@@ -75,22 +96,24 @@ export class ReadyTracker {
     return {
       waiting: [...this.#waiting.values()].map(({ path, since }) => ({ path, ageMs: now - since })),
       told: [...this.#told.values()],
+      ...this.#deferred.record,
     };
   }
 
   /** Files that no look since their last change has found open, empty, or not to be asked about. */
   get undecided(): number {
-    let count = 0;
+    let count = this.#deferred.size;
     for (const { pauses } of this.#waiting.values()) if (pauses === 0) count++;
     return count;
   }
 
   /** What an earlier owner waited for, and had told. What is known here already is newer. */
-  adopt({ waiting, told }: ReadyRecord): void {
+  adopt({ waiting, told, deferred = [] }: ReadyRecord): void {
     for (const each of told) if (this.#told.get(each.path) === undefined) this.#remember(each);
     for (const { path, ageMs } of waiting) {
       if (this.#waiting.get(path) === undefined) this.#wait(path, "rescan", ageMs);
     }
+    this.#deferred.adopt(deferred);
     this.#schedule();
   }
 
@@ -105,7 +128,8 @@ export class ReadyTracker {
     if (this.#stop.signal.aborted) return;
     this.#stop.abort();
     this.#timer?.cancel();
-    this.#publish({ waiting: -this.#waiting.size });
+    this.#deferred.close();
+    this.#leave(this.#waiting.size);
     for (const file of this.#waiting.values()) file.gone = true;
     this.#waiting.clear();
     this.#told.clear();
@@ -124,6 +148,7 @@ export class ReadyTracker {
         const from = joinPath(directory, change.oldName ?? "");
         // What had this name is no more.
         this.#forget(path);
+        this.#deferred.move(from, path);
         for (const below of this.#forget(from))
           if (below.path.length > from.length) this.#wait(path + below.path.slice(from.length), via);
         if (change.type !== "directory") this.#wait(path, via);
@@ -138,28 +163,53 @@ export class ReadyTracker {
     if (!this.#candidates.has(path)) return;
     const now = this.#context.clock.monotonic();
     const known = this.#waiting.get(path);
-    const file: Waiting = known ?? {
+    if (known === undefined) {
+      if (!this.#enter(path, via, ageMs)) this.#deferred.add(parentOf(path), this.#changedSince(via));
+      return;
+    }
+    known.via = via;
+    known.changedAt = now;
+    known.pauses = 0;
+    // While it is being looked at, the answer is what goes on.
+    if (known.due !== undefined) this.#plan(known, now + this.#context.options.quietMs);
+  }
+
+  /** `false`: there is no room. */
+  #enter(path: CanonicalPath, via: Via, ageMs: number): boolean {
+    const { room, clock, options, onWaiting } = this.#context;
+    if (!room.take()) return false;
+    const now = clock.monotonic();
+    const file: Waiting = {
       ...{ path, via, since: now - ageMs, changedAt: now, due: undefined, queued: undefined },
       ...{ pauses: 0, lookedAt: Number.NEGATIVE_INFINITY, seen: undefined, gone: false },
     };
-    file.via = via;
-    file.changedAt = now;
-    file.pauses = 0;
-    if (known === undefined) {
-      this.#waiting.set(path, file);
-      this.#publish({ waiting: 1 });
-      this.#context.onWaiting?.();
-    }
-    // While it is being looked at, the answer is what goes on.
-    if (known === undefined || file.due !== undefined) this.#plan(file, now + this.#context.options.quietMs);
+    this.#waiting.set(path, file);
+    this.#publish({ waiting: 1 });
+    onWaiting?.();
+    this.#plan(file, now + options.quietMs);
+    this.#schedule();
+    return true;
+  }
+
+  #leave(count: number): void {
+    if (count === 0) return;
+    this.#publish({ waiting: -count });
+    this.#context.room.give(count);
+  }
+
+  /** What a file has been changed after that is heard of now: FILETIME. What was found by comparing may be old. */
+  #changedSince(via: Via): bigint {
+    const now = via === "notify" ? this.#context.prober.serverTime() : undefined;
+    return now === undefined ? 0n : now - BigInt(HEARD_MS) * 10_000n;
   }
 
   /** Returns what was waited for at or below `path`. */
   #forget(path: CanonicalPath): Waiting[] {
     this.#told.prune(path);
+    this.#deferred.prune(path);
     const files = this.#waiting.prune(path);
     for (const file of files) file.gone = true;
-    if (files.length > 0) this.#publish({ waiting: -files.length });
+    this.#leave(files.length);
     return files;
   }
 
@@ -234,44 +284,18 @@ export class ReadyTracker {
     else this.#pause(file);
   }
 
-  #judge(file: Waiting, { writer, info }: ProbedFile, late: boolean): void {
-    const { options, clock } = this.#context;
+  #judge(file: Waiting, answer: ProbedFile, late: boolean): void {
+    const { options, clock, prober } = this.#context;
     const now = clock.monotonic();
-    if (info.type === "directory") {
-      this.#drop(file);
-      return;
-    }
-    const unchanged = this.#unchanged(file, info, now);
-    if (late) {
-      this.#tell(file, info, false);
-      return;
-    }
-    const filledAt = file.since + options.emptyAfterMs;
-    if (writer === "open") this.#pause(file);
-    else if (info.size === 0 && now < filledAt) this.#pause(file, filledAt);
-    // Nobody writes it by SMB. On the server itself somebody may: then it has been written lately.
-    else if (writer === "closed" && (unchanged || this.#isOld(info))) this.#tell(file, info, true);
-    else if (writer === "unknown" && unchanged) this.#tell(file, info, false);
+    const seen = seenAs(file.seen, answer.info, now);
+    file.seen = seen;
+    const { since } = file;
+    const serverTime = prober.serverTime();
+    const verdict = verdictOn(answer, { options, now, since, late, seen, serverTime });
+    if (verdict.what === "drop") this.#drop(file);
+    else if (verdict.what === "tell") this.#tell(file, answer.info, verdict.closed);
+    else if (verdict.what === "pause") this.#pause(file, verdict.atLatest);
     else this.#plan(file, now + options.quietMs);
-  }
-
-  /** Whether a look at least `quietMs` ago has found the same. */
-  #unchanged(file: Waiting, { size, modified }: EntryInfo, now: number): boolean {
-    const { seen } = file;
-    if (seen === undefined || seen.size !== size || seen.modified !== modified) {
-      file.seen = { size, modified, at: now };
-      return false;
-    }
-    return now - seen.at >= this.#context.options.quietMs;
-  }
-
-  /** Whether its last write is older than the quiet time, as far as clocks can say. */
-  #isOld({ modified }: EntryInfo): boolean {
-    const { prober, options } = this.#context;
-    const time = prober.serverTime();
-    if (time === undefined) return false;
-    const ageMs = Number(time - modified) / 10_000;
-    return ageMs >= options.quietMs - Math.min(CLOCK_MS, options.quietMs / 4);
   }
 
   #pause(file: Waiting, atLatest: number = Number.POSITIVE_INFINITY): void {
@@ -281,26 +305,27 @@ export class ReadyTracker {
 
   #drop(file: Waiting): void {
     file.gone = true;
-    if (this.#waiting.delete(file.path) !== undefined) this.#publish({ waiting: -1 });
+    if (this.#waiting.delete(file.path) !== undefined) this.#leave(1);
   }
 
-  #tell(file: Waiting, { size, modified, fileId }: EntryInfo, closed: boolean): void {
+  #tell(file: Waiting, info: EntryInfo, closed: boolean): void {
     const { path, via, changedAt } = file;
     this.#drop(file);
+    const told = toldAs(path, info);
+    const { size, modified, fileId } = told;
     const change: Change = {
-      action: "ready",
-      name: baseName(path),
-      size,
-      modified: fileTimeToIso(modified),
-      ...(fileId === undefined ? {} : { fileId: BigInt.asUintN(64, fileId).toString() }),
-      closed,
+      ...{ action: "ready", name: baseName(path), size, modified, closed },
+      ...(fileId === undefined ? {} : { fileId }),
     };
-    const told: ToldFile = { path, size, modified: fileTimeToIso(modified), fileId: change.fileId };
-    const before = this.#told.get(path);
-    if (before !== undefined && isSame(before, told)) return;
+    if (this.#isTold(told)) return;
     this.#remember(told);
     this.#publish({ seconds: (this.#context.clock.monotonic() - changedAt) / 1_000, closed });
     this.#context.tell({ type: "changes", path: parentOf(path), via, changes: [change] });
+  }
+
+  #isTold(file: ToldFile): boolean {
+    const before = this.#told.get(file.path);
+    return before !== undefined && isSame(before, file);
   }
 
   #remember(told: ToldFile): void {
@@ -310,6 +335,7 @@ export class ReadyTracker {
 
   #publish(fact: {
     readonly waiting?: number;
+    readonly deferred?: number;
     readonly outcome?: ProbeOutcome;
     readonly seconds?: number;
     readonly closed?: boolean;

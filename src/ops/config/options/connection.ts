@@ -100,6 +100,11 @@ export const CONNECTION_OPTIONS: OptionTree<ConnectionConfig> = {
     200_000,
     "Names remembered per watch; beyond it a rescan is told as a resync.",
   ),
+  maxReady: option(
+    integer(1_000, 10_000_000),
+    100_000,
+    "With `ready`: files waited for at the same time, over all watches of the connection; others come later.",
+  ),
   maxHandles: option(integer(1, 100_000), 5_000, "Directory handles of this connection."),
 };
 

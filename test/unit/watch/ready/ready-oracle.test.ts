@@ -24,9 +24,12 @@ class World {
   readonly told: Told[] = [];
   /** Contents that somebody had finished writing, by path. */
   readonly finished = new Map<CanonicalPath, Set<number>>();
+  /** Half of them run out of room. */
+  readonly maxReady: number;
   #size = 1;
 
   constructor(seed: number) {
+    this.maxReady = seed % 2 === 0 ? 100_000 : 5;
     this.random = seeded(seed);
     this.share = new HeldShare({ clock: this.clock, random: this.random, latencyMs: 20, lagMs: 20 });
     this.share.mkdir("/in");
@@ -115,7 +118,7 @@ class World {
   watch(overrides: WatchOverrides = {}): { watcher: ShareWatcher; handle: WatchHandle } {
     const watcher = new ShareWatcher(
       this.share,
-      { ready: { quietMs: QUIET_MS } },
+      { ready: { quietMs: QUIET_MS }, maxReady: this.maxReady },
       { clock: this.clock, random: this.random },
     );
     return { watcher, handle: watcher.watch({ path: "/in", recursive: true }, this.hear, overrides) };
