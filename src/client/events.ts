@@ -23,6 +23,8 @@ export interface ClientChanges {
   readonly time: string;
   readonly epoch: string;
   readonly seq: number;
+  /** Its number in what the owner told in this epoch: a snapshot of that epoch, or a listing with a `position`, knows of all up to its own. */
+  readonly told?: number;
   /** For `since`, once this event is dealt with. */
   readonly cursor: Cursor;
 }
@@ -33,6 +35,12 @@ export interface ClientResync {
   readonly path: CanonicalPath;
   readonly scope: ResyncScope;
   readonly reason: ResyncReason;
+  /** Only who listed by himself may have seen something else: a picture kept from snapshots, or from this stream alone, is right as it is. */
+  readonly picture?: "kept";
+  /** Absent when the gap was found on our side. */
+  readonly epoch?: string;
+  /** As of `ClientChanges`. */
+  readonly told?: number;
   /** Absent when the gap was found on our side. */
   readonly cursor?: Cursor;
 }

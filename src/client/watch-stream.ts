@@ -133,6 +133,10 @@ function resyncOf(target: WatchTarget, reason: ResyncReason): ClientResync {
   return { type: "resync", path: target.path, scope: target.recursive ? "subtree" : "self", reason };
 }
 
+function numbered(told: number | undefined): { readonly told?: number } {
+  return told === undefined ? {} : { told };
+}
+
 function notAfter(cursor: Cursor, limit: Cursor | undefined): boolean {
   if (limit === undefined) return false;
   const a = parseCursor(cursor);
@@ -154,18 +158,21 @@ class Matcher {
 
   event({ cursor, subject, message }: FeedMessage): ClientEvent | undefined {
     if (message.type === "changes") {
-      const { path, via, changes, time, epoch, seq } = message.body;
+      const { path, via, changes, time, epoch, seq, told } = message.body;
       if (!this.#inside(path)) return undefined;
-      return { type: "changes", path, via, changes, time, epoch, seq, cursor };
+      return { type: "changes", path, via, changes, time, epoch, seq, ...numbered(told), cursor };
     }
     if (message.type === "resync") {
-      const { path, scope, reason } = message.body;
+      const { path, scope, reason, picture, epoch, told } = message.body;
       // A resync is told on its own subject and on those of the directories inside that someone asked for: take
       // the first where it lies in our scope, the copy for us where it lies above.
       const inside = this.#inside(path);
       if (subject !== this.#subject(inside ? path : this.#target.path)) return undefined;
-      if (inside) return { type: "resync", path, scope, reason, cursor };
-      return { ...resyncOf(this.#target, reason), cursor };
+      const place = inside
+        ? { type: "resync" as const, path, scope, reason }
+        : resyncOf(this.#target, reason);
+      const kept = picture === undefined ? {} : { picture };
+      return { ...place, ...kept, epoch, ...numbered(told), cursor };
     }
     // How our watch is, its claim tells.
     return undefined;

@@ -67,6 +67,37 @@ describe("WatchClient", () => {
     await second.return();
   });
 
+  it("says where an event stands in what its owner told, and which resyncs are for who lists by himself", async () => {
+    const asker = await fleet.broker();
+    const events = client.watch("nas1", "/p", { recursive: true });
+    await nextOf(events, "live");
+    const changes = [{ action: "added", name: "a" } as const];
+    fleet.share.emit({ type: "changes", path: "/p", via: "notify", changes }, 7);
+    const { epoch } = await nextOf(events, "changes");
+    fleet.share.emit({ type: "changes", path: "/p/x", via: "notify", changes }, 8);
+    expect(await nextOf(events, "changes")).toMatchObject({ path: "/p/x", told: 8, epoch });
+    fleet.share.emit({ type: "resync", path: "/p/x", scope: "self", reason: "silent", picture: "kept" }, 9);
+    expect(await nextOf(events, "resync")).toMatchObject({ path: "/p/x", picture: "kept", told: 9, epoch });
+    const inside = client.watch("nas1", "/p/x");
+    await nextOf(inside, "live");
+    // The owner has to know that somebody is there.
+    await until("the inner ref", async () => {
+      const request = new TextEncoder().encode(JSON.stringify({ connection: "nas1" }));
+      const { data } = await asker.link.request("smb2nats.watch.list", request);
+      return new TextDecoder().decode(data).includes('"refs":2');
+    });
+    fleet.share.emit(
+      { type: "resync", path: "/p", scope: "subtree", reason: "overflow", picture: "kept" },
+      10,
+    );
+    expect(await nextOf(inside, "resync")).toMatchObject({ path: "/p/x", picture: "kept", told: 10, epoch });
+    fleet.share.emit({ type: "resync", path: "/p", scope: "subtree", reason: "takeover" }, 11);
+    const lost = await nextOf(inside, "resync");
+    expect([lost.picture, lost.told]).toEqual([undefined, 11]);
+    await events.return();
+    await inside.return();
+  });
+
   it("answers a cursor it cannot honour with a resync", async () => {
     const events = client.watch("nas1", "/r", { since: "abc:7" });
     expect(await next(events)).toMatchObject({

@@ -68,9 +68,9 @@ export class FakeShare {
     this.emit({ type: "changes", path: directory, via: "notify", changes: [{ action: "removed", name }] });
   }
 
-  emit(event: WatchEvent): void {
+  emit(event: WatchEvent, told?: number): void {
     for (const watch of this.#watches) {
-      if (watch.state === "live" && reaches(watch.interest, event.path)) watch.sink(event);
+      if (watch.state === "live" && reaches(watch.interest, event.path)) watch.sink(event, told);
     }
   }
 
