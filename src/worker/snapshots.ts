@@ -33,6 +33,8 @@ const WATCHED_MS = 4_000;
 const LOOK_AGAIN_MS = 50;
 /** How long a directory is watched that nobody but a snapshot has asked for. */
 const HOLD_MS = 30_000;
+/** Such directories at once: each is a handle on the file server, and who asks for more can hold watches of his own. */
+const MOST_HELD = 1_000;
 /** Waits for what has been told to be stored. */
 const STORED_MS = 2_000;
 /** Between two round trips: who asks may be slower than we are. */
@@ -145,10 +147,17 @@ export class SnapshotDesk {
     }
   }
 
+  /** @throws FleetError `limit` */
   #hold(target: WatchTarget): void {
     const { hold, view, clock } = this.#options;
     const key = watchKey(target, view.caseSensitive);
     if (this.#held.has(key)) return;
+    if (this.#held.size >= MOST_HELD) {
+      throw new FleetError(
+        "limit",
+        "too many directories are watched for snapshots only: acquire a watch first",
+      );
+    }
     const release = hold(target);
     const cancel = clock.after(
       HOLD_MS,
