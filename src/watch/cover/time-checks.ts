@@ -5,6 +5,7 @@ import { every, forEachAtOnce, Pacer } from "../pacing.ts";
 import type { PictureNode } from "../picture/index.ts";
 import { ageMs } from "../rescan/index.ts";
 import { type DirectorySource, SourceError } from "../source.ts";
+import { families, SiblingLooks } from "./sibling-looks.ts";
 import { isAbsence } from "./tree-roots.ts";
 
 /** One request each: six thousand directories within a minute, and a server does not notice. */
@@ -36,14 +37,15 @@ export interface TimeChecksHost<T> {
 
 /**
  * Finds names that a server does not tell: made, removed or renamed on the server itself, below a recursive handle of
- * Samba. Each moves the last write of its directory, and that is one request, so each directory is asked every so
- * often, and listed when it was written to. (Writing to a file that is there does not show so: that takes the
+ * Samba. Each moves the last write of its directory, and that is one request, or one listing for all that lie in the same
+ * directory: so each is asked every so often, and listed when it was written to. (Writing to a file that is there does not show so: that takes the
  * comparison of everything, `fallbackRescanMinutes`.)
  */
 export class TimeChecks<T> {
   readonly #source: DirectorySource;
   readonly #host: TimeChecksHost<T>;
   readonly #pacer: Pacer;
+  readonly #siblings: SiblingLooks<T>;
   readonly #signal: AbortSignal;
   readonly #begin: () => () => void;
   /** Listed so soon after they were written to that more may have been written within the same tick of the server's clock. */
@@ -67,6 +69,11 @@ export class TimeChecks<T> {
     this.#clock = clock;
     this.#pacer = new Pacer(clock, CHECKS_PER_SECOND);
     this.#signal = signal;
+    this.#siblings = new SiblingLooks(source, this.#pacer, signal, {
+      seen: (node, fileId) => host.seen(node, fileId),
+      racy: (node) => this.#racy.has(node),
+      failed: (error) => this.#ignore(error),
+    });
     const ms = seconds * 1_000;
     this.#begin = () => every(clock, ms, ms * (0.5 + random() / 2), () => void this.#round());
   }
@@ -106,11 +113,12 @@ export class TimeChecks<T> {
     this.#looking = true;
     this.#lastRound = this.#clock.monotonic();
     try {
-      await forEachAtOnce(this.#host.directories(), AT_ONCE, async (node) => {
-        await this.#pacer.turn(this.#signal);
-        await this.#look(node).catch((error: unknown) => {
-          // One directory's trouble is not that of the others; its next look comes in a round.
-          if (this.#signal.aborted || isAway(error)) throw error;
+      await forEachAtOnce(families(this.#host.directories()), AT_ONCE, async ({ parent, children }) => {
+        const due = children.filter((node) => node.told && !this.#expected(node));
+        const left = await this.#siblings.look(parent, due);
+        await forEachAtOnce(left, AT_ONCE, async (node) => {
+          await this.#pacer.turn(this.#signal);
+          await this.#look(node).catch((error: unknown) => this.#ignore(error));
         });
       });
     } catch {
@@ -120,13 +128,20 @@ export class TimeChecks<T> {
     }
   }
 
+  /** One directory's trouble is not that of the others; its next look comes in a round. */
+  #ignore(error: unknown): void {
+    if (this.#signal.aborted || isAway(error)) throw error;
+  }
+
   async #look(node: PictureNode<T>): Promise<void> {
     if (!node.told || this.#expected(node)) return;
     const signal = this.#signal;
     try {
       const { modified, fileId } = await this.#source.stat(node.path, { signal });
       this.#host.seen(node, fileId);
-      if (!node.told || (modified === node.dirModified && !this.#racy.has(node))) return;
+      if (!node.told) return;
+      this.#siblings.asked(node, modified);
+      if (modified === node.dirModified && !this.#racy.has(node)) return;
       await this.#host.compare(node, { reason: "timer", since: node.rescannedAt ?? 0 });
     } catch (error) {
       if (!isAbsence(error)) throw error;

@@ -100,6 +100,42 @@ describe("beside a recursive handle that does not hear everything", () => {
     );
   });
 
+  it("many that lie in one directory are asked for by listing that one, and what changes in each is found", async () => {
+    const { clock, share, told, watch } = bench({}, { fallbackRescanMinutes: 0, refreshMinutes: 600 });
+    await watch("/a", true);
+    for (let n = 0; n < 300; n++) share.mkdir(`/a/d${n}`);
+    await clock.advance(240_000);
+    told();
+    const before = { ...share.calls };
+    await clock.advance(300_000);
+    expect(share.calls.stat - before.stat, "asked for one by one").toBeLessThan(20);
+    expect(share.calls.list - before.list, "listed").toBeLessThan(20);
+    for (const n of [0, 17, 299]) share.locally(() => share.write(`/a/d${n}/new`));
+    await clock.advance(120_000);
+    expect(told().sort()).toEqual([
+      "rescan: added /a/d0/new",
+      "rescan: added /a/d17/new",
+      "rescan: added /a/d299/new",
+    ]);
+  });
+
+  it("a listing whose times are not those of the directories is given up, and what changes is found", async () => {
+    const { clock, share, told, watch } = bench({}, { fallbackRescanMinutes: 0, refreshMinutes: 600 });
+    for (let n = 0; n < 30; n++) share.mkdir(`/a/d${n}`);
+    const list = share.list.bind(share);
+    share.list = async function* (path, options) {
+      for await (const page of list(path, options))
+        yield page.map((entry) => ({ ...entry, modified: entry.modified - 1n }));
+    };
+    await watch("/a", true);
+    await clock.advance(240_000);
+    const before = share.calls.list;
+    share.locally(() => share.write("/a/d7/new"));
+    await clock.advance(120_000);
+    expect(told()).toContain("rescan: added /a/d7/new");
+    expect(share.calls.list - before, "listed: the changed one only").toBeLessThan(4);
+  });
+
   it("trouble with one directory does not keep the others waiting", async () => {
     const { clock, share, told, watch } = bench();
     for (let n = 0; n < 20; n++) share.mkdir(`/a/d${n}`);
