@@ -27,6 +27,7 @@ const JUDGES: Readonly<Record<string, string>> = {
   nginx: "test/integration/docs/reverse-proxy.test.ts; Sambee's by npm run sambee",
   caddy: "test/integration/docs/reverse-proxy.test.ts",
   haproxy: "test/integration/docs/reverse-proxy.test.ts",
+  sql: "test/integration/docs/recipes.test.ts",
   toml: "test/integration/docs/reverse-proxy.test.ts",
   powershell: "commands for Windows",
 };
