@@ -75,6 +75,8 @@ export type WatchFact = {
   readonly state: ClaimState | "closed";
   readonly mode: WatchMode;
   readonly error?: string;
+  /** It tells files when they are ready, and hears of what is appended to one only within so many seconds. */
+  readonly appendsLateS?: number;
 };
 
 /** One run of the control loop. */

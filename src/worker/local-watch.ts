@@ -324,8 +324,13 @@ export class LocalWatch {
   }
 
   #publishFact(state: ClaimState | "closed"): void {
-    const { mode, error } = this.#state;
+    const { mode, error, late } = this.#state;
     const { connection, path } = this.target;
-    watchFacts.publish({ type: "state", connection, path, state, mode, ...(error ? { error } : {}) });
+    const appends = this.waitsForReady ? late?.contents : undefined;
+    watchFacts.publish({
+      ...{ type: "state", connection, path, state, mode },
+      ...(error ? { error } : {}),
+      ...(appends === undefined ? {} : { appendsLateS: appends }),
+    });
   }
 }

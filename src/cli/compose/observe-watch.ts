@@ -58,6 +58,8 @@ function observeEngine({ metrics: { watch }, log }: Observer): (() => void)[] {
 }
 
 const HOMELESS_MS = 10_000;
+/** Who compares every minute has chosen so. */
+const APPENDS_LATE_S = 120;
 
 function observeCheckpoint(fact: CheckpointFact, { metrics: { watch }, log, summary }: Observer): void {
   const { type, connection, path } = fact;
@@ -109,11 +111,22 @@ function observeWorker(observer: Observer): (() => void)[] {
     string,
     { readonly connection: string; readonly state: string; readonly mode: string }
   >();
+  /** Told once of each, not at each of its states. */
+  const warned = new Set<string>();
   let homelessSince: number | undefined;
   return [
-    watchFacts.subscribe(({ connection, path, state, mode, error }) => {
+    watchFacts.subscribe(({ connection, path, state, mode, error, appendsLateS = 0 }) => {
       const key = `${connection}:${path}`;
       const before = watches.get(key);
+      if (state === "closed") warned.delete(key);
+      else if (appendsLateS > APPENDS_LATE_S && !warned.has(key)) {
+        warned.add(key);
+        log.warn(
+          "watch.ready-late",
+          "a file that is appended to is found ready late: rescanMinutes of its watch, or cover: directory",
+          { connection, path, seconds: appendsLateS },
+        );
+      }
       if (before !== undefined) watch.watches.dec({ ...before });
       watches.delete(key);
       if (state !== "closed") {

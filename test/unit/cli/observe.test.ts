@@ -106,6 +106,25 @@ describe("facts become metrics and lines", () => {
     expect(await samples()).toContain('smb2nats_watch_transitions_total{connection="nas1",to="live"} 1');
   });
 
+  it("a watch of ready files that hears of appends late says so, once", () => {
+    const tell = (state: "unreachable" | "live" | "closed", appendsLateS?: number): void =>
+      worker.watchFacts.publish({
+        ...{ type: "state", connection: "nas1", path: "/in", state, mode: "notify" },
+        ...(appendsLateS === undefined ? {} : { appendsLateS }),
+      });
+    const late = (): unknown[] => lines.filter(({ event }) => event === "watch.ready-late");
+    tell("unreachable");
+    tell("live", 120);
+    expect(late()).toEqual([]);
+    tell("live", 600);
+    tell("unreachable");
+    tell("live", 600);
+    expect(late()).toMatchObject([{ level: "warn", connection: "nas1", path: "/in", seconds: 600 }]);
+    tell("closed");
+    tell("live", 600);
+    expect(late()).toHaveLength(2);
+  });
+
   it("NATS: connection, stored events, outbox, fence, gaps", async () => {
     broker.connectionFacts.publish({ type: "connected", server: "s", version: "2.10", again: true });
     broker.publishFacts.publish({

@@ -2,9 +2,10 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { deferred } from "../../../src/base/async.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import type { EventPublisher, WatchPublisher } from "../../../src/broker/port.ts";
-import type { WatchOverrides, WatchSink } from "../../../src/watch/api.ts";
+import type { ReadyLedger, WatchOverrides, WatchSink } from "../../../src/watch/api.ts";
 import type { PublicState } from "../../../src/watch/events.ts";
 import { SourceError } from "../../../src/watch/source.ts";
+import { type WatchFact, watchFacts } from "../../../src/worker/facts.ts";
 import { LocalWatch } from "../../../src/worker/local-watch.ts";
 import type { ConnectionRuntime } from "../../../src/worker/runtime.ts";
 
@@ -19,6 +20,7 @@ let watch: LocalWatch;
 let pokes: number;
 let sure: boolean;
 let handleState: PublicState;
+let ready: ReadyLedger | undefined;
 
 beforeEach(() => {
   told = [];
@@ -26,6 +28,7 @@ beforeEach(() => {
   pokes = 0;
   sure = true;
   handleState = "live";
+  ready = undefined;
   arming = deferred();
   const outlet = (epoch: string): WatchPublisher => ({
     epoch,
@@ -59,6 +62,9 @@ beforeEach(() => {
           get sure() {
             return sure;
           },
+          get ready() {
+            return ready;
+          },
           close: async () => undefined,
         };
       },
@@ -88,6 +94,21 @@ const arm = async (): Promise<void> => {
 };
 
 describe("LocalWatch", () => {
+  it("states how late appends are heard of, where files are told when they are ready", async () => {
+    const facts: WatchFact[] = [];
+    const off = watchFacts.subscribe((fact) => facts.push(fact));
+    ready = {
+      ...{ record: { waiting: [], told: [] }, only: false, undecided: 0, deferred: 0 },
+      ...{ adopt: () => undefined, expect: () => undefined },
+    };
+    const state = { type: "state", path: "/d", state: "live", mode: "notify" } as const;
+    sink({ ...state, late: { names: 120, contents: 600 } });
+    ready = undefined;
+    sink({ ...state, late: { names: 60, contents: 600 } });
+    off();
+    expect(facts.map(({ appendsLateS }) => appendsLateS)).toEqual([600, undefined]);
+  });
+
   it("watches with the options of its own that the connection has for it", () => {
     expect(overrides).toEqual({ stat: true, openAudience: true, onWaiting: expect.any(Function) });
   });
