@@ -29,6 +29,8 @@ export class Judge {
   readonly #folder: string;
   readonly #lives = new Map<string, Life>();
   readonly #told = new Map<string, Told[]>();
+  /** Without their endings. */
+  readonly #unknown: string[] = [];
   #last = Date.now();
 
   /** @param folder - the share's, on this machine */
@@ -55,6 +57,14 @@ export class Judge {
     this.#life(path).ended = ended;
   }
 
+  /**
+   * Its writer failed half-way: nobody knows what is in it, and when it was closed. Nothing that is told of it is wrong.
+   * @param base - its path without an ending
+   */
+  giveUp(base: string): void {
+    this.#unknown.push(base);
+  }
+
   tell(told: Told): void {
     this.#last = told.at;
     const before = this.#told.get(told.path);
@@ -67,7 +77,13 @@ export class Judge {
     const wrong: string[] = [];
     for (const [path, { holds, ended }] of this.#lives) {
       const size = holds.at(-1)?.size ?? 0;
-      if (ended !== undefined || size === 0 || isTemporary(path.slice(path.lastIndexOf("/") + 1))) continue;
+      if (
+        ended !== undefined ||
+        size === 0 ||
+        this.#isUnknown(path) ||
+        isTemporary(path.slice(path.lastIndexOf("/") + 1))
+      )
+        continue;
       const last = this.#told.get(path)?.at(-1);
       const found = statSync(join(this.#folder, path), { throwIfNoEntry: false });
       if (found === undefined) wrong.push(`${path}: is not there, and nobody has removed it`);
@@ -85,6 +101,7 @@ export class Judge {
   untrue(): string[] {
     const wrong: string[] = [];
     for (const [path, all] of this.#told) {
+      if (this.#isUnknown(path)) continue;
       const life = this.#lives.get(path);
       const keys = all.map(({ fileId, size, modified }) => `${fileId} ${size} ${modified}`);
       if (new Set(keys).size < keys.length) wrong.push(`${path}: told more than once: ${keys.join(", ")}`);
@@ -110,6 +127,10 @@ export class Judge {
   /** What is known of a path, for people. */
   history(path: string): string {
     return JSON.stringify({ ...this.#lives.get(path), told: this.#told.get(path) ?? [] });
+  }
+
+  #isUnknown(path: string): boolean {
+    return this.#unknown.some((base) => path.startsWith(`${base}.`) || path.startsWith(`${base}-first.`));
   }
 
   #life(path: string): Life {

@@ -69,6 +69,7 @@ function describe(report: ReadyTortureReport): string {
     `seed        ${report.seed}, cover ${report.cover}`,
     `files       ${report.files} in ${report.seconds.toFixed(0)} s: ${counts(report.patterns)}`,
     `writers     ${counts(report.writers)}${report.absent.map((why) => `; not here: ${why}`).join("")}`,
+    `failed      ${report.failed.length === 0 ? 0 : `\n${report.failed.join("\n")}`}`,
     `faults      ${counts(report.faults) || "none"}`,
     `told        ${report.told}, ${median} / ${p90} / ${longest} ms after the last closing (median / p90 / longest; quietMs ${report.quietMs})`,
     `slowest     ${report.slowest}`,

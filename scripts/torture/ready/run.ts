@@ -34,6 +34,8 @@ export interface ReadyTortureReport {
   /** Writers that are not here, and why. */
   readonly absent: readonly string[];
   readonly faults: Readonly<Partial<Record<ReadyFault, number>>>;
+  /** Writers that gave up, and why: their server or their pipe was too slow for them. */
+  readonly failed: readonly string[];
   readonly told: number;
   /** Questions by what the server said. */
   readonly probes: Readonly<Record<string, number>>;
@@ -50,6 +52,8 @@ const FOLDERS = 4;
 /** Files that stay open are asked about after up to 30 s; then nothing more can come. */
 const PATIENCE_MS = 45_000;
 const REPORTED = 20;
+/** Of all writers. */
+const MOST_FAILED = 0.02;
 
 /** Writers and faults beside a watch with `ready`: each file must be told once, when nobody has it open, as it is. */
 export async function tortureReady(options: ReadyTortureOptions): Promise<ReadyTortureReport> {
@@ -88,6 +92,7 @@ export async function tortureReady(options: ReadyTortureOptions): Promise<ReadyT
   const patterns: Record<string, number> = Object.fromEntries(PATTERNS.map((pattern) => [pattern, 0]));
   const used: Record<string, number> = Object.fromEntries(writers.map(({ name }) => [name, 0]));
   const wrong: string[] = [];
+  const failed: string[] = [];
   const began = performance.now();
   const seconds = (): number => (performance.now() - began) / 1_000;
   let begun = 0;
@@ -100,8 +105,11 @@ export async function tortureReady(options: ReadyTortureOptions): Promise<ReadyT
       patterns[pattern] = (patterns[pattern] ?? 0) + 1;
       used[writer.name] = (used[writer.name] ?? 0) + 1;
       const file = plan(base, pattern, writer, context);
-      // A writer that is refused is what must never be.
-      await file.run().catch((error: unknown) => wrong.push(`${base}: ${String(error)}`));
+      await file.run().catch((error: unknown) => {
+        judge.giveUp(base);
+        // A writer that is refused is what must never be; one for which the machine is too slow is another matter.
+        (isRefusal(String(error)) ? wrong : failed).push(`${base}: ${String(error)}`);
+      });
       if (++ended % 200 === 0)
         options.onProgress?.(`${ended} files, ${judge.count} told, ${seconds().toFixed(0)} s`);
     }
@@ -118,6 +126,7 @@ export async function tortureReady(options: ReadyTortureOptions): Promise<ReadyT
   // Whatever came twice would come now.
   await delay(3 * QUIET_MS);
   wrong.push(...forgotten, ...judge.untrue());
+  if (failed.length > begun * MOST_FAILED) wrong.push(`${failed.length} writers failed: too many to judge`);
   const delays = judge.delays();
   const [longest] = delays;
   const at = (q: number): number => delays[Math.floor((1 - q) * (delays.length - 1))]?.ms ?? Number.NaN;
@@ -131,6 +140,7 @@ export async function tortureReady(options: ReadyTortureOptions): Promise<ReadyT
     writers: used,
     absent,
     faults,
+    failed,
     told: judge.count,
     probes,
     delayMs: { median: at(0.5), p90: at(0.9), longest: longest?.ms ?? Number.NaN },
@@ -139,6 +149,14 @@ export async function tortureReady(options: ReadyTortureOptions): Promise<ReadyT
       index < REPORTED ? [what, judge.history(what.slice(0, what.indexOf(": ")))] : [what],
     ),
   };
+}
+
+/** What a server says to a writer, but that it, or he, was too slow. Exported for its test. */
+export function isRefusal(error: string): boolean {
+  // As Python says it.
+  if (/NtStatus 0x/.test(error)) return true;
+  const refusals = error.match(/(?:NT_)?STATUS_[A-Z_]+/g) ?? [];
+  return refusals.some((status) => !/IO_TIMEOUT|CONNECTION_|PENDING/.test(status));
 }
 
 async function injectUntil(

@@ -63,7 +63,11 @@ export function writersOf(samba: Samba): { readonly writers: Writer[]; readonly 
 function smbclient(samba: Samba): Writer {
   let serial = 0;
   const run = async (commands: string): Promise<void> => {
-    const said = await samba.smbclient(commands);
+    const said = await samba.smbclient(commands).catch((error: unknown) => {
+      // Why it failed stands on its standard output.
+      const { stdout = "" } = error as { readonly stdout?: string };
+      throw new Error(`smbclient: ${stdout.trim() || String(error)}`);
+    });
     if (/NT_STATUS_/.test(said)) throw new Error(`smbclient: ${said.trim()}`);
   };
   return {
@@ -76,6 +80,12 @@ function smbclient(samba: Samba): Writer {
       execFileSync("mkfifo", [pipe]);
       // Opened for both, so that nobody waits for the other end.
       const end = openSync(pipe, "r+");
+      let open = true;
+      // Once: by then the number may be another file's.
+      const close = (): void => {
+        if (open) closeSync(end);
+        open = false;
+      };
       try {
         const sent = run(`put ${pipe} "${path.replaceAll("/", "\\")}"`);
         sent.catch(() => undefined);
@@ -93,13 +103,11 @@ function smbclient(samba: Samba): Writer {
           await delay(pauseMs);
         }
         const closingAt = Date.now();
-        closeSync(end);
+        close();
         await sent;
         return { openedAt: seenAt ?? closingAt, closingAt, closedAt: Date.now(), size };
-      } catch (error) {
-        closeQuietly(end);
-        throw error;
       } finally {
+        close();
         rmSync(pipe, { force: true });
       }
     },
@@ -112,14 +120,6 @@ function smbclient(samba: Samba): Writer {
 /** It changes when it is emptied, too, also where nothing was in it. */
 function changedAt(path: string): bigint | undefined {
   return statSync(path, { throwIfNoEntry: false, bigint: true })?.ctimeNs;
-}
-
-function closeQuietly(fd: number): void {
-  try {
-    closeSync(fd);
-  } catch {
-    // It was closed in time.
-  }
 }
 
 interface Answer {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type Told, untrueOf } from "../../../scripts/torture/ready/judge.ts";
+import { Judge, type Told, untrueOf } from "../../../scripts/torture/ready/judge.ts";
+import { isRefusal } from "../../../scripts/torture/ready/run.ts";
 
 const told = (over: Partial<Told> = {}): Told => ({
   ...{ path: "in/a.bin", size: 10, modified: "2026-01-01T00:00:00.000Z", fileId: "1" },
@@ -11,7 +12,27 @@ const hold = (openedAt: number, closingAt: number, size = 10) => ({
 const judge = (news: Told, holds: ReturnType<typeof hold>[], ended?: { from: number; to: number }) =>
   untrueOf(news, { holds, ended });
 
+it.each([
+  ["Error: smbclient: NT_STATUS_SHARING_VIOLATION opening remote file \\in\\a", true],
+  ["Error: @marsaud/smb2: STATUS_ACCESS_DENIED", true],
+  ["Error: smbprotocol: [Error 13] [NtStatus 0xc0000043] The process cannot access the file", true],
+  ["Error: smbclient: NT_STATUS_IO_TIMEOUT opening remote file \\in\\a", false],
+  ["Error: @marsaud/smb2: STATUS_PENDING", false],
+  ["Error: @marsaud/smb2 has not written in/a within 120 s", false],
+])("%s is a refusal: %s", (error, expected) => {
+  expect(isRefusal(error)).toBe(expected);
+});
+
 describe("the judge of ready files", () => {
+  it("does not judge what a writer left that failed half-way, and judges all others", () => {
+    const judge = new Judge("/nowhere");
+    judge.giveUp("in/a-1");
+    judge.tell(told({ path: "in/a-1.bin" }));
+    judge.tell(told({ path: "in/a-1-first.bin" }));
+    judge.tell(told({ path: "in/a-12.bin" }));
+    expect(judge.untrue()).toEqual(["in/a-12.bin: told, and nobody wrote it"]);
+  });
+
   it("has nothing against a file told after its writer had closed it", () => {
     expect(judge(told(), [hold(10_000, 15_000)])).toEqual([]);
   });
