@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
@@ -13,8 +13,6 @@ import { type Row, rounded, type Section } from "./stats.ts";
 const ROUNDS = 3;
 /** Clients that make a burst through SMB. */
 const WRITERS = 4;
-/** What they put: a file without contents, in Samba's own folder of settings. */
-const EMPTY = "empty";
 /** So many files a run of smbclient: Linux allows 128 KiB for one argument. */
 const A_RUN = 2_000;
 const WARM = 5_000;
@@ -193,13 +191,15 @@ async function onServer(samba: Samba, dir: string, count: number, prefix: string
 }
 
 async function bySmbClients(samba: Samba, dir: string, count: number, prefix: string): Promise<number> {
+  const empty = join(samba.dir, "empty");
+  writeFileSync(empty, "");
   const started = performance.now();
   await Promise.all(
     Array.from({ length: WRITERS }, async (_, writer) => {
       for (let from = writer; from < count; from += WRITERS * A_RUN) {
         const to = Math.min(count, from + WRITERS * A_RUN);
         const puts: string[] = [];
-        for (let i = from; i < to; i += WRITERS) puts.push(`put ${EMPTY} ${dir}\\${prefix}${i}`);
+        for (let i = from; i < to; i += WRITERS) puts.push(`put ${empty} ${dir}\\${prefix}${i}`);
         await samba.smbclient(puts.join(";"));
       }
     }),
