@@ -163,8 +163,10 @@ export interface GatewayTimes {
   readonly listMs: number;
   /** Between pings, each moved by up to a tenth. Default 30,000. */
   readonly pingMs: number;
-  /** At most one `directory_changed` per directory in this time. Default 250. */
+  /** At most one `directory_changed` without `detail` per directory in this time, with it while much is told. Default 250. */
   readonly coalesceMs: number;
+  /** With `detail`: how long further news of names that have just been told are gathered. Default 100. */
+  readonly windowMs: number;
   /** For the head of an HTTP request. Default 10,000. */
   readonly headersMs: number;
   /** Over how long clients are sent away at close. Default 10,000. */
@@ -219,6 +221,7 @@ export function resolveTimes(given: Partial<GatewayTimes> = {}): GatewayTimes {
     listMs: 30_000,
     pingMs: 30_000,
     coalesceMs: 250,
+    windowMs: 100,
     headersMs: 10_000,
     drainMs: 10_000,
     closeMs: 2_000,

@@ -35,6 +35,7 @@ import {
   type PeerHost,
   type PeerSocket,
   Peers,
+  Pressure,
   peerSocket,
   type Seat,
 } from "./peer/index.ts";
@@ -129,6 +130,7 @@ class GatewayServer implements Gateway {
     });
     this.#peerHost = {
       hub: this.#hub,
+      pressure: new Pressure(clock),
       fleet,
       clock,
       limits: this.#limits,

@@ -31,6 +31,8 @@ interface Entry {
   readonly ready: Promise<void>;
   readonly settle: (error?: GatewayError) => void;
   detail: boolean;
+  /** The shortest that a listener asked for. */
+  windowMs: number | undefined;
   /** Where to resume. */
   cursor: string | undefined;
   subscribed: boolean;
@@ -98,8 +100,11 @@ class GatewayClient implements Client {
     const existing = this.#entries.get(key);
     const isNew = existing === undefined;
     const entry = existing ?? this.#newEntry(key, connection, path, recursive);
-    const wantsMore = options.detail === "changes" && !entry.detail;
-    if (wantsMore) entry.detail = true;
+    const { windowMs = entry.windowMs } = options;
+    const sooner = windowMs !== undefined && !((entry.windowMs ?? windowMs + 1) <= windowMs);
+    const wantsMore = sooner || (options.detail === "changes" && !entry.detail);
+    if (sooner) entry.windowMs = windowMs;
+    if (options.detail === "changes") entry.detail = true;
     // A copy, so that the same options may be used twice.
     const listener = { ...options };
     entry.listeners.add(listener);
@@ -202,6 +207,7 @@ class GatewayClient implements Client {
         path: wirePath,
         ...(recursive ? { recursive } : {}),
         ...(entry.detail ? { detail: "changes" } : {}),
+        ...(entry.windowMs === undefined ? {} : { windowMs: entry.windowMs }),
         ...(since === undefined ? {} : { since }),
       });
       if (frame.type !== "subscribed") {
@@ -326,6 +332,7 @@ function newEntry(about: Pick<Entry, "key" | "connection" | "path" | "wirePath" 
     ready,
     settle: (error) => (error === undefined ? resolve() : reject(error)),
     detail: false,
+    windowMs: undefined,
     cursor: undefined,
     subscribed: false,
     failed: false,

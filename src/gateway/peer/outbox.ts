@@ -14,7 +14,9 @@ import {
   TreeProgress,
   weight,
 } from "./pending.ts";
+import type { Pressure } from "./pressure.ts";
 import type { ServerFrame } from "./protocol.ts";
+import { Window } from "./window.ts";
 
 /** The part of a WebSocket that sending needs. */
 export interface FrameSink {
@@ -26,14 +28,6 @@ export interface FrameSink {
 /** How soon a reader that is behind is looked at again. */
 const BEHIND_MS = 50;
 
-/** After a frame for a directory went out, the next one waits here until `dueAt`. */
-interface Window {
-  readonly to: Addressee;
-  readonly directory: string;
-  dueAt: number;
-  pending: Pending[];
-}
-
 interface Tree {
   /** Tells its windows from those of another tree over the same directories. */
   readonly serial: number;
@@ -42,9 +36,9 @@ interface Tree {
 
 /**
  * All that leaves for one socket. Answers go out at once. Changes: the first of a directory at once, then
- * at most one frame per directory and `coalesceMs`, and what came last always goes out. Without `detail`
- * everything that waits for one directory is one frame; with it no change is lost, and neighbours of one
- * epoch become one list. While more than `softBufferBytes` are unsent all changes wait and merge. When more
+ * at most one frame per directory and window, and what came last always goes out. Without `detail`
+ * everything that waits for one directory is one frame; with it no change is lost, neighbours of one
+ * epoch become one list, and the first news of a name waits for no window unless there are many. While more than `softBufferBytes` are unsent all changes wait and merge. When more
  * than `pendingChanges` wait they go out early, or, to a reader that is behind, turn into a resync. Who stays
  * behind for `slowReaderMs`, or is beyond `bufferBytes` when an answer is due, is given up.
  */
@@ -52,16 +46,20 @@ export class Outbox {
   readonly #sink: FrameSink;
   readonly #clock: Clock;
   readonly #limits: GatewayLimits;
-  readonly #windowMs: number;
+  readonly #times: GatewayTimes;
+  readonly #pressure: Pressure;
   readonly #onHopeless: () => void;
   readonly #bulk: Bulk;
-  /** In order of `dueAt`: all windows are equally long, and a reopened one moves to the end. */
+  /** In order of `dueAt`, as long as all windows are equally long: a reopened one moves to the end. */
   readonly #windows = new Map<Addressee | string, Window>();
   readonly #trees = new Map<Addressee, Tree>();
   #serial = 0;
+  /** How long windows are; more than one length, and their order says nothing. */
+  readonly #lengths = new Set<number>();
   #waitingChanges = 0;
   #behindSince: number | undefined;
   #cancelTimer: (() => void) | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
   #closed = false;
 
   constructor(options: {
@@ -69,13 +67,16 @@ export class Outbox {
     readonly clock: Clock;
     readonly limits: GatewayLimits;
     readonly times: GatewayTimes;
+    /** Of all sockets together. */
+    readonly pressure: Pressure;
     /** Called once when the reader is too slow to go on. */
     readonly onHopeless: () => void;
   }) {
     this.#sink = options.sink;
     this.#clock = options.clock;
     this.#limits = options.limits;
-    this.#windowMs = options.times.coalesceMs;
+    this.#times = options.times;
+    this.#pressure = options.pressure;
     this.#onHopeless = options.onHopeless;
     this.#bulk = new Bulk({
       clock: options.clock,
@@ -111,26 +112,42 @@ export class Outbox {
     const tree = this.#trees.get(to);
     const before = tree?.progress.see(event.cursor);
     const frame = (): Pending => ({ ...pendingOf(to, event), before });
-    const window = this.#windows.get(key);
-    if (window !== undefined) {
-      this.#merge(window, frame());
+    const known = this.#windows.get(key);
+    if (known !== undefined && (this.#pressure.loaded || !known.isNews(event) || this.#isBehind())) {
+      this.#merge(known, frame());
       return;
     }
-    const fresh: Window = {
-      to,
-      directory: event.directory,
-      dueAt: this.#clock.monotonic() + this.#windowMs,
-      pending: [],
-    };
-    this.#windows.set(key, fresh);
-    if (this.#isBehind()) this.#merge(fresh, frame());
-    else if (tree === undefined || tree.progress.cursor === event.cursor) {
+    const window = known ?? this.#open(key, new Window(to, event.directory));
+    window.note(event);
+    if (this.#isBehind()) this.#merge(window, frame());
+    else if (window.pending.length > 0) {
+      this.#merge(window, frame());
+      this.#writeAll(window);
+    } else if (tree === undefined || tree.progress.cursor === event.cursor) {
       this.#sendPrompt(to, event, () => promptText(to, event));
     } else {
       const changed = changedFrame(to, event.directory, { ...frame(), cursor: tree.progress.cursor });
       this.#sendPrompt(to, event, () => JSON.stringify(changed));
     }
+    if (window.dueAt <= this.#clock.monotonic() && window.pending.length === 0) this.#windows.delete(key);
     this.#schedule();
+  }
+
+  /** Another window of the directory begins: it is due last of all that are as long. */
+  #open(key: Addressee | string, window: Window): Window {
+    const { to } = window;
+    const { coalesceMs, windowMs } = this.#times;
+    const own = to.windowMs ?? (to.detail ? windowMs : coalesceMs);
+    const length = this.#pressure.loaded ? Math.max(own, coalesceMs) : own;
+    this.#lengths.add(length);
+    window.open(this.#clock.monotonic() + length);
+    if (window.dueAt < this.#timerAt) {
+      this.#cancelTimer?.();
+      this.#cancelTimer = undefined;
+    }
+    this.#windows.delete(key);
+    this.#windows.set(key, window);
+    return window;
   }
 
   /** Drops what waits for a subscription that ended. */
@@ -199,10 +216,7 @@ export class Outbox {
       const { directory } = to;
       const scope = to.recursive ? "subtree" : "self";
       const frame: Pending = { cursor: undefined, before, resync: { scope, reason: "slow-consumer" } };
-      const dueAt = this.#clock.monotonic() + this.#windowMs;
-      const key = this.#key(to, directory);
-      this.#windows.delete(key);
-      this.#windows.set(key, { to, directory, dueAt, pending: [frame] });
+      this.#open(this.#key(to, directory), new Window(to, directory)).pending.push(frame);
       this.#trees.get(to)?.progress.wait(frame);
     }
     this.#waitingChanges = toList.length;
@@ -217,30 +231,42 @@ export class Outbox {
 
   #schedule(): void {
     if (this.#cancelTimer !== undefined || this.#closed) return;
-    const first = this.#windows.values().next().value;
-    if (first === undefined) {
+    const dueAt = this.#nextDue();
+    if (dueAt === undefined) {
       // Nobody looks any more: being behind starts anew with the next look.
       if (!this.#bulk.waiting) this.#behindSince = undefined;
       return;
     }
-    const wait = first.dueAt - this.#clock.monotonic();
-    this.#cancelTimer = this.#clock.after(wait > 0 ? wait : BEHIND_MS, () => this.#flush());
+    const now = this.#clock.monotonic();
+    this.#timerAt = dueAt > now ? dueAt : now + BEHIND_MS;
+    this.#cancelTimer = this.#clock.after(this.#timerAt - now, () => this.#flush());
+  }
+
+  #nextDue(): number | undefined {
+    if (this.#windows.size === 0) this.#lengths.clear();
+    if (this.#lengths.size <= 1) return this.#windows.values().next().value?.dueAt;
+    let next = Number.POSITIVE_INFINITY;
+    for (const { dueAt } of this.#windows.values()) next = Math.min(next, dueAt);
+    return next;
   }
 
   #flush(): void {
     this.#cancelTimer = undefined;
+    this.#timerAt = Number.POSITIVE_INFINITY;
     const now = this.#clock.monotonic();
     for (const [key, window] of this.#windows) {
-      if (window.dueAt > now || this.#closed) break;
+      if (this.#closed) break;
+      if (window.dueAt > now) {
+        if (this.#lengths.size <= 1) break;
+        continue;
+      }
       if (window.pending.length === 0) {
         this.#windows.delete(key);
         continue;
       }
       this.#writeAll(window);
       if (window.pending.length > 0) break;
-      this.#windows.delete(key);
-      window.dueAt = now + this.#windowMs;
-      this.#windows.set(key, window);
+      this.#open(key, window);
     }
     this.#schedule();
   }
@@ -260,6 +286,7 @@ export class Outbox {
     const tree = this.#trees.get(to);
     if (tree !== undefined) frame.cursor = tree.progress.cursor;
     this.send(changedFrame(to, directory, frame));
+    this.#pressure.sent();
     const type = frame.resync === undefined ? "changes" : "resync";
     sentFacts.publish({ connection: to.connectionId, type });
   }
@@ -267,6 +294,7 @@ export class Outbox {
   /** What did not have to wait. */
   #sendPrompt(to: Addressee, event: ToldEvent, text: () => string): void {
     this.#send(text);
+    this.#pressure.sent();
     const { type } = event;
     const connection = to.connectionId;
     if (type === "resync") sentFacts.publish({ connection, type });

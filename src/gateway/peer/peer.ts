@@ -13,6 +13,7 @@ import { type Caller, clientInfo } from "./caller.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Listings } from "./listings.ts";
 import { type FrameSink, Outbox } from "./outbox.ts";
+import type { Pressure } from "./pressure.ts";
 import {
   type AuthRequest,
   contextOf,
@@ -42,6 +43,7 @@ export interface PeerSocket extends FrameSink {
 export interface PeerHost extends CurrentKeys, UpstreamHost {
   readonly hub: Hub;
   readonly fleet: FleetClient;
+  readonly pressure: Pressure;
   readonly connection: (name: string) => ServedConnection | undefined;
   readonly connectionNames: () => readonly string[];
   /** Once authenticated a peer no longer counts as a pending handshake. */
@@ -93,6 +95,7 @@ export class Peer {
       clock,
       limits,
       times,
+      pressure: host.pressure,
       onHopeless: () => this.close(CLOSE.tryLater, "too slow"),
     });
     const shared: SubscriptionsOptions = {

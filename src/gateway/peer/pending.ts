@@ -13,6 +13,8 @@ export interface Addressee {
   readonly path: string;
   readonly recursive: boolean;
   readonly detail: boolean;
+  /** How long what is no first news is gathered, ms. Default: as the gateway has it. */
+  readonly windowMs?: number | undefined;
   /** The subscribed directory, canonical. */
   readonly directory: string;
   /** He is not told to list, but given a snapshot. */

@@ -33,6 +33,8 @@ export interface SubscribeRequest extends WithId {
   readonly since?: string | undefined;
   /** Begin with what is there. */
   readonly snapshot?: boolean | undefined;
+  /** For how long what is no first news of a name is gathered. */
+  readonly windowMs?: number | undefined;
 }
 
 export interface UnsubscribeRequest extends WithId {
@@ -98,6 +100,7 @@ export const requestSchema: z.ZodType<Request> = z.discriminatedUnion("action", 
     detail: z.enum(["none", "changes"]).optional(),
     since: z.string().max(256).optional(),
     snapshot: z.boolean().optional(),
+    windowMs: z.number().int().min(0).max(5_000).optional(),
     id,
   }),
   z.object({ action: z.literal("unsubscribe"), connection_id: connectionId, path: pathOrRoot, id }),
@@ -115,17 +118,6 @@ export const requestSchema: z.ZodType<Request> = z.discriminatedUnion("action", 
   z.object({ action: z.literal("workers"), id }),
   z.object({ action: z.literal("whoami"), id }),
 ]);
-
-const SAMBEE_MEMBERS: ReadonlySet<string> = new Set(["action", "connection_id", "path"]);
-
-/**
- * Whether a request to subscribe has no member that Sambee's protocol lacks. Who writes it knows `subscribed` and
- * `directory_changed` only, may have listed before, and never asks again on the same socket: Sambee's page
- * (1.0.9, `FileBrowser.tsx`) does all three.
- */
-export function isPlain(request: SubscribeRequest): boolean {
-  return Object.keys(request).every((member) => SAMBEE_MEMBERS.has(member));
-}
 
 /** What an error frame says about the request it answers. */
 export interface RequestContext {

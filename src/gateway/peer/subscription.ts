@@ -39,6 +39,7 @@ export class Subscription implements Subscriber {
   readonly watch: SharedWatch;
   /** Whether changes are named. */
   detail: boolean;
+  windowMs: number | undefined;
   /** Asked for in Sambee's words only: see `isPlain`. */
   plain: boolean;
   /** It begins with a snapshot, and is never told to list. */
@@ -63,6 +64,7 @@ export class Subscription implements Subscriber {
     readonly path: string;
     readonly recursive: boolean;
     readonly detail: boolean;
+    readonly windowMs: number | undefined;
     readonly plain: boolean;
     readonly snapshot: boolean;
     readonly watch: SharedWatch;
@@ -79,6 +81,7 @@ export class Subscription implements Subscriber {
     this.directory = options.directory;
     this.recursive = options.recursive;
     this.detail = options.detail;
+    this.windowMs = options.windowMs;
     this.plain = options.plain;
     this.snapshot = options.snapshot;
     this.watch = options.watch;

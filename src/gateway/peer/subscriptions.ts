@@ -7,11 +7,11 @@ import type { Rights } from "../grants.ts";
 import type { Hub } from "../hub/index.ts";
 import type { GatewayLimits, GatewayTimes, ServedConnection } from "../options.ts";
 import type { Outbox } from "./outbox.ts";
+import { isPlain } from "./plain.ts";
 import { type Position, parsePosition } from "./position.ts";
 import {
   echoId,
   errorFrame,
-  isPlain,
   type RequestId,
   type SubscribeRequest,
   type UnsubscribeRequest,
@@ -106,6 +106,7 @@ export class Subscriptions {
     const another = snapshot || existing?.snapshot === true || request.since !== undefined;
     if (existing !== undefined && existing.recursive === recursive && !another) {
       existing.detail = detail;
+      existing.windowMs = request.windowMs;
       existing.plain = plain;
       if (existing.state === "arming") existing.waiting.push(request.id);
       else if (existing.state === "refused") this.#rearm(existing, [request.id]);
@@ -123,6 +124,7 @@ export class Subscriptions {
       path: request.path,
       recursive,
       detail,
+      windowMs: request.windowMs,
       plain,
       snapshot,
       watch,

@@ -13,6 +13,7 @@ import { Hub } from "../../../src/gateway/hub/hub.ts";
 import { resolveLimits, resolveTimes } from "../../../src/gateway/options.ts";
 import { callerOf } from "../../../src/gateway/peer/caller.ts";
 import { Peer, type PeerHost } from "../../../src/gateway/peer/peer.ts";
+import { Pressure } from "../../../src/gateway/peer/pressure.ts";
 import type { Change } from "../../../src/watch/events.ts";
 import { FakeFleet } from "../../support/fakes/fake-fleet.ts";
 import { MemoryBucket } from "../fleet/memory-bucket.ts";
@@ -59,6 +60,7 @@ export async function gatewayFrames(): Promise<Record<string, unknown>[]> {
     subject: "anna",
   };
   const host: PeerHost = {
+    pressure: new Pressure(clock),
     hub: new Hub({ fleet, clock, caseSensitive: () => false }),
     fleet,
     clock,

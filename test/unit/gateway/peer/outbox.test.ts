@@ -5,6 +5,7 @@ import type { DirectoryEvent } from "../../../../src/gateway/hub/event.ts";
 import { resolveLimits, resolveTimes } from "../../../../src/gateway/options.ts";
 import { type FrameSink, Outbox } from "../../../../src/gateway/peer/outbox.ts";
 import type { Addressee } from "../../../../src/gateway/peer/pending.ts";
+import { Pressure } from "../../../../src/gateway/peer/pressure.ts";
 import type { DirectoryChangedFrame } from "../../../../src/gateway/peer/protocol.ts";
 
 type Offered = Exclude<DirectoryEvent, { type: "state" }>;
@@ -61,18 +62,21 @@ describe("the outbox", () => {
   let sink: Sink;
   let hopeless: number;
   let outbox: Outbox;
+  let pressure: Pressure;
   const make = (limits: object = {}): Outbox =>
     new Outbox({
       sink,
       clock,
       limits: resolveLimits(limits),
       times: resolveTimes(),
+      pressure,
       onHopeless: () => {
         hopeless++;
       },
     });
   beforeEach(() => {
     clock = new ManualClock();
+    pressure = new Pressure(clock);
     sink = new Sink();
     hopeless = 0;
     serial = 0;
@@ -121,6 +125,68 @@ describe("the outbox", () => {
     expect(sink.frames.map(({ cursor }) => cursor)).toEqual(["s:1", "s:3", "s:4"]);
   });
 
+  it("the first news of a name waits for nothing, what follows for its window, and the order stays", async () => {
+    const to = addressee({ detail: true });
+    outbox.offer(to, changes(["a"]));
+    outbox.offer(to, changes(["a"]));
+    expect(names()).toEqual(["a"]);
+    outbox.offer(to, changes(["b"]));
+    expect(names()).toEqual(["a", "a", "b"]);
+    outbox.offer(to, changes(["b"]));
+    await clock.advance(99);
+    expect(names()).toHaveLength(3);
+    await clock.advance(1);
+    expect(names()).toEqual(["a", "a", "b", "b"]);
+  });
+
+  it("a burst of names is gathered all the same", async () => {
+    const to = addressee({ detail: true });
+    for (let n = 0; n < 1_000; n++) outbox.offer(to, changes([`${n}`]));
+    expect(sink.frames.length).toBeLessThan(10);
+    await clock.advance(100);
+    expect(names()).toHaveLength(1_000);
+    expect(sink.frames.length).toBeLessThan(12);
+  });
+
+  it("windows are as long as the subscriber wants them, side by side, down to none", async () => {
+    const [none, long] = [0, 5_000].map((windowMs) =>
+      addressee({ path: `/${windowMs}`, directory: `/${windowMs}`, detail: true, windowMs }),
+    ) as [Addressee, Addressee];
+    const usual = addressee({ detail: true });
+    for (const to of [long, usual, none]) for (let n = 0; n < 3; n++) outbox.offer(to, changes(["x"]));
+    const told = (): number[] =>
+      [none, usual, long].map(
+        ({ path }) =>
+          sink.frames.filter((frame) => frame.path === path).flatMap((frame) => frame.changes ?? []).length,
+      );
+    expect(told()).toEqual([3, 1, 1]);
+    await clock.advance(100);
+    expect(told()).toEqual([3, 3, 1]);
+    await clock.advance(4_899);
+    expect(told()).toEqual([3, 3, 1]);
+    await clock.advance(1);
+    expect(told()).toEqual([3, 3, 3]);
+    await clock.advance(5_000);
+    expect([outbox.open, clock.pending]).toEqual([0, 0]);
+  });
+
+  it("while much is told over all sockets, windows are wide and nothing is told before them", async () => {
+    const readers = Array.from({ length: 2_000 }, () => make());
+    const to = addressee({ detail: true });
+    for (const reader of readers) reader.offer(to, changes(["a"]));
+    const before = sink.frames.length;
+    outbox.offer(to, changes(["a"]));
+    outbox.offer(to, changes(["b"]));
+    await clock.advance(249);
+    expect(sink.frames.length - before).toBe(1);
+    await clock.advance(1);
+    expect(sink.frames.length - before).toBe(2);
+    await clock.advance(1_000);
+    const quiet = sink.frames.length;
+    for (const name of ["c", "d", "e"]) outbox.offer(to, changes([name]));
+    expect(sink.frames.length - quiet).toBe(3);
+  });
+
   it("forgets quiet directories, and leaves no timer behind", async () => {
     outbox.offer(addressee(), changes(["1"]));
     expect([outbox.open, clock.pending]).toEqual([1, 1]);
@@ -147,15 +213,16 @@ describe("the outbox", () => {
 
   it("with detail names every change, in one list where the epoch is one", async () => {
     const to = addressee({ detail: true });
-    for (const name of ["1", "2", "3"]) outbox.offer(to, changes([name]));
-    outbox.offer(to, changes(["4"], { via: "rescan" }));
+    outbox.offer(to, changes(["1", "2", "3"]));
+    for (const name of ["2", "3"]) outbox.offer(to, changes([name]));
+    outbox.offer(to, changes(["1"], { via: "rescan" }));
     await clock.advance(250);
     expect(
       sink.frames.map(({ changes: list, seq, via }) => [list?.map(({ name }) => name), seq, via]),
     ).toEqual([
-      [["1"], 1, "notify"],
+      [["1", "2", "3"], 1, "notify"],
       [["2", "3"], 3, "notify"],
-      [["4"], 4, "rescan"],
+      [["1"], 4, "rescan"],
     ]);
   });
 
@@ -211,9 +278,9 @@ describe("the outbox", () => {
     sink.bufferedAmount = 0;
     await clock.advance(500);
     const told = sink.frames.filter(({ reason }) => reason === "slow-consumer");
-    expect(told.map(({ path, scope }) => [path, scope])).toEqual([
-      ["/t", "subtree"],
+    expect(told.map(({ path, scope }) => [path, scope]).sort()).toEqual([
       ["/a", "self"],
+      ["/t", "subtree"],
     ]);
   });
 
@@ -221,7 +288,7 @@ describe("the outbox", () => {
     outbox = make({ pendingChanges: 10 });
     const to = addressee({ detail: true });
     for (let n = 0; n < 100; n++) outbox.offer(to, changes([`${n}`]));
-    expect(sink.frames.length).toBeLessThan(15);
+    expect(sink.frames.length).toBeLessThan(20);
     await clock.advance(250);
     expect(names()).toEqual(Array.from({ length: 100 }, (_, n) => `${n}`));
   });
@@ -274,6 +341,7 @@ describe("the outbox", () => {
         fc.integer({ min: 2, max: 40 }),
         async (steps, limit) => {
           clock = new ManualClock();
+          pressure = new Pressure(clock);
           sink = new Sink();
           serial = 0;
           outbox = make({
@@ -315,6 +383,7 @@ describe("the outbox", () => {
         fc.integer({ min: 2, max: 40 }),
         async (steps, limit) => {
           clock = new ManualClock();
+          pressure = new Pressure(clock);
           sink = new Sink();
           outbox = make({
             bufferBytes: 20_000_000,

@@ -8,6 +8,7 @@ import { Hub } from "../../../../src/gateway/hub/hub.ts";
 import { resolveLimits, resolveTimes } from "../../../../src/gateway/options.ts";
 import { callerOf } from "../../../../src/gateway/peer/caller.ts";
 import { Peer, type PeerHost, type PeerSocket } from "../../../../src/gateway/peer/peer.ts";
+import { Pressure } from "../../../../src/gateway/peer/pressure.ts";
 import { FakeFleet } from "../../../support/fakes/fake-fleet.ts";
 
 class FakeSocket implements PeerSocket {
@@ -77,6 +78,7 @@ describe("a peer", () => {
       ["nas1", "nas2"].map((name) => [name, { name, caseSensitive: false }] as const),
     );
     host = {
+      pressure: new Pressure(clock),
       hub: new Hub({ fleet, clock, caseSensitive: () => false }),
       fleet,
       clock,

@@ -9,6 +9,7 @@ import { Hub } from "../../../../src/gateway/hub/hub.ts";
 import { type GatewayLimits, resolveLimits, resolveTimes } from "../../../../src/gateway/options.ts";
 import { callerOf } from "../../../../src/gateway/peer/caller.ts";
 import { Peer, type PeerHost, type PeerSocket } from "../../../../src/gateway/peer/peer.ts";
+import { Pressure } from "../../../../src/gateway/peer/pressure.ts";
 import type { Change } from "../../../../src/watch/events.ts";
 import { FakeFleet } from "../../../support/fakes/fake-fleet.ts";
 
@@ -82,6 +83,7 @@ describe("a subscription with a snapshot", () => {
 
   function peer(limits: Partial<GatewayLimits> = {}): { readonly socket: FakeSocket; readonly peer: Peer } {
     const host: PeerHost = {
+      pressure: new Pressure(clock),
       hub,
       fleet,
       clock,
