@@ -132,6 +132,11 @@ export class WatchActions {
     const runtime = this.#options.connection(connection);
     if (runtime === undefined || this.#options.signal.aborted || this.#options.local.has(key)) return false;
     const { view, publisher, archivist } = this.#options;
+    // Where others watch already it may be live, and say so, while it is being made.
+    let made: LocalWatch | undefined;
+    const served = (): void => {
+      if (made !== undefined && made.state.state !== "starting") this.#leaveGate(key);
+    };
     const local: LocalWatch = new LocalWatch({
       key,
       target: { connection, path, recursive },
@@ -143,11 +148,13 @@ export class WatchActions {
       resyncTargets: (event) =>
         resyncTargets(this.#options.targets()?.plan.get(key), event, view.caseSensitive),
       onChange: () => {
-        if (local.state.state !== "starting") this.#leaveGate(key);
+        served();
         this.#options.onReady(key);
       },
     });
+    made = local;
     this.#options.local.set(key, local);
+    served();
     return true;
   }
 

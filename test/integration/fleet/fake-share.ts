@@ -24,6 +24,8 @@ export class FakeShare {
   armMs = 5;
   /** Whether watches are in no doubt of anything. */
   sure = true;
+  /** A new watch is live, and says so, before whoever asks for it has it in hand: others watch there already. */
+  liveAtOnce = false;
   /** Every interest ever begun, for assertions. */
   readonly begun: string[] = [];
 
@@ -106,6 +108,10 @@ export class FakeShare {
       }, this.armMs);
     });
     live.catch(() => undefined);
+    if (this.liveAtOnce) {
+      watch.state = "live";
+      sink({ type: "state", path: interest.path, state: "live", mode: "notify" });
+    }
     const isSure = (): boolean => this.sure;
     return {
       interest,

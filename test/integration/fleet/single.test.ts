@@ -41,6 +41,16 @@ describe("one worker, one consumer", () => {
     await until("the end of the claim", () => worker.view?.claims.size === 0);
   });
 
+  it("takes a watch that is live before it is in hand", async () => {
+    await fleet.worker();
+    const member = await fleet.member();
+    const consumer = await new Consumer(member).start();
+    fleet.share.liveAtOnce = true;
+    await member.acquire(tree("/Media")).ready;
+    fleet.share.add("/Media", "a.jpg");
+    await until("the change", () => consumer.changes("/Media").length === 1);
+  });
+
   it("opens each epoch with a resync, before the claim says live", async () => {
     await fleet.worker();
     const member = await fleet.member();
