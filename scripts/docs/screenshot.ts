@@ -1,52 +1,73 @@
 /**
  * npx tsx scripts/docs/screenshot.ts: the pictures of the README, taken from a real run. Needs `npm run build` and Chromium.
  */
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { launchBrowser } from "../../test/support/page/browser.ts";
+import { until } from "../../test/support/until.ts";
 import { startStack } from "../lab/stack.ts";
 
 const IMAGES = join(import.meta.dirname, "../../docs/images");
 const stack = await startStack({ workers: 2, connection: { cover: "directory" } });
 try {
+  const share = (...names: string[]): string => join(stack.samba.path(), ...names);
+  const put = (size: number, day: number, ...names: string[]): void => {
+    writeFileSync(share(...names), "");
+    truncateSync(share(...names), size);
+    utimesSync(share(...names), new Date(2026, 9, day, 9, day), new Date(2026, 9, day, 9, day));
+  };
+  for (const dir of ["Drawings", "Photos", "Scans"])
+    mkdirSync(share("Projects", "Bridge", dir), { recursive: true });
+  put(18_734_112, 3, "Projects", "Bridge", "Survey north bank.mp4");
+  put(4_812_000, 7, "Projects", "Bridge", "Offer 2026-10.pdf");
+  put(88_120, 12, "Projects", "Bridge", "Costs.xlsx");
+  put(2_412_300, 14, "Projects", "Bridge", "Übersicht 😀.jpg");
+  put(912, 15, "Projects", "Bridge", "invoice\u202Efdp.exe");
+  put(310_400_000, 16, "Projects", "Bridge", "Point cloud.zip");
+  for (let i = 1; i < 5; i++)
+    put(3_100_000 + i * 41_234, 17 + i, "Projects", "Bridge", `IMG_42${10 + i}.jpg`);
   for (const [colorScheme, first] of [
-    ["light", 4200],
-    ["dark", 4300],
+    ["light", 4300],
+    ["dark", 4400],
   ] as const) {
-    const share = stack.samba.path();
-    for (const dir of ["Photos", "Incoming", "Projects"]) {
-      mkdirSync(join(share, dir, ...(dir === "Projects" ? ["bridge", "drawings"] : [])), { recursive: true });
-    }
     const browser = await launchBrowser({ colorScheme });
     const page = await browser.context.newPage();
     await page.setViewportSize({ width: 1280, height: 760 });
-    await page.goto(`${stack.gateways[0]?.url}/#watch=lab:/Photos&watch=lab:/Incoming&tree=lab:/Projects`);
-    await page.locator(".state[data-state=live]").nth(2).waitFor();
-    for (let i = 1; i <= 12; i++) {
-      writeFileSync(join(share, "Photos", `IMG_${first + i}.jpg`), "x");
-      if (i % 3 === 0)
-        renameSync(
-          join(share, "Photos", `IMG_${first + i}.jpg`),
-          join(share, "Photos", `Übung ${first + i} 😀.jpg`),
-        );
-      if (i % 2 === 0) await stack.samba.smbclient(`mkdir Incoming/scan-${i}`);
-      if (i % 4 === 0) rmSync(join(share, "Incoming", `scan-${i}`), { recursive: true });
-      writeFileSync(join(share, "Projects", "bridge", "drawings", `pier-${1 + (i % 4)}.dwg`), String(i));
-      await delay(350 + 120 * (i % 5));
+    await page.goto(`${stack.gateways[0]?.url}/#watch=lab:/Projects/Bridge`);
+    await page.locator(".state[data-state=live]").waitFor();
+    await page.locator(".file-row").nth(9).waitFor();
+    for (let i = 1; i <= 6; i++) {
+      writeFileSync(share("Projects", "Bridge", `IMG_${first + i}.jpg`), "x".repeat(2_000_000 + i * 77_777));
+      await delay(900 + 200 * (i % 3));
     }
-    await page.locator("#connection").selectOption("lab");
-    await page.locator("#browse").click();
-    await page.locator("#entries button").first().waitFor();
+    await stack.samba.smbclient(`mkdir Projects/Bridge/Minutes-${first}`);
+    renameSync(
+      share("Projects", "Bridge", `IMG_${first + 2}.jpg`),
+      share("Projects", "Bridge", `Pier ${first}.jpg`),
+    );
+    rmSync(share("Projects", "Bridge", `IMG_${first + 6}.jpg`));
+    writeFileSync(share("Projects", "Bridge", "Costs.xlsx"), "x".repeat(91_300));
     // The workers are asked every five seconds.
     await page
       .locator(".worker")
       .filter({ hasText: /[1-9] watch/ })
       .first()
       .waitFor();
-    await delay(800);
+    writeFileSync(share("Projects", "Bridge", `IMG_${first + 5}.jpg`), "x".repeat(2_600_000));
+    await page.locator(".file-row[data-lit=modified]").first().waitFor();
+    await until("all sizes", async () =>
+      (await page.locator('.file-row:not([data-kind="folder"]) .file-size').allTextContents()).every(
+        (text) => text !== "",
+      ),
+    );
     await page.screenshot({ path: join(IMAGES, `live-page-${colorScheme}.png`) });
     await browser.close();
+    for (const name of readdirSync(share("Projects", "Bridge"))) {
+      if (name.includes(`_${first / 100}`) || name.includes(String(first))) {
+        rmSync(share("Projects", "Bridge", name), { recursive: true });
+      }
+    }
   }
 } finally {
   await stack.close();

@@ -24,16 +24,40 @@ const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   "X-Frame-Options": "DENY",
 };
 
-const PAGE: readonly (readonly [route: string, file: string, type: string])[] = [
-  ["/", "../page/index.html", "text/html; charset=utf-8"],
-  ["/app.js", "../page/app.js", "text/javascript; charset=utf-8"],
-  ["/view.js", "../page/view.js", "text/javascript; charset=utf-8"],
-  ["/fleet.js", "../page/fleet.js", "text/javascript; charset=utf-8"],
-  ["/ago.js", "../page/ago.js", "text/javascript; charset=utf-8"],
-  ["/style.css", "../page/style.css", "text/css; charset=utf-8"],
-  ["/fleet.css", "../page/fleet.css", "text/css; charset=utf-8"],
-  ["/panel.css", "../page/panel.css", "text/css; charset=utf-8"],
-];
+const TYPES = {
+  html: "text/html; charset=utf-8",
+  js: "text/javascript; charset=utf-8",
+  css: "text/css; charset=utf-8",
+} as const;
+
+/** The page's files by kind; all lie beside each other, in one folder and at one address. */
+const PAGE: Readonly<Record<Exclude<keyof typeof TYPES, "html">, readonly string[]>> = {
+  js: [
+    "ago",
+    "app",
+    "crumbs",
+    "cursor",
+    "directory",
+    "elements",
+    "file-head",
+    "file-row",
+    "files",
+    "fleet",
+    "format",
+    "hash",
+    "keys",
+    "listed",
+    "listing",
+    "lit",
+    "log",
+    "order",
+    "panel",
+    "paths",
+    "virtual",
+    "watched",
+  ],
+  css: ["files", "fleet", "log", "panel", "style"],
+};
 
 /** The compiled browser client, module by module: the first is the door. */
 const CLIENT: readonly (readonly [route: string, file: string])[] = [
@@ -54,10 +78,19 @@ export class Assets {
   }
 
   static async load(): Promise<Assets> {
-    const files = PAGE.map(([route, file, type]) => ({ route, type, path: resolveHere(file) }));
+    const files = [
+      { route: "/", type: TYPES.html, path: resolveHere("../page/index.html") },
+      ...(["js", "css"] as const).flatMap((ending) =>
+        PAGE[ending].map((name) => ({
+          route: `/${name}.${ending}`,
+          type: TYPES[ending],
+          path: resolveHere(`../page/${name}.${ending}`),
+        })),
+      ),
+    ];
     for (const [route, file] of CLIENT) {
       const path = CLIENT_FOLDERS.map((folder) => resolveHere(folder + file)).find(existsSync);
-      if (path !== undefined) files.push({ route, type: "text/javascript; charset=utf-8", path });
+      if (path !== undefined) files.push({ route, type: TYPES.js, path });
     }
     return new Assets(
       new Map(

@@ -1,13 +1,16 @@
-// The live page: connects, browses, opens one panel per watched directory. The hash keeps what is open.
+// The live page: connects, and opens one panel per watched directory. The hash keeps what is open.
 import { connect } from "./client.js";
+import { element } from "./elements.js";
 import { Fleet } from "./fleet.js";
-import { element, nameElement, Panel } from "./view.js";
+import { hashOf, placesIn } from "./hash.js";
+import { canonical } from "./paths.js";
+import { Watched } from "./watched.js";
 
 const $ = (id) => document.getElementById(id);
 const TOKEN_KEY = "smb2nats.token";
 
-/** Everything open, by connection, path and depth. */
-const open = new Map();
+/** Everything open, as it stands on the page. */
+const open = [];
 let client;
 
 const STATUS_TEXT = {
@@ -24,16 +27,6 @@ let lostWhy = "";
 /** Nothing has ever come through: then something in between may be in the way, and not an outage. */
 let everOpen = false;
 
-/** A subscription refused for one of these is tried again by the client. */
-const TRIED_AGAIN = new Set(["unreachable", "limit", "internal", "timeout"]);
-const STATE_TEXT = {
-  live: "watched again",
-  degraded: "not watched at the moment",
-  gone: "the directory is gone; it is watched again when it is back",
-  denied: "the file server refuses access",
-  unreachable: "the file server cannot be reached; trying again",
-};
-
 function start() {
   client?.close();
   const token = $("token").value;
@@ -46,7 +39,7 @@ function start() {
       if (status.state === "waiting" && !everOpen) void explain();
     },
   });
-  for (const watched of open.values()) subscribe(watched);
+  for (const watched of open) watched.start(client);
 }
 
 /** A browser does not tell a page why its socket was refused; asked plainly, the gateway, or whoever is in front of it, does. */
@@ -87,7 +80,7 @@ function showStatus({ state, retryMs, reason, code }) {
   }
   $("banner").hidden = !lost;
   countDown();
-  for (const { panel } of open.values()) panel.setCutOff(state !== "open");
+  for (const { panel } of open) panel.setCutOff(state !== "open");
   if (state !== "open") return;
   everOpen = true;
   lostWhy = "";
@@ -110,6 +103,7 @@ function countDown() {
 async function fillConnections() {
   try {
     const names = await client.connections();
+    complain(undefined);
     const select = $("connection");
     const before = select.value;
     select.replaceChildren(...names.map((name) => element("option", { value: name }, name)));
@@ -119,163 +113,67 @@ async function fillConnections() {
   }
 }
 
-function watch(connection, path, recursive) {
-  const key = JSON.stringify([connection, path, recursive]);
-  const existing = open.get(key);
+/** Opens a panel, or shows the one that is open. @param {{connection: string, path: string, recursive: boolean, at?: string}} place */
+function watch(place) {
+  const existing = open.find((watched) => same(watched, place));
   if (existing !== undefined) {
     existing.panel.root.scrollIntoView({ block: "nearest" });
     return;
   }
-  const panel = new Panel({
-    connection,
-    path,
-    recursive,
-    onClose: () => unwatch(key),
-    onRetry: () => subscribe(open.get(key)),
+  const watched = new Watched({
+    ...place,
+    onClose: () => unwatch(watched),
+    // A step that the browser goes back by.
+    onMove: () => remember("pushState"),
   });
-  const watched = { key, connection, path, recursive, panel, subscription: undefined, wasLive: false };
-  open.set(key, watched);
-  $("panels").append(panel.root);
-  subscribe(watched);
+  open.push(watched);
+  $("panels").append(watched.panel.root);
+  watched.start(client);
 }
 
-function subscribe(watched) {
-  watched.subscription?.close();
-  const { connection, path, recursive, panel } = watched;
-  const where = (directory) => (recursive && directory !== path ? { where: directory } : {});
-  panel.setState("arming", "arming");
-  if (watched.wasLive) {
-    // Another session knows nothing of where the last one ended.
-    panel.add({ action: "resync", note: "list again: connected anew" });
-  }
-  try {
-    watched.subscription = client.subscribe(connection, path, {
-      recursive,
-      detail: "changes",
-      onChange({ changes = [], directory }) {
-        for (const { action, name, oldName } of changes) {
-          panel.add({
-            action,
-            name,
-            ...(oldName === undefined ? {} : { from: oldName }),
-            ...where(directory),
-          });
-        }
-      },
-      onResync: ({ reason, directory }) =>
-        panel.add({ action: "resync", note: `list again: ${reason}`, ...where(directory) }),
-      onState({ state, mode, error, late, directory }) {
-        const polling = mode === "poll" ? ", by polling" : "";
-        if (directory === path || !recursive) panel.setState(state, state + polling);
-        panel.add({
-          action: "state",
-          note: (state === "live" && !watched.wasLive ? "watched" : STATE_TEXT[state]) + polling,
-          ...more(error, late),
-          ...where(directory),
-        });
-      },
-      onError(error) {
-        const again = TRIED_AGAIN.has(error.code);
-        panel.setState(again ? "unreachable" : "ended", error.code.replaceAll("_", " "));
-        panel.add({ action: "error", note: error.message + (again ? "; trying again" : "") });
-      },
-    });
-    watched.subscription.ready.then(
-      () => {
-        watched.wasLive = true;
-        panel.setState("live", "live");
-      },
-      () => undefined,
-    );
-  } catch (error) {
-    panel.setState("ended", error.message);
-  }
+function same(a, b) {
+  return a.connection === b.connection && a.path === b.path && a.recursive === b.recursive;
 }
 
-/** What is wrong, or what comes late. */
-function more(error, late) {
-  if (error !== undefined) return { more: error };
-  return late === undefined
-    ? {}
-    : { more: `what is done on the server itself is told up to ${late.names} s late` };
-}
-
-function unwatch(key) {
-  const watched = open.get(key);
-  if (watched === undefined) return;
-  const { root } = watched.panel;
-  const panels = [...open.values()].map(({ panel }) => panel);
-  const at = panels.indexOf(watched.panel);
-  const hadFocus = root.contains(document.activeElement);
-  open.delete(key);
-  watched.subscription?.close();
-  root.remove();
+function unwatch(watched) {
+  const at = open.indexOf(watched);
+  if (at === -1) return;
+  const hadFocus = watched.panel.root.contains(document.activeElement);
+  open.splice(at, 1);
+  watched.close();
   // Whoever closes by keyboard goes on from here, not from the top of the page.
-  if (hadFocus) (panels[at + 1] ?? panels[at - 1] ?? $("path")).focus();
-  remember();
+  if (hadFocus) (open[at]?.panel ?? open[at - 1]?.panel ?? $("path")).focus();
+  remember("replaceState");
 }
 
-function remember() {
-  $("empty").hidden = open.size > 0;
-  const pairs = [...open.values()].map(({ connection, path, recursive }) => [
-    recursive ? "tree" : "watch",
-    `${connection}:${path}`,
-  ]);
-  history.replaceState(null, "", pairs.length > 0 ? `#${new URLSearchParams(pairs)}` : "#");
+function remember(how) {
+  $("empty").hidden = open.length > 0;
+  history[how](null, "", hashOf(open));
 }
 
-/** `#watch=nas1:/Media&tree=nas1:/Incoming` */
+/** What the hash says is open, and nothing else. */
 function restore() {
-  for (const [kind, value] of new URLSearchParams(location.hash.slice(1))) {
-    const colon = value.indexOf(":");
-    if ((kind === "watch" || kind === "tree") && colon > 0) {
-      watch(value.slice(0, colon), canonical(value.slice(colon + 1)), kind === "tree");
-    }
+  const places = placesIn(location.hash);
+  const ended = open.filter((watched) => !places.some((place) => same(watched, place)));
+  for (const place of places) {
+    const there = open.find((watched) => same(watched, place));
+    // Back and forward: a panel went somewhere else, and is where it was.
+    const moved = ended.findIndex(
+      ({ connection, recursive }) => connection === place.connection && recursive === place.recursive,
+    );
+    if (there !== undefined) there.go(place.at ?? place.path, { stepped: true });
+    else if (moved !== -1 && !place.recursive) ended.splice(moved, 1)[0].go(place.path, { stepped: true });
+    else watch(place);
   }
+  for (const watched of ended) unwatch(watched);
   // Once, at the end: a reload in between would find half of it.
-  remember();
-}
-
-async function browse(path, after) {
-  const connection = $("connection").value;
-  $("path").value = path;
-  complain(undefined);
-  try {
-    const { entries, next } = await client.list(connection, path, after === undefined ? {} : { after });
-    if ($("path").value !== path || $("connection").value !== connection) return;
-    if (after === undefined) $("entries").replaceChildren();
-    if (after === undefined && path !== "/") {
-      $("entries").append(directoryItem("..", path.slice(0, path.lastIndexOf("/")) || "/"));
-    }
-    for (const { name, type } of entries) {
-      $("entries").append(
-        type === "directory"
-          ? directoryItem(name, `${path === "/" ? "" : path}/${name}`)
-          : element("li", { class: "file" }, nameElement(name)),
-      );
-    }
-    $("crumbs").replaceChildren(`${connection} `, nameElement(path));
-    $("listing").hidden = false;
-    $("more").hidden = next === undefined;
-    $("more").onclick = () => void browse(path, next);
-  } catch (error) {
-    complain(error);
-  }
-}
-
-function directoryItem(name, path) {
-  const button = element("button", { type: "button" }, nameElement(name), "/");
-  button.addEventListener("click", () => void browse(path));
-  return element("li", {}, button);
+  remember("replaceState");
 }
 
 function complain(error) {
   $("problem").hidden = error === undefined;
   $("problem").textContent = error?.message ?? "";
 }
-
-/** The forms of a path that mean the same, as one. */
-const canonical = (path) => `/${path.split("/").filter(Boolean).join("/")}`;
 
 $("session").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -286,17 +184,16 @@ $("session").addEventListener("submit", (event) => {
 $("picker").addEventListener("submit", (event) => {
   event.preventDefault();
   if ($("connection").value !== "") {
-    watch($("connection").value, canonical($("path").value), $("recursive").checked);
-    remember();
+    const connection = $("connection").value;
+    watch({ connection, path: canonical($("path").value), recursive: $("recursive").checked });
+    remember("replaceState");
   }
 });
 // Typed or pasted, blanks around a path are none of it; a name that ends in one is there to be browsed to.
 $("path").addEventListener("change", () => {
   $("path").value = $("path").value.trim();
 });
-$("browse").addEventListener("click", () => void browse(canonical($("path").value)));
 $("connection").addEventListener("change", () => {
-  $("listing").hidden = true;
   $("path").value = "/";
 });
 addEventListener("hashchange", restore);
@@ -307,7 +204,7 @@ const fleet = new Fleet({
 });
 setInterval(() => {
   countDown();
-  for (const { panel } of open.values()) panel.tick();
+  for (const { panel } of open) panel.tick();
 }, 1000);
 
 $("token").value = sessionStorage.getItem(TOKEN_KEY) ?? "";

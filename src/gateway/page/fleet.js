@@ -1,6 +1,6 @@
 // The workers, as far as the token may know them.
 import { ago } from "./ago.js";
-import { element } from "./view.js";
+import { element } from "./elements.js";
 
 const ASK_MS = 5_000;
 const STATE = {

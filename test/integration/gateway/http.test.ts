@@ -1,6 +1,10 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { refusalFacts } from "../../../src/gateway/facts.ts";
 import { type Bench, startGateway } from "../../support/servers/gateway.ts";
+
+const PAGE = join(import.meta.dirname, "../../../src/gateway/page");
 
 describe("plain HTTP", () => {
   let bench: Bench;
@@ -15,12 +19,7 @@ describe("plain HTTP", () => {
     ["/", "text/html"],
     ["/?token=secret", "text/html"],
     ["/app.js", "text/javascript"],
-    ["/view.js", "text/javascript"],
-    ["/fleet.js", "text/javascript"],
-    ["/ago.js", "text/javascript"],
     ["/style.css", "text/css"],
-    ["/fleet.css", "text/css"],
-    ["/panel.css", "text/css"],
   ])("%s is served, and sealed", async (path, type) => {
     const response = await get(path);
     expect(response.status).toBe(200);
@@ -30,6 +29,18 @@ describe("plain HTTP", () => {
     expect(policy).toContain("default-src 'none'");
     expect(policy).not.toContain("unsafe");
     expect((await response.text()).length).toBeGreaterThan(100);
+  });
+
+  it("every file of the page is served, and what each of them asks for", async () => {
+    const files = readdirSync(PAGE).filter((name) => name !== "index.html");
+    expect(files.length).toBeGreaterThan(20);
+    const asked = new Set(files);
+    for (const name of [...files, ""]) {
+      const text = await (await get(`/${name}`)).text();
+      for (const [, other = ""] of text.matchAll(/(?:from|src=|href=) ?"(?:\.\/)?([\w-]+\.(?:js|css))"/g))
+        asked.add(other);
+    }
+    for (const name of asked) expect((await get(`/${name}`)).status, name).toBe(200);
   });
 
   it("the page has no script, style or handler inside it", async () => {
