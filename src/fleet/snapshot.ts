@@ -13,15 +13,23 @@ import type { Asker, Endpoint } from "./service.ts";
 
 export const SNAPSHOT_ENDPOINT = "directory.snapshot";
 
-const Entry = z.object({
-  name: z.string().min(1),
-  type: z.enum(["file", "directory"]).optional(),
-  size: z.number().min(0).optional(),
-  modified: z.string().optional(),
-});
+/** By hand: there may be hundreds of thousands. */
+function isEntry(value: unknown): value is SnapshotEntry {
+  if (typeof value !== "object" || value === null) return false;
+  const { name, type, size, modified } = value as Record<string, unknown>;
+  return (
+    typeof name === "string" &&
+    name !== "" &&
+    (type === "file" || type === "directory" || type === undefined) &&
+    (size === undefined || (typeof size === "number" && size >= 0)) &&
+    (modified === undefined || typeof modified === "string")
+  );
+}
+
+const Entries = z.custom<SnapshotEntry[]>((value) => Array.isArray(value) && value.every(isEntry));
 const Part = z.object({
   path: z.string().startsWith("/"),
-  entries: z.array(Entry),
+  entries: Entries,
   tooLarge: z.literal(true).optional(),
 });
 const Page = z.object({
@@ -159,8 +167,8 @@ class Collector {
       const known = this.#directories.get(path);
       if (known === undefined) {
         const large = tooLarge === true ? { tooLarge } : {};
-        this.#directories.set(path, { path, entries: entries.map(entryOf), ...large });
-      } else for (const entry of entries) known.entries.push(entryOf(entry));
+        this.#directories.set(path, { path, entries, ...large });
+      } else for (const entry of entries) known.entries.push(entry);
     }
     if (last !== true) return;
     const all: SnapshotDirectory[] = [...this.#directories.values()];
@@ -168,12 +176,16 @@ class Collector {
   }
 }
 
+function textOf({ buffer, byteOffset, length }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, length).toString();
+}
+
 /** @throws FleetError */
 function readPage(message: CoreMessage): SnapshotPage {
   if (message.noResponders === true) throw new FleetError("unreachable", "no worker is there");
   let body: unknown;
   try {
-    body = JSON.parse(new TextDecoder().decode(message.data));
+    body = JSON.parse(textOf(message.data));
   } catch (error) {
     throw new FleetError("internal", "a worker's snapshot is not JSON", error);
   }
@@ -186,13 +198,4 @@ function readPage(message: CoreMessage): SnapshotPage {
   const parsed = Page.safeParse(body);
   if (!parsed.success) throw new FleetError("internal", "a worker's snapshot cannot be read");
   return parsed.data;
-}
-
-function entryOf({ name, type, size, modified }: z.infer<typeof Entry>): SnapshotEntry {
-  return {
-    name,
-    ...(type === undefined ? {} : { type }),
-    ...(size === undefined ? {} : { size }),
-    ...(modified === undefined ? {} : { modified }),
-  };
 }

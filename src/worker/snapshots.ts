@@ -39,7 +39,8 @@ const MOST_HELD = 1_000;
 const STORED_MS = 2_000;
 /** Between two round trips: who asks may be slower than we are. */
 const BURST_BYTES = 1_048_576;
-const ENTRIES_PER_TURN = 1_000;
+/** Some milliseconds: each turn costs who asks a millisecond more. */
+const ENTRIES_PER_TURN = 3_000;
 
 /** Answers who wants to know what has been told: from our own watches, or by handing the question on to their owner. */
 export class SnapshotDesk {

@@ -17,5 +17,6 @@ export {
   type NoPicture,
 } from "./frozen.ts";
 export { Picture, type PictureNode, reconcile, type TouchLog } from "./picture.ts";
+export type { RowCursor } from "./rows.ts";
 export { Snapshot } from "./snapshot.ts";
 export { ToldPicture } from "./told-picture.ts";

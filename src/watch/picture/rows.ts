@@ -16,6 +16,54 @@ export const FACTS = 32;
 const shown = new Float64Array(2);
 const shownWords = new Uint32Array(shown.buffer);
 
+/** Goes through the living rows of a snapshot as they were, for whoever writes many out: nothing is made for each. */
+export class RowCursor {
+  readonly #rows: Uint32Array;
+  readonly #count: number;
+  #next = 0;
+  readonly names: Buffer;
+  /** Of the name, in `names`: Latin-1, or UTF-16 where it is `wide`. */
+  start = 0;
+  end = 0;
+  wide = false;
+  /** Bits of EntryFlag. */
+  flags = 0;
+  /** Whether `size` and `modifiedMs` are known. */
+  facts = false;
+  size = 0;
+  modifiedMs = 0;
+
+  constructor(rows: Uint32Array, names: Buffer, count: number) {
+    this.#rows = rows;
+    this.names = names;
+    this.#count = count;
+  }
+
+  get name(): string {
+    return this.names.toString(this.wide ? "utf16le" : "latin1", this.start, this.end);
+  }
+
+  /** To the next one; `false`: there is none. */
+  next(): boolean {
+    const rows = this.#rows;
+    while (this.#next < this.#count && isDead(rows, this.#next)) this.#next++;
+    if (this.#next === this.#count) return false;
+    const at = this.#next++ * WORDS;
+    const word = rows[at + 1] as number;
+    const flags = word >>> 16;
+    this.start = rows[at] as number;
+    this.end = this.start + (word & 0xffff);
+    this.wide = (flags & WIDE) !== 0;
+    this.flags = flags & 7;
+    this.facts = (flags & FACTS) !== 0;
+    if (!this.facts) return true;
+    for (let i = 0; i < 4; i++) shownWords[i] = rows[at + SHOWN + i] as number;
+    this.size = shown[0] as number;
+    this.modifiedMs = shown[1] as number;
+    return true;
+  }
+}
+
 export function isDead(rows: Uint32Array, row: number): boolean {
   return (((rows[row * WORDS + 1] as number) >>> 16) & DEAD) !== 0;
 }

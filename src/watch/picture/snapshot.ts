@@ -1,7 +1,20 @@
 import type { DirectoryEntry } from "../source.ts";
 import { type EntryFacts, EntryFlag, type EntryMark, markOf } from "./entry-mark.ts";
 import { hashName } from "./hashing.ts";
-import { DEAD, FACTS, factsAt, flagsAt, HASH, isDead, markAt, nameAt, show, WIDE, WORDS } from "./rows.ts";
+import {
+  DEAD,
+  FACTS,
+  factsAt,
+  flagsAt,
+  HASH,
+  isDead,
+  markAt,
+  nameAt,
+  RowCursor,
+  show,
+  WIDE,
+  WORDS,
+} from "./rows.ts";
 
 const EMPTY = -1;
 const TOMBSTONE = -2;
@@ -167,6 +180,12 @@ export class Snapshot {
       if (isDead(rows, row)) continue;
       yield { name: nameAt(rows, names, row), flags: flagsAt(rows, row), facts: factsAt(rows, row) };
     }
+  }
+
+  /** As `shown`, for whoever goes through many. */
+  cursor(): RowCursor {
+    const { rows, names, count } = this.#view();
+    return new RowCursor(rows, names, count);
   }
 
   /** Names of which nobody has seen what they are now. */
