@@ -79,6 +79,8 @@ class PageWriter {
   /** Nothing but the head is written yet. */
   #empty = true;
   #path = "";
+  /** The open directory is the first one of the message. */
+  #alone = true;
   /** A directory is open: whether it has an entry. */
   #open: "empty" | "filled" | undefined;
 
@@ -102,7 +104,7 @@ class PageWriter {
     const text = room === undefined ? entryText(row, seen?.get(row.name)) : undefined;
     const bytes = 1 + (text === undefined ? (room ?? 0) : Buffer.byteLength(text));
     let full: Page | undefined;
-    if (!this.#fits(bytes) && this.#open === "filled") {
+    if (!this.#fits(bytes) && (this.#open === "filled" || !this.#alone)) {
       this.#close();
       full = this.#flush();
       this.#enter("");
@@ -126,6 +128,7 @@ class PageWriter {
     const full = this.#fits(bytes) || this.#empty ? undefined : this.#flush();
     this.#reserve(bytes);
     this.#text(this.#empty ? text : `,${text}`);
+    this.#alone = this.#empty;
     this.#empty = false;
     this.#open = "empty";
     return full;
