@@ -1,15 +1,21 @@
+import { useMemo } from "react";
 import { useDirectory } from "./use-directory.js";
+
+const names = new Intl.Collator(undefined, { numeric: true });
+const foldersFirst = (a, b) =>
+  Number(b.type === "directory") - Number(a.type === "directory") || names.compare(a.name, b.name);
 
 /** A directory as a table. `onOpen` gets the path of a sub-directory that was clicked. */
 export function Listing({ connection, path, onOpen }) {
-  const { status, entries, error } = useDirectory(connection, path);
+  const { state, entries, error } = useDirectory(connection, path);
+  const sorted = useMemo(() => [...entries].sort(foldersFirst), [entries]);
   return (
     <section aria-label={`${connection} ${path}`}>
       <h2>
         {connection} {path}
       </h2>
       <p role="status">
-        {status}
+        {state}
         {error !== undefined && `: ${error}`}
       </p>
       <table>
@@ -21,7 +27,7 @@ export function Listing({ connection, path, onOpen }) {
           </tr>
         </thead>
         <tbody>
-          {entries.map(({ name, type, size, modified }) => (
+          {sorted.map(({ name, type, size, modified }) => (
             <tr key={name}>
               <td>
                 {type === "directory" ? (
@@ -32,10 +38,9 @@ export function Listing({ connection, path, onOpen }) {
                   <bdi>{name}</bdi>
                 )}
               </td>
-              <td>{type === "file" ? size.toLocaleString() : ""}</td>
-              <td>
-                <time dateTime={modified}>{new Date(modified).toLocaleString()}</time>
-              </td>
+              {/* What has changed since is not known, unless changes say it: `stat: true`. */}
+              <td>{type === "directory" ? "" : size?.toLocaleString()}</td>
+              <td>{modified && <time dateTime={modified}>{new Date(modified).toLocaleString()}</time>}</td>
             </tr>
           ))}
         </tbody>
