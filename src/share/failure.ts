@@ -1,5 +1,6 @@
 import { AuthError } from "../auth/errors.ts";
 import { AbortedError, describeError } from "../base/errors.ts";
+import { EncodeError } from "../codec/errors.ts";
 import { NtStatus } from "../codec/status.ts";
 import { SmbDfsError } from "../smb/dfs/index.ts";
 import { SmbCredentialsError, SmbNotSentError, SmbSecurityError, SmbStatusError } from "../smb/errors.ts";
@@ -60,6 +61,8 @@ function failureOf(error: unknown): SourceFailure {
   if (error instanceof SmbStatusError && error.shareFull) return "unreachable";
   if (error instanceof SmbStatusError) return failureOfStatus(error.status);
   if (error instanceof SmbCredentialsError) return "credentials";
+  // What does not fit into a request is the path, which a server may have told us: all else in them is ours.
+  if (error instanceof EncodeError) return "bad-path";
   // A server that may be an impostor gets neither data nor another try with the same settings at once.
   if (error instanceof SmbSecurityError) return "policy";
   // The link is there, and nothing behind it: it may come back.
