@@ -413,6 +413,39 @@ describe("doubt", () => {
     expect(handle.state).toBe("live");
   });
 
+  it("tells what happens in a directory that was renamed under its old path for a minute at most, then says that it is gone", async () => {
+    const { clock, share, watcher, events, take } = bench();
+    share.mkdir("/sub");
+    share.write("/sub/old");
+    const handle = watcher.watch({ path: "/sub", recursive: false }, (event) => events.push(event));
+    await clock.advance(1_000);
+    await handle.live;
+    take();
+    share.rename("/sub", "/moved");
+    for (let count = 0; count < 13; count++) {
+      share.write(`/moved/f${count}`);
+      await clock.advance(5_000);
+    }
+    // The first minute was told: there is nothing to know it by but a look at the path.
+    const lines = told(take());
+    expect(lines[0]).toBe("notify: added /sub:f0");
+    expect(lines.at(-1)).toBe("gone notify");
+    for (let count = 0; count < 20; count++) {
+      share.write(`/moved/later${count}`);
+      await clock.advance(5_000);
+    }
+    expect(take()).toEqual([]);
+    // What was told of the other directory is taken back when there is one of that name again.
+    share.mkdir("/sub");
+    share.write("/sub/mine");
+    await clock.advance(65_000);
+    const after = told(take());
+    expect(after).toContain("rescan: removed /sub:f0");
+    expect(after).toContain("rescan: removed /sub:old");
+    expect(after.filter((line) => line.includes("added"))).toEqual(["rescan: added /sub:mine"]);
+    expect(handle.state).toBe("live");
+  });
+
   it("is not misled by a creation time that moves, as Samba's does when a directory is read", async () => {
     const { clock, share, watcher, events, take } = bench();
     share.mkdir("/d");
