@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Keeps a picture of a directory on a share from smb2nats events: no SMB client, no NATS library, no pip.
+"""Mirrors a directory on a share from smb2nats events: no listing, no SMB client, no NATS library, no pip.
 
 usage: consumer.py CONNECTION PATH [--recursive] [--server HOST:PORT] [--token TOKEN | --user U --password P]
 
-Prints one JSON line per step: {"live": …}, {"changes": …}, {"listed": …}. Ends with SIGINT or SIGTERM and gives its
-watch back. Everything used is public: CONNECT, PUB, SUB, PING and headers of the NATS protocol, and the requests
-smb2nats.watch.acquire, .renew, .release, .stat and smb2nats.directory.list.
+Prints one JSON line per step: {"snapshot": …}, {"changes": …}, {"state": …}. Ends with SIGINT or SIGTERM and gives
+its watch back. Everything used is public: CONNECT, PUB, SUB, PING and headers of the NATS protocol, and the requests
+smb2nats.watch.acquire, .renew, .release, .stat and smb2nats.directory.snapshot.
 """
 
 import argparse
@@ -15,6 +15,9 @@ import signal
 import socket
 import sys
 import time
+
+
+STOPPING = []  # not empty once a signal said so
 
 
 class Nats:
@@ -43,22 +46,28 @@ class Nats:
         while self.pongs == before:
             self.step(10)
 
-    def request(self, subject, body, timeout=30):
+    def ask(self, subject, body, timeout):
+        """Each answer to one question, as long as they come within `timeout` of each other."""
         self.serial += 1
         reply = f"{self.inbox}.{self.serial}"
+        self.replies = {reply: []}  # what comes for another one was given up
         data = json.dumps(body).encode()
         self.send(b"PUB %s %s %d\r\n%s\r\n" % (subject.encode(), reply.encode(), len(data), data))
-        end = time.time() + timeout
-        while reply not in self.replies:
-            if time.time() > end:
-                raise TimeoutError(subject)
-            self.step(1)
-        headers, data = self.replies.pop(reply)
-        if headers.get("status", "").startswith("503"):
-            raise ConnectionError("no worker is there")
-        if "Nats-Service-Error" in headers:
-            raise LookupError(headers["Nats-Service-Error"], json.loads(data)["error"]["message"])
-        return json.loads(data)
+        while True:
+            end = time.time() + timeout
+            while not self.replies[reply]:
+                if time.time() > end:
+                    raise TimeoutError(subject)
+                self.step(1)
+            headers, data = self.replies[reply].pop(0)
+            if headers.get("status", "").startswith("503"):
+                raise LookupError("unreachable", "no worker is there")
+            if "Nats-Service-Error" in headers:
+                raise LookupError(headers["Nats-Service-Error"], json.loads(data)["error"]["message"])
+            yield json.loads(data)
+
+    def request(self, subject, body, timeout=30):
+        return next(self.ask(subject, body, timeout))
 
     def step(self, timeout):
         """Takes one protocol message, or returns False after `timeout` seconds."""
@@ -79,7 +88,7 @@ class Nats:
             raw = self.exactly(size + 2)
             message = (parse_headers(raw[:head]), raw[head:size])
             if words[0].startswith(self.inbox):
-                self.replies[words[0]] = message
+                self.replies.get(words[0], []).append(message)
             else:
                 self.events.append((words[0], *message))
         return True
@@ -118,53 +127,94 @@ def parse_headers(raw):
 
 
 class Mirror:
-    """Names below a directory, kept true by events; directories are listed anew only when a `resync` says so."""
+    """Entries of a directory, and of those below it: a snapshot, then every change after it. Nothing is ever listed."""
 
-    def __init__(self, nats, connection, path, recursive):
-        self.nats, self.connection, self.path, self.recursive = nats, connection, path, recursive
-        self.names = {}  # directory -> set of names
+    def __init__(self, nats, target):
+        self.nats, self.target = nats, target
+        self.depth = len(segments(target["path"]))
+        self.root = {}  # name -> what is known of it, and "below": the same of what is in it
+        self.epoch = self.newest = None
 
-    def list(self, path, deep):
-        names, directories, after = set(), [], None
-        while True:
-            request = {"connection": self.connection, "path": path, **({"after": after} if after else {})}
-            try:
-                page = self.nats.request("smb2nats.directory.list", request)
-            except LookupError as error:
-                if error.args[0] not in ("not_found", "not_a_directory"):
-                    raise
-                self.names.pop(path, None)
+    def take(self, reason):
+        """What has been told so far, from the memory of whoever watches: the file server is not asked for it."""
+        while (pages := self.pages()) is None:
+            if STOPPING:
                 return
-            for entry in page["entries"]:
-                names.add(entry["name"])
-                if entry["type"] == "directory":
-                    directories.append(entry["name"])
-            after = page.get("next")
-            if after is None:
-                break
-        self.names[path] = names
-        show({"listed": path, "names": sorted(names)})
-        if deep:
-            for name in directories:
-                self.list(path.rstrip("/") + "/" + name, True)
+            time.sleep(0.5)
+        self.root = {}
+        for page in pages:
+            for directory in page["directories"]:
+                self.find(directory["path"]).update((entry["name"], entry) for entry in directory["entries"])
+        self.epoch, self.told, self.stored = (pages[-1][key] for key in ("epoch", "told", "stored"))
+        show({"snapshot": self.target["path"], "reason": reason, "names": sorted(self.root)})
 
-    def apply(self, kind, body):
-        path = body["path"]
-        if kind == "smb2nats.resync":
-            inside = path == self.path or (self.recursive and path.startswith(self.path.rstrip("/") + "/"))
-            # A scope above ours holds ours too.
-            self.list(path if inside else self.path, self.recursive and (body["scope"] == "subtree" or not inside))
-        elif kind == "smb2nats.changes":
-            names = self.names.setdefault(path, set())
-            for change in body["changes"]:
-                if change["action"] == "removed":
-                    names.discard(change["name"])
-                elif change["action"] == "renamed":
-                    names.discard(change["oldName"])
-                    names.add(change["name"])
-                else:
-                    names.add(change["name"])
-            show({"changes": path, "via": body["via"], "what": body["changes"], "names": sorted(names)})
+    def pages(self):
+        pages = []
+        try:
+            for page in self.nats.ask("smb2nats.directory.snapshot", self.target, 5):
+                if page["page"] != len(pages):
+                    return None  # one is missing
+                pages.append(page)
+                if page.get("last"):
+                    # One from an owner that is none any more does not know what its successor has told.
+                    return pages if self.newest is None or newer(page["epoch"], self.newest) != -1 else None
+        except TimeoutError:
+            return None
+        except LookupError as error:
+            if error.args[0] in ("unreachable", "limit", "internal"):
+                return None
+            raise
+
+    def hear(self, kind, body):
+        """The table of docs/nats.md: what is old, what goes on from the snapshot, and what asks for a new one."""
+        if kind == "smb2nats.state":
+            show({"state": body["state"], "path": body["path"]})
+            return
+        if self.newest is None or newer(body["epoch"], self.newest) != -1:
+            self.newest = body["epoch"]
+        later = newer(body["epoch"], self.epoch)
+        if later is None or (later == 1 and not self.stored):
+            self.take(body.get("reason", "takeover"))
+        elif later == -1 or (later == 0 and body.get("told", self.told + 1) <= self.told):
+            pass
+        elif kind == "smb2nats.resync" and body.get("picture") != "kept":
+            self.take(body["reason"])
+        else:
+            if later == 1:
+                self.epoch, self.told = body["epoch"], -1
+            if kind == "smb2nats.changes":
+                self.apply(body)
+
+    def apply(self, body):
+        entries = self.find(body["path"])
+        for change in body["changes"]:
+            action, name, old = change["action"], change["name"], change.get("oldName")
+            before = entries.get(old or name, {})
+            if action in ("removed", "renamed"):
+                entries.pop(old or name, None)
+            if action in ("added", "renamed") or (action == "modified" and before and "stream" not in change):
+                # Renamed, it is what it was, and what lies below moves along, unless it is said that it does not.
+                kept = [] if change.get("emptied") else ["below"]
+                kept += ["type", "size", "modified"] if action == "renamed" and old != name else ["type"]
+                known = {key: before[key] for key in kept if key in before}
+                entries[name] = {**known, **{key: change[key] for key in ("type", "size", "modified") if key in change}}
+        show({"changes": body["path"], "via": body["via"], "what": body["changes"], "names": sorted(entries)})
+
+    def find(self, path):
+        entries = self.root
+        for name in segments(path)[self.depth :]:
+            entries = entries.setdefault(name, {"type": "directory"}).setdefault("below", {})
+        return entries
+
+
+def segments(path):
+    return [name for name in path.split("/") if name]
+
+
+def newer(epoch, other):
+    """1: a later one; 0: the same; -1: an earlier one; None: they cannot be compared."""
+    (bucket, _, number), (its, _, before) = epoch.rpartition("-"), other.rpartition("-")
+    return (int(number) > int(before)) - (int(number) < int(before)) if bucket == its else None
 
 
 def show(line):
@@ -185,37 +235,35 @@ def main():
     login = {"auth_token": args.token, "user": args.user, "pass": args.password}
     nats = Nats(host, int(port), **{key: value for key, value in login.items() if value is not None})
 
-    stopping = []
     for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda *_: stopping.append(True))
+        signal.signal(each, lambda *_: STOPPING.append(True))
 
-    target = {"connection": args.connection, "path": args.path, "recursive": args.recursive}
+    target = {"connection": args.connection, "path": "/" + args.path.strip("/"), "recursive": args.recursive}
     held = nats.request("smb2nats.watch.acquire", {**target, "ttlMs": 15000, "holder": "consumer.py"})
-    # Subscribe first, then wait for `live`, then list: what happens meanwhile waits in `nats.events`.
+    # Subscribe first, then wait for `live`, then take the snapshot: what happens meanwhile waits in `nats.events`.
     nats.subscribe(held["subject"], 2)
     if args.recursive:
         nats.subscribe(held["subject"] + ".>", 3)
-    while nats.request("smb2nats.watch.stat", target)["state"] not in ("live", "degraded"):
+    while nats.request("smb2nats.watch.stat", target)["state"] in ("unclaimed", "starting"):
         time.sleep(0.1)
-    mirror = Mirror(nats, args.connection, "/" + args.path.strip("/"), args.recursive)
-    show({"live": mirror.path})
-    mirror.list(mirror.path, args.recursive)
+    mirror = Mirror(nats, target)
+    mirror.take("first")
 
     renew_at = time.time() + 5
-    while not stopping:
+    while not STOPPING:
         nats.step(0.2)
         while nats.events:
             _, headers, data = nats.events.pop(0)
-            mirror.apply(headers.get("ce-type"), json.loads(data))
+            mirror.hear(headers.get("ce-type"), json.loads(data))
         if time.time() >= renew_at:
             renew_at = time.time() + 5
             try:
                 nats.request("smb2nats.watch.renew", {"lease": held["lease"]})
             except LookupError:  # it ran out: we slept for too long, and have missed things
                 held = nats.request("smb2nats.watch.acquire", {**target, "ttlMs": 15000, "holder": "consumer.py"})
-                mirror.list(mirror.path, args.recursive)
+                mirror.take("lease")
     nats.request("smb2nats.watch.release", {"lease": held["lease"]})
-    show({"released": mirror.path})
+    show({"released": target["path"]})
 
 
 if __name__ == "__main__":
