@@ -1,9 +1,11 @@
+import { systemClock } from "../../src/base/clock.ts";
 import type { Share } from "../../src/share/share.ts";
 import type { WatchHandle, WatchOverrides } from "../../src/watch/api.ts";
 import type { Via, WatchEvent } from "../../src/watch/events.ts";
 import type { Interest } from "../../src/watch/interest.ts";
 import { SourceError } from "../../src/watch/source.ts";
 import { disagreements, Mirror, type MirrorEntry, type Truth } from "../../test/support/oracles/mirror.ts";
+import { Unlisting } from "../../test/support/oracles/unlisting.ts";
 import type { Journal } from "./journal.ts";
 
 /** What all consumers of a run were told. */
@@ -25,6 +27,9 @@ export class Consumer {
   readonly #mirrorAnew: () => Mirror;
   readonly #journal: Journal;
   #late: Mirror[] = [];
+  /** They never list: a snapshot, then what is told. */
+  #unlisting: Unlisting[] = [];
+  readonly #gone: Record<string, number>[] = [];
   /** When it last heard or listed something (monotonic ms). */
   busyAt = 0;
   #live = false;
@@ -57,10 +62,11 @@ export class Consumer {
     this.mirror = this.#mirrorAnew();
     this.handle = share.watches.watch(
       interest,
-      (event) => {
+      (event, told) => {
         this.busyAt = performance.now();
         journal.event(this.name, event);
         count(tally, event);
+        for (const mirror of this.#unlisting) mirror.apply(event, told);
         for (const mirror of this.#late) mirror.apply(event);
         if (this.#live) this.mirror.apply(event);
         // What was not there at the first try is listed when it comes.
@@ -92,6 +98,7 @@ export class Consumer {
     const { state } = this.handle;
     if (!this.#live || (state !== "live" && state !== "degraded")) return;
     this.#journal.add("note", `${this.name} is joined and lists`, [this.interest.path]);
+    this.#mirror(1);
     const mirror = this.#mirrorAnew();
     this.#late = [...this.#late.slice(-1), mirror];
     mirror.start();
@@ -101,11 +108,42 @@ export class Consumer {
     journal.add("note", `${this.name} is live and lists`, [this.interest.path]);
     this.#live = true;
     this.mirror.start();
+    this.#mirror(0);
+  }
+
+  /** One more that never lists, beside the first and so many others. */
+  #mirror(others: number): void {
+    const [first, ...rest] = this.#unlisting;
+    const kept = others === 0 ? [] : rest.slice(-others);
+    for (const each of this.#unlisting) {
+      if (each === first && others > 0) continue;
+      if (kept.includes(each)) continue;
+      this.#gone.push(each.snapshots);
+      void each.close();
+    }
+    const more = new Unlisting(this.interest, this.handle, systemClock);
+    this.#unlisting = others === 0 || first === undefined ? [more] : [first, ...kept, more];
+  }
+
+  /** Taken by those who never list, by reason: but for `first` something had been lost. */
+  get snapshots(): Readonly<Record<string, number>> {
+    const all: Record<string, number> = {};
+    for (const snapshots of [...this.#gone, ...this.#unlisting.map((each) => each.snapshots)]) {
+      for (const [reason, count] of Object.entries(snapshots)) all[reason] = (all[reason] ?? 0) + count;
+    }
+    return all;
+  }
+
+  async close(): Promise<void> {
+    for (const each of this.#unlisting) await each.close();
   }
 
   /** What its picture gets wrong, by path. */
   wrong(truth: ReadonlyMap<string, Truth>): string[] {
-    return this.mirrors.flatMap((mirror) => disagreements(mirror, truth));
+    const mirrored = this.#unlisting.flatMap((mirror) =>
+      mirror.wrong(truth, true).map((what) => `${what} in a mirror that never lists`),
+    );
+    return [...this.mirrors.flatMap((mirror) => disagreements(mirror, truth)), ...mirrored];
   }
 }
 

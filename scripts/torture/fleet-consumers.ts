@@ -3,8 +3,10 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { WatchClient } from "../../src/client/watch-client.ts";
 import { FleetError } from "../../src/fleet/errors.ts";
+import type { LiveMirror } from "../../src/watch/mirror/index.ts";
 import { WsClient } from "../../test/support/clients/ws-client.ts";
 import { disagreements, Mirror, type MirrorEntry } from "../../test/support/oracles/mirror.ts";
+import { differences } from "../../test/support/oracles/unlisting.ts";
 import type { Journal } from "./journal.ts";
 import { diskTruth } from "./truth.ts";
 
@@ -14,6 +16,8 @@ export interface Tally {
   changes: number;
   readonly resyncs: Record<string, number>;
   relists: number;
+  /** Of those that never list, by reason: but for `first` something had been lost. */
+  readonly snapshots: Record<string, number>;
 }
 
 /** Something that keeps a picture from events, and can be compared with the disk. */
@@ -107,6 +111,44 @@ export class ServiceConsumer implements Watcher {
         await delay(100);
       }
     }
+  }
+}
+
+/** A service that never lists: a snapshot through NATS, then what is told. */
+export class MirrorConsumer implements Watcher {
+  readonly name: string;
+  readonly #mirror: LiveMirror;
+
+  constructor(
+    client: WatchClient,
+    { path, recursive }: { readonly path: string; readonly recursive: boolean },
+    tally: Tally,
+    journal: Journal,
+    signal: AbortSignal,
+    onError: (error: unknown) => void,
+  ) {
+    this.name = `mirror ${path}${recursive ? "/**" : ""}`;
+    this.#mirror = client.mirror(CONNECTION, path, { recursive, signal }) as LiveMirror;
+    this.#mirror.on("change", (change) => {
+      if (change.type !== "snapshot") return;
+      const { reason, position } = change;
+      tally.snapshots[reason] = (tally.snapshots[reason] ?? 0) + 1;
+      journal.add(
+        "note",
+        `${this.name}: snapshot ${position.epoch.slice(-9)} told ${position.told} (${reason})`,
+        [path],
+      );
+    });
+    this.#mirror.ready.catch((error: unknown) => {
+      if (!signal.aborted) onError(error);
+    });
+  }
+
+  wrong(folder: string): string[] | undefined {
+    const { ready, state } = this.#mirror.getSnapshot();
+    if (!ready || this.#mirror.position === undefined || (state !== "live" && state !== "degraded"))
+      return undefined;
+    return differences(this.#mirror, diskTruth(folder, this.#mirror.path, this.#mirror.recursive));
   }
 }
 

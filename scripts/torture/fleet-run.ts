@@ -12,7 +12,13 @@ import { Chance } from "./chance.ts";
 import { Changer, type Ground } from "./changes.ts";
 import { Arena, FLEET_FAULTS, type FleetFault, TTL_MS } from "./fleet-arena.ts";
 import { FenceWatch, handlesLeft, openHandles, untidy } from "./fleet-checks.ts";
-import { PageConsumer, ServiceConsumer, type Tally, type Watcher } from "./fleet-consumers.ts";
+import {
+  MirrorConsumer,
+  PageConsumer,
+  ServiceConsumer,
+  type Tally,
+  type Watcher,
+} from "./fleet-consumers.ts";
 import { Journal } from "./journal.ts";
 
 interface Patience {
@@ -25,6 +31,8 @@ interface Patience {
 export interface FleetTortureOptions {
   readonly seed: number;
   readonly seconds: number;
+  /** So many faults instead, however long they take. */
+  readonly faultCount?: number;
   /** Default 3. */
   readonly workers?: number;
   /** Default 2. */
@@ -118,13 +126,19 @@ export async function tortureFleet(options: FleetTortureOptions): Promise<FleetT
     await connectWatchClient({ broker, ttlMs: TTL_MS, lingerMs: 500, host: "torture" }),
   );
   const wrong: string[] = [];
-  const tally: Tally = { changes: 0, resyncs: {}, relists: 0 };
+  const tally: Tally = { changes: 0, resyncs: {}, relists: 0, snapshots: {} };
   const service = (path: string, recursive: boolean): Watcher =>
     new ServiceConsumer(client, { path, recursive }, tally, journal, stop.signal, (error) =>
       wrong.push(`${path}: ${error}`),
     );
-  const trees = tree ? [service(GROUND.watched, true)] : [];
+  const mirror = (path: string, recursive: boolean): Watcher =>
+    new MirrorConsumer(client, { path, recursive }, tally, journal, stop.signal, (error) =>
+      wrong.push(`${path}, mirrored: ${error}`),
+    );
+  const trees = tree ? [service(GROUND.watched, true), mirror(GROUND.watched, true)] : [];
   const watchers: Watcher[] = [...trees, ...rooms.map((path) => service(path, false))];
+  // Every other room has one besides that never lists.
+  watchers.push(...rooms.filter((_, i) => i % 2 === 0).map((path) => mirror(path, false)));
   for (const [i, gateway] of arena.of("gateway").entries()) {
     const seen = rooms.filter((_, room) => room % 2 === i % 2).slice(0, 24);
     watchers.push(new PageConsumer(`page ${i}`, () => gateway.role?.url, seen, folder, journal, stop.signal));
@@ -148,7 +162,12 @@ export async function tortureFleet(options: FleetTortureOptions): Promise<FleetT
     wrong.push(...verdict.wrong);
   };
   await judge();
-  while (journal.seconds < options.seconds && wrong.length === 0) {
+  const enough = (): boolean => {
+    const { faultCount, seconds } = options;
+    if (faultCount === undefined) return journal.seconds >= seconds;
+    return Object.values(done).reduce((sum, count) => sum + count, 0) >= faultCount;
+  };
+  while (!enough() && wrong.length === 0) {
     rounds++;
     changer.tidy();
     const fault = faults.length > 0 && chance.happens(0.85) ? chance.pick(faults) : undefined;

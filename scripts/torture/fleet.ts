@@ -11,6 +11,7 @@ examples:
 
   --seed N       same seed, same plan; the timing is the machine's (default: the time; always printed)
   --minutes M    how long in all, at least (default 2)
+  --fault-count N  until so many faults were made, instead; with --runs in all of them together
   --runs R       that many fleets with seeds N, N+1, ... (default 1)
   --nodes N      of the JetStream cluster (default 3; needs nats-server 2.10.20 or newer, taken from Debian where
                  the installed one is older; else one node)
@@ -32,6 +33,7 @@ async function main(args: readonly string[]): Promise<number> {
     options: {
       seed: { type: "string", default: String(Date.now() % 1_000_000) },
       minutes: { type: "string", default: "2" },
+      "fault-count": { type: "string" },
       runs: { type: "string", default: "1" },
       nodes: { type: "string", default: "3" },
       workers: { type: "string", default: "3" },
@@ -59,6 +61,9 @@ async function main(args: readonly string[]): Promise<number> {
     const report = await tortureFleet({
       seed,
       seconds: (Number(values.minutes) * 60) / runs,
+      ...(values["fault-count"] === undefined
+        ? {}
+        : { faultCount: Math.ceil(Number(values["fault-count"]) / runs) }),
       nodes: Number(values.nodes),
       workers: Number(values.workers),
       gateways: Number(values.gateways),

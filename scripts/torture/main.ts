@@ -19,6 +19,7 @@ examples:
 
   --seed N       same seed, same plan; the timing is the machine's (default: the time; always printed)
   --minutes M    how long in all (default 2)
+  --fault-count N  until so many faults were made, instead; with --runs in all of them together
   --runs R       that many runs with seeds N, N+1, ... in modes in turn, unless --mode says one (default 1)
   --mode MODE    handles per directory, one recursive handle, or polling (default directory)
   --recursive    watch the whole tree
@@ -67,6 +68,7 @@ async function main(args: readonly string[]): Promise<number> {
     options: {
       seed: { type: "string", default: String(Date.now() % 1_000_000) },
       minutes: { type: "string", default: "2" },
+      "fault-count": { type: "string" },
       runs: { type: "string", default: "1" },
       mode: { type: "string" },
       recursive: { type: "boolean", default: false },
@@ -91,6 +93,8 @@ async function main(args: readonly string[]): Promise<number> {
   if (values.races !== undefined) return showRaces(seed, number("races", values.races), values.json);
   const runs = number("runs", values.runs);
   const seconds = (number("minutes", values.minutes) * 60) / runs;
+  const faultCount =
+    values["fault-count"] === undefined ? undefined : number("fault-count", values["fault-count"]);
   const faults = faultsOf(values.faults, values.kerberos);
   const withoutKdc = missingKdc();
   if (values.kerberos && withoutKdc !== undefined) throw new UsageError(`--kerberos: ${withoutKdc}`);
@@ -110,6 +114,7 @@ async function main(args: readonly string[]): Promise<number> {
       ...(values.mode === undefined && runs > 1 ? kind : { mode: modeOf(values.mode), ...single }),
       seed: seed + run,
       seconds,
+      ...(faultCount === undefined ? {} : { faultCount: Math.ceil(faultCount / runs) }),
       ...(faults === undefined ? {} : { faults }),
       ...(values.journal === undefined ? {} : { journalFile: values.journal }),
       onRound: (text) => console.error(`torture: ${text}`),

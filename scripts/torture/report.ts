@@ -17,6 +17,7 @@ export function describeReport(report: TortureReport): string {
     `changes made        ${changes.smb + changes.local} (${changes.smb} by SMB, ${changes.local} on the server)`,
     `delivered           ${counts(delivered)}`,
     `resyncs             ${counts(report.resyncs) || "none"}`,
+    `snapshots           ${counts(report.snapshots) || "none"} by consumers that never list`,
     `covered by resync   ${report.coveredByResync} names`,
     `faults              ${faults} (${perHour} an hour): ${counts(report.faults) || "none"}`,
     ...(sessions === undefined ? [] : [describeSessions(sessions)]),

@@ -21,6 +21,8 @@ export type TortureMode = "directory" | "tree" | "poll";
 export interface TortureOptions {
   readonly seed: number;
   readonly seconds: number;
+  /** So many faults instead, however long they take. */
+  readonly faultCount?: number;
   readonly mode: TortureMode;
   readonly recursive: boolean;
   readonly encrypted: boolean;
@@ -67,6 +69,8 @@ export interface TortureReport {
   readonly faults: Readonly<FaultCounts>;
   readonly delivered: Tally["delivered"];
   readonly resyncs: Tally["resyncs"];
+  /** Taken by consumers that never list, by reason: but for `first` something had been lost. */
+  readonly snapshots: Readonly<Record<string, number>>;
   /** Names that a consumer had wrong until a `resync` made it list. */
   readonly coveredByResync: number;
   /** Longest way to the true picture after a round without and with a fault, s. */
@@ -136,6 +140,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   const consumers = interests(chance, options).map(
     (interest) => new Consumer(share, interest, { openAudience }, tally, journal, stop.signal),
   );
+  for (const consumer of consumers) scope.defer(() => consumer.close());
   const joinOne = (): void => {
     if (openAudience && chance.happens(0.5)) chance.pick(consumers).join();
   };
@@ -167,7 +172,11 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     if (tickets !== undefined) faults["session expiry"] = tickets.counts.expired;
   };
   await judge("calm");
-  while (journal.seconds < options.seconds && lost.length === 0) {
+  const enough = (): boolean =>
+    options.faultCount === undefined
+      ? journal.seconds >= options.seconds
+      : total(faults) >= options.faultCount;
+  while (!enough() && lost.length === 0) {
     rounds++;
     changer.tidy();
     const fault = possible.length > 0 && chance.happens(0.6) ? chance.pick(possible) : undefined;
@@ -201,12 +210,26 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     faults,
     delivered: tally.delivered,
     resyncs: tally.resyncs,
+    snapshots: consumers.reduce((all, { snapshots }) => sum(all, snapshots), {}),
     coveredByResync: consumers
       .flatMap(({ mirrors }) => mirrors)
       .reduce((sum, { corrected }) => sum + corrected, 0),
     slowest,
     lost,
   };
+}
+
+function total(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}
+
+/** By name. */
+function sum(
+  a: Readonly<Record<string, number>>,
+  b: Readonly<Record<string, number>>,
+): Readonly<Record<string, number>> {
+  const names = new Set([...Object.keys(a), ...Object.keys(b)]);
+  return Object.fromEntries([...names].map((name) => [name, (a[name] ?? 0) + (b[name] ?? 0)]));
 }
 
 /** Options of the engine that the seed chooses: each run tries another corner. */

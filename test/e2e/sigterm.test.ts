@@ -22,7 +22,7 @@ const ROUNDS = Number(process.env["SIGTERM_ROUNDS"] ?? 1);
 
 const chance = new Chance(SEED);
 const scope = new Scope();
-const tally: Tally = { changes: 0, resyncs: {}, relists: 0 };
+const tally: Tally = { changes: 0, resyncs: {}, relists: 0, snapshots: {} };
 const running = new Set<Worker>();
 let stack: Stack;
 let consumer: ServiceConsumer;
