@@ -147,6 +147,12 @@ export function untrueOf({ path, size, closed, at }: Told, { holds, ended }: Lif
   const wrong: string[] = [];
   if (isTemporary(path.slice(path.lastIndexOf("/") + 1))) wrong.push("a temporary name was told");
   if (!closed) wrong.push("the server could say, and was not asked");
+  if (
+    holds.some(
+      ({ triedAt, openedAt }) => triedAt !== undefined && at >= triedAt && at <= openedAt + ON_ITS_WAY_MS,
+    )
+  )
+    return wrong;
   const open = holds.find(({ openedAt, closingAt }) => at > openedAt + ON_ITS_WAY_MS && at < closingAt);
   if (open !== undefined) wrong.push(`told at ${at} while its writer had it open since ${open.openedAt}`);
   const over = holds.filter(({ closedAt }) => closedAt <= at - ON_ITS_WAY_MS).at(-1);

@@ -25,8 +25,18 @@ function ended(client) {
   });
 }
 
+/** What it was said to wait for is done all the same. */
+async function despiteInterim(call) {
+  try {
+    await call;
+  } catch (error) {
+    if (!/PENDING/.test(String(error?.code))) throw error;
+  }
+}
+
 async function write({ path, pieces, append }) {
   const name = path.replaceAll("/", "\\");
+  const began = Date.now();
   let leaked = false;
   for (let left = TRIES; ; left--) {
     const client = connect();
@@ -39,13 +49,14 @@ async function write({ path, pieces, append }) {
       const openedAt = Date.now();
       for (const { bytes, pauseMs } of pieces) {
         const content = Buffer.alloc(bytes, 1);
-        if (bytes > 0) await unlessEnded(client.write(file, content, undefined, undefined, size));
+        if (bytes > 0)
+          await despiteInterim(unlessEnded(client.write(file, content, undefined, undefined, size)));
         size += bytes;
         await delay(pauseMs);
       }
       const closingAt = Date.now();
-      await unlessEnded(client.close(file));
-      return { openedAt, closingAt, closedAt: Date.now(), size };
+      await despiteInterim(unlessEnded(client.close(file)));
+      return { openedAt, closingAt, closedAt: Date.now(), size, ...(leaked ? { triedAt: began } : {}) };
     } catch (error) {
       const code = String(error?.code ?? error?.message ?? error);
       // What it was said to wait for is open until its connection ends, and then it is asked for once more.

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
-import { closeSync, existsSync, openSync, rmSync, statSync, writeSync } from "node:fs";
+import { closeSync, constants, existsSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
@@ -21,6 +21,8 @@ export interface Hold {
   readonly closedAt: number;
   /** Bytes of the file when it was closed. */
   readonly size: number;
+  /** Tries in vain began then: until it was opened nobody knows what was in it, and who had it open. */
+  readonly triedAt?: number;
 }
 
 /** Another SMB client. Paths are of the share, with slashes, without one at the start. */
@@ -38,7 +40,6 @@ export interface Writer {
 const OPENED_MS = 60_000;
 /** Longer than all pauses of a file, and than the server lets anybody wait. */
 const WRITTEN_MS = 120_000;
-const UNSEEN_MS = 1_000;
 const LOOK_MS = 20;
 
 /** Those that are here, and why others are not. */
@@ -74,38 +75,41 @@ function smbclient(samba: Samba): Writer {
     name: "smbclient",
     appends: false,
     async write(path, pieces) {
-      const local = join(samba.path(), path);
-      const before = changedAt(local);
       const pipe = join(samba.dir, `pipe-${serial++}`);
       execFileSync("mkfifo", [pipe]);
-      // Opened for both, so that nobody waits for the other end.
-      const end = openSync(pipe, "r+");
-      let open = true;
+      const sent = run(`put ${pipe} "${path.replaceAll("/", "\\")}"`);
+      let over = false;
+      const ended = (): void => {
+        over = true;
+      };
+      sent.then(ended, ended);
+      let end: number | undefined;
       // Once: by then the number may be another file's.
       const close = (): void => {
-        if (open) closeSync(end);
-        open = false;
+        if (end !== undefined) closeSync(end);
+        end = undefined;
       };
       try {
-        const sent = run(`put ${pipe} "${path.replaceAll("/", "\\")}"`);
-        sent.catch(() => undefined);
         const begun = Date.now();
-        // It empties what is there; where that is empty already, nothing shows that it is open.
-        while (changedAt(local) === before && (before === undefined || Date.now() < begun + UNSEEN_MS)) {
-          if (Date.now() > begun + OPENED_MS) throw new Error(`smbclient has not opened ${path}`);
+        // It opens the file on the server first, then what is to be put there.
+        while (end === undefined) {
+          end = openForReader(pipe);
+          if (end !== undefined) break;
+          if (over) await sent;
+          if (over || Date.now() > begun + OPENED_MS) throw new Error(`smbclient has not opened ${path}`);
           await delay(LOOK_MS);
         }
-        const seenAt = changedAt(local) === before ? undefined : Date.now();
+        const openedAt = Date.now();
         let size = 0;
         for (const { bytes, pauseMs } of pieces) {
-          // A pipe takes 64 KiB without a reader: this does not block.
+          // A pipe takes 64 KiB without a reader: this does not block for long.
           if (bytes > 0) size += writeSync(end, Buffer.alloc(bytes, 1));
           await delay(pauseMs);
         }
         const closingAt = Date.now();
         close();
         await sent;
-        return { openedAt: seenAt ?? closingAt, closingAt, closedAt: Date.now(), size };
+        return { openedAt, closingAt, closedAt: Date.now(), size };
       } finally {
         close();
         rmSync(pipe, { force: true });
@@ -117,9 +121,19 @@ function smbclient(samba: Samba): Writer {
   };
 }
 
-/** It changes when it is emptied, too, also where nothing was in it. */
-function changedAt(path: string): bigint | undefined {
-  return statSync(path, { throwIfNoEntry: false, bigint: true })?.ctimeNs;
+/** `undefined`: nobody reads from it yet. */
+function openForReader(pipe: string): number | undefined {
+  try {
+    const probe = openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
+    try {
+      return openSync(pipe, constants.O_WRONLY);
+    } finally {
+      closeSync(probe);
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENXIO") return undefined;
+    throw error;
+  }
 }
 
 interface Answer {

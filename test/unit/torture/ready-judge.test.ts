@@ -37,6 +37,13 @@ describe("the judge of ready files", () => {
     expect(judge(told(), [hold(10_000, 15_000)])).toEqual([]);
   });
 
+  it("does not know what was in a file while its writer tried in vain, and knows it before and after", () => {
+    const tried = { ...hold(25_000, 26_000, 30), triedAt: 12_000 };
+    expect(judge(told({ size: 4 }), [tried])).toEqual([]);
+    expect(judge(told({ size: 4, at: 11_000 }), [tried]).join()).toContain("with 4 bytes");
+    expect(judge(told({ size: 4, at: 30_000 }), [tried]).join()).toContain("with 4 bytes, not 30");
+  });
+
   it("lets an answer be on its way when a writer opens again", () => {
     expect(judge(told(), [hold(10_000, 15_000), hold(19_500, 25_000, 30)])).toEqual([]);
   });
