@@ -10,7 +10,7 @@ import { DueQueue } from "./due-queue.ts";
 import { FileTable } from "./file-table.ts";
 import type { Prober } from "./prober.ts";
 import { isSame, MOST_TOLD, type ReadyRecord, type ToldFile, toldAs } from "./record.ts";
-import { type Seen, seenAs, verdictOn } from "./verdict.ts";
+import { outcomeOf, type Seen, seenAs, verdictOn } from "./verdict.ts";
 import type { WaitingRoom } from "./waiting-room.ts";
 
 /** While a file stays open, or empty, or cannot be asked about. */
@@ -281,6 +281,8 @@ export class ReadyTracker {
   #failed(file: Waiting, { failure }: SourceError): void {
     // That it went is told by itself; what comes by that name later, too.
     if (failure === "gone" || failure === "bad-path" || failure === "not-a-directory") this.#drop(file);
+    // Nothing was said of this file: it need not wait longer because the server is away.
+    else if (failure === "unreachable") this.#plan(file, this.#context.clock.monotonic() + SHORTEST_MS);
     else this.#pause(file);
   }
 
@@ -342,9 +344,4 @@ export class ReadyTracker {
   }): void {
     readies.publish({ connection: this.#context.label, ...fact });
   }
-}
-
-function outcomeOf(answer: ProbedFile | SourceError): ProbeOutcome {
-  if (!(answer instanceof SourceError)) return answer.writer;
-  return answer.failure === "gone" ? "gone" : "failed";
 }

@@ -1,5 +1,6 @@
+import type { ProbeOutcome } from "../facts.ts";
 import type { ResolvedReady } from "../ready-options.ts";
-import type { EntryInfo, ProbedFile } from "../source.ts";
+import { type EntryInfo, type ProbedFile, SourceError } from "../source.ts";
 
 /** By how much the server's clock, as we know it, may be wrong. */
 const CLOCK_MS = 250;
@@ -60,4 +61,10 @@ function isOld({ modified }: EntryInfo, { serverTime, options }: Circumstances):
   if (serverTime === undefined) return false;
   const ageMs = Number(serverTime - modified) / 10_000;
   return ageMs >= options.quietMs - Math.min(CLOCK_MS, options.quietMs / 4);
+}
+
+/** As it is counted. */
+export function outcomeOf(answer: ProbedFile | SourceError): ProbeOutcome {
+  if (!(answer instanceof SourceError)) return answer.writer;
+  return answer.failure === "gone" ? "gone" : "failed";
 }

@@ -230,6 +230,26 @@ describe("files that are told when they are ready", () => {
     expect(ready().sort()).toEqual(["/in/a 1 true", "/in/b 2 true"]);
   });
 
+  it("does not make files wait longer because the server was away for long", async () => {
+    const { clock, share, ready } = await bench();
+    const close: (() => void)[] = [];
+    for (const name of ["a", "b", "c", "d"]) {
+      share.write(`/in/${name}`, 1);
+      close.push(share.hold(`/in/${name}`));
+      // Not at the same point of their pauses.
+      await clock.advance(700);
+    }
+    // What they are like is known from a listing: they do not seem changed when the server is back.
+    share.overflow();
+    await clock.advance(5_000);
+    share.cut();
+    for (const each of close) each();
+    await clock.advance(585_000);
+    share.restore();
+    await clock.advance(5_000);
+    expect(ready().sort()).toEqual(["/in/a 1 true", "/in/b 1 true", "/in/c 1 true", "/in/d 1 true"]);
+  });
+
   it("keeps the changes to itself where only ready files are wanted", async () => {
     const { clock, share, events } = await bench({ only: true, ignore: ["*.log", "/in/done/**"] });
     share.mkdir("/in/done");
