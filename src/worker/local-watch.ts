@@ -6,7 +6,7 @@ import type { EventPublisher, WatchPublisher } from "../broker/port.ts";
 import type { WatchKey } from "../fleet/identity.ts";
 import type { WatchTarget } from "../fleet/port.ts";
 import type { ClaimState } from "../fleet/records.ts";
-import type { WatchHandle } from "../watch/api.ts";
+import type { WatchHandle, WatchSink } from "../watch/api.ts";
 import type { ResyncEvent, ResyncReason, StateEvent, WatchEvent } from "../watch/events.ts";
 import type { Interest } from "../watch/interest.ts";
 import type { CheckpointDirectory, FrozenPicture, NoPicture } from "../watch/picture/index.ts";
@@ -73,9 +73,15 @@ export class LocalWatch {
     const { path, recursive } = options.target;
     const { inherited } = options;
     this.#unpublished = new Unpublished(options.clock, inherited !== undefined);
+    // Where others watch already it has something to say before it is in hand.
+    const early: Parameters<WatchSink>[] = [];
+    let inHand = false;
     this.#handle = options.runtime.watches.watch(
       { path, recursive },
-      (event, told) => this.#hear(event, told),
+      (...said) => {
+        if (inHand) this.#hear(...said);
+        else early.push(said);
+      },
       {
         ...options.runtime.overrides?.({ path, recursive }),
         openAudience: true,
@@ -83,6 +89,8 @@ export class LocalWatch {
         onWaiting: () => this.#outlet !== undefined && options.onTold?.(),
       },
     );
+    inHand = true;
+    for (const said of early) this.#hear(...said);
     if (inherited?.ready !== undefined) this.#handle.ready?.adopt(inherited.ready);
     this.#handle.live.then(
       () => {

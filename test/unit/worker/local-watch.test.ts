@@ -3,7 +3,7 @@ import { deferred } from "../../../src/base/async.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import type { EventPublisher, WatchPublisher } from "../../../src/broker/port.ts";
 import type { ReadyLedger, WatchOverrides, WatchSink } from "../../../src/watch/api.ts";
-import type { PublicState } from "../../../src/watch/events.ts";
+import type { PublicState, WatchEvent } from "../../../src/watch/events.ts";
 import { SourceError } from "../../../src/watch/source.ts";
 import { type WatchFact, watchFacts } from "../../../src/worker/facts.ts";
 import { LocalWatch } from "../../../src/worker/local-watch.ts";
@@ -20,6 +20,8 @@ let watch: LocalWatch;
 let pokes: number;
 let sure: boolean;
 let handleState: PublicState;
+let early: WatchEvent | undefined;
+let make: () => LocalWatch;
 let ready: ReadyLedger | undefined;
 
 beforeEach(() => {
@@ -28,6 +30,7 @@ beforeEach(() => {
   pokes = 0;
   sure = true;
   handleState = "live";
+  early = undefined;
   ready = undefined;
   arming = deferred();
   const outlet = (epoch: string): WatchPublisher => ({
@@ -51,6 +54,7 @@ beforeEach(() => {
     watches: {
       watch: (interest, given, options) => {
         sink = given;
+        if (early !== undefined) given(early);
         overrides = options;
         return {
           interest,
@@ -74,15 +78,17 @@ beforeEach(() => {
     list: async () => ({ entries: [] }),
     close: async () => undefined,
   };
-  watch = new LocalWatch({
-    key: "k",
-    target: { connection: "nas1", path: "/d", recursive: true },
-    runtime,
-    publisher: { open: ({ epoch }) => outlet(epoch) } as EventPublisher,
-    clock: systemClock,
-    resyncTargets: () => [],
-    onChange: () => pokes++,
-  });
+  make = () =>
+    new LocalWatch({
+      key: "k",
+      target: { connection: "nas1", path: "/d", recursive: true },
+      runtime,
+      publisher: { open: ({ epoch }) => outlet(epoch) } as EventPublisher,
+      clock: systemClock,
+      resyncTargets: () => [],
+      onChange: () => pokes++,
+    });
+  watch = make();
 });
 
 const change = (name: string): void =>
@@ -107,6 +113,16 @@ describe("LocalWatch", () => {
     sink({ ...state, late: { names: 60, contents: 600 } });
     off();
     expect(facts.map(({ appendsLateS }) => appendsLateS)).toEqual([600, undefined]);
+  });
+
+  it("hears what is said before it is in hand, where others watch already", () => {
+    const facts: WatchFact[] = [];
+    const off = watchFacts.subscribe((fact) => facts.push(fact));
+    early = { type: "state", path: "/d", state: "live", mode: "notify" };
+    watch = make();
+    off();
+    expect([watch.state.state, pokes]).toEqual(["live", 1]);
+    expect(facts.map(({ state }) => state)).toEqual(["live"]);
   });
 
   it("watches with the options of its own that the connection has for it", () => {
