@@ -38,7 +38,9 @@ interface Tree {
  * All that leaves for one socket. Answers go out at once. Changes: the first of a directory at once, then
  * at most one frame per directory and window, and what came last always goes out. Without `detail`
  * everything that waits for one directory is one frame; with it no change is lost, neighbours of one
- * epoch become one list, and the first news of a name waits for no window unless there are many. While more than `softBufferBytes` are unsent all changes wait and merge. When more
+ * epoch become one list, and the first news of a name waits for no window unless there are many.
+ * Of a tree that is mirrored the order is kept across its directories: what is told of one may only make sense after what
+ * was told of the one above. While more than `softBufferBytes` are unsent all changes wait and merge. When more
  * than `pendingChanges` wait they go out early, or, to a reader that is behind, turn into a resync. Who stays
  * behind for `slowReaderMs`, or is beyond `bufferBytes` when an answer is due, is given up.
  */
@@ -117,7 +119,7 @@ export class Outbox {
       this.#merge(known, frame());
       return;
     }
-    const window = known ?? this.#open(key, new Window(to, event.directory));
+    const window = known ?? this.#open(key, new Window(to));
     window.note(event);
     if (this.#isBehind()) this.#merge(window, frame());
     else if (window.pending.length > 0) {
@@ -126,7 +128,7 @@ export class Outbox {
     } else if (tree === undefined || tree.progress.cursor === event.cursor) {
       this.#sendPrompt(to, event, () => promptText(to, event));
     } else {
-      const changed = changedFrame(to, event.directory, { ...frame(), cursor: tree.progress.cursor });
+      const changed = changedFrame(to, { ...frame(), cursor: tree.progress.cursor });
       this.#sendPrompt(to, event, () => JSON.stringify(changed));
     }
     if (window.dueAt <= this.#clock.monotonic() && window.pending.length === 0) this.#windows.delete(key);
@@ -166,7 +168,7 @@ export class Outbox {
   }
 
   #key(to: Addressee, directory: string): Addressee | string {
-    if (!to.recursive) return to;
+    if (!to.recursive || to.mirror !== undefined) return to;
     let tree = this.#trees.get(to);
     if (tree === undefined) {
       tree = { serial: ++this.#serial, progress: new TreeProgress() };
@@ -211,16 +213,17 @@ export class Outbox {
       if (!told.has(to)) told.set(to, this.#trees.get(to)?.progress.cursor);
       this.#drop(key, window);
     }
-    const toList = [...told].filter(([to]) => to.overflow === undefined);
+    const toList = [...told].filter(([to]) => to.mirror === undefined);
     for (const [to, before] of toList) {
       const { directory } = to;
       const scope = to.recursive ? "subtree" : "self";
-      const frame: Pending = { cursor: undefined, before, resync: { scope, reason: "slow-consumer" } };
-      this.#open(this.#key(to, directory), new Window(to, directory)).pending.push(frame);
+      const resync = { scope, reason: "slow-consumer" } as const;
+      const frame: Pending = { directory, cursor: undefined, before, resync };
+      this.#open(this.#key(to, directory), new Window(to)).pending.push(frame);
       this.#trees.get(to)?.progress.wait(frame);
     }
     this.#waitingChanges = toList.length;
-    for (const to of told.keys()) to.overflow?.();
+    for (const to of told.keys()) to.mirror?.overflow();
   }
 
   #drop(key: Addressee | string, window: Window): void {
@@ -282,10 +285,10 @@ export class Outbox {
     return true;
   }
 
-  #write({ to, directory }: Window, frame: Pending): void {
+  #write({ to }: Window, frame: Pending): void {
     const tree = this.#trees.get(to);
     if (tree !== undefined) frame.cursor = tree.progress.cursor;
-    this.send(changedFrame(to, directory, frame));
+    this.send(changedFrame(to, frame));
     this.#pressure.sent();
     const type = frame.resync === undefined ? "changes" : "resync";
     sentFacts.publish({ connection: to.connectionId, type });

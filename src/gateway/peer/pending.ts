@@ -17,8 +17,8 @@ export interface Addressee {
   readonly windowMs?: number | undefined;
   /** The subscribed directory, canonical. */
   readonly directory: string;
-  /** He is not told to list, but given a snapshot. */
-  readonly overflow?: (() => void) | undefined;
+  /** Keeps a picture: he is told everything in one order, whatever directory it is of, and never to list. */
+  readonly mirror?: { overflow(): void } | undefined;
 }
 
 /** Longer lists go out as several frames, so that one burst does not fill the socket's buffer at a stroke. */
@@ -26,6 +26,7 @@ const MAX_CHANGES_PER_FRAME = 1_000;
 
 /** One frame to be. */
 export interface Pending {
+  readonly directory: string;
   cursor: Cursor | undefined;
   /** In a tree: the cursor of the last event before the first one in here. */
   before?: Cursor | undefined;
@@ -42,13 +43,14 @@ export interface Pending {
 
 /** The frame an event makes by itself. */
 export function pendingOf(to: Addressee, event: ToldEvent): Pending {
+  const { directory, cursor } = event;
   if (event.type === "resync") {
     const { scope, reason, jitterMs } = event;
-    return { cursor: event.cursor, resync: { scope, reason, jitterMs } };
+    return { directory, cursor, resync: { scope, reason, jitterMs } };
   }
-  if (!to.detail) return { cursor: event.cursor };
+  if (!to.detail) return { directory, cursor };
   const { epoch, seq, via, changes } = event.body;
-  return { cursor: event.cursor, epoch, seq, via, changes: [...changes] };
+  return { directory, cursor, epoch, seq, via, changes: [...changes] };
 }
 
 const promptTexts = new WeakMap<ToldEvent, Map<string, string>>();
@@ -67,7 +69,7 @@ export function promptText(to: Addressee, event: ToldEvent): string {
   const words = `${to.detail} ${to.recursive} ${to.connectionId} ${to.path}`;
   let text = texts.get(words);
   if (text === undefined) {
-    text = JSON.stringify(changedFrame(to, event.directory, pendingOf(to, event)));
+    text = JSON.stringify(changedFrame(to, pendingOf(to, event)));
     texts.set(words, text);
   }
   return text;
@@ -76,6 +78,7 @@ export function promptText(to: Addressee, event: ToldEvent): string {
 /** Whether `next` could become part of the frame that waits. */
 export function mergeInto(last: Pending, next: Pending): boolean {
   const { changes } = last;
+  if (last.directory !== next.directory) return false;
   if ((changes === undefined) !== (next.changes === undefined)) return false;
   if (changes !== undefined && next.changes !== undefined) {
     const fits = changes.length + next.changes.length <= MAX_CHANGES_PER_FRAME;
@@ -128,8 +131,8 @@ export function weight(pending: readonly Pending[]): number {
   return pending.reduce((sum, frame) => sum + (frame.changes?.length ?? 1), 0);
 }
 
-export function changedFrame(to: Addressee, directory: string, frame: Pending): DirectoryChangedFrame {
-  const { cursor, changes, epoch, seq, via, resync } = frame;
+export function changedFrame(to: Addressee, frame: Pending): DirectoryChangedFrame {
+  const { directory, cursor, changes, epoch, seq, via, resync } = frame;
   return {
     type: "directory_changed",
     connection_id: to.connectionId,

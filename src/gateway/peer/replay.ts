@@ -1,6 +1,7 @@
 import { waitFor } from "../../base/async.ts";
 import { errorCode } from "../../base/errors.ts";
 import { parentOf, pathKey, segmentsOf } from "../../base/path.ts";
+import { parseCursor } from "../../broker/cursor.ts";
 import type { Cursor, FeedMessage, FleetClient, WatchTarget } from "../../fleet/port.ts";
 import type { GatewayLimits } from "../options.ts";
 import type { Position } from "./position.ts";
@@ -14,16 +15,21 @@ interface ReplayOptions {
   readonly signal: AbortSignal;
 }
 
-/** Tells what was stored since, then what came meanwhile. Never rejects. */
+/**
+ * Tells what was stored since, then what came meanwhile. Never rejects. What is stored while the stream is read comes live,
+ * and only so: the reading ends for one directory sooner than for another.
+ */
 export async function replayInto(
   subscription: Subscription,
   since: Cursor,
   { fleet, limits, signal }: ReplayOptions,
 ): Promise<void> {
   const seen = new Set<string>();
+  const present = sequenceOf(subscription.watch.cursor);
   try {
     for await (const { cursor, message } of fleet.replay(subscription.watch.target, since, { signal })) {
       if (subscription.state !== "replaying") return;
+      if (sequenceOf(cursor) > present) break;
       if (seen.size >= limits.replayMessages) return subscription.catchUp(seen, "slow-consumer");
       seen.add(cursor);
       const { path: directory } = message.body;
@@ -65,6 +71,10 @@ export async function resumePicture(
     return;
   }
   if (subscription.state === "replaying") await replayInto(subscription, cursor, options);
+}
+
+function sequenceOf(cursor: Cursor | undefined): number {
+  return (cursor === undefined ? undefined : parseCursor(cursor)?.sequence) ?? Number.POSITIVE_INFINITY;
 }
 
 /** The directories above it, from that depth on. */

@@ -157,9 +157,8 @@ export class Subscription implements Subscriber {
   }
 
   /** See `Addressee`. */
-  get overflow(): (() => void) | undefined {
-    const feed = this.#feed;
-    return feed && (() => feed.overflow());
+  get mirror(): { overflow(): void } | undefined {
+    return this.#feed;
   }
 
   /** From now on changes are told: `subscribed` is about to go out. */

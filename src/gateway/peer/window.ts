@@ -5,18 +5,16 @@ const PROMPT_FRAMES = 8;
 /** Names that are remembered for that. */
 const MOST_NAMES = 64;
 
-/** After a frame for a directory went out, what is no first news of a name waits here until `dueAt`. */
+/** After a frame for a directory, or of a mirrored tree, went out, what is no first news of a name waits here until `dueAt`. */
 export class Window {
   readonly to: Addressee;
-  readonly directory: string;
   dueAt = 0;
   pending: Pending[] = [];
   readonly #told = new Set<string>();
   #prompt = 0;
 
-  constructor(to: Addressee, directory: string) {
+  constructor(to: Addressee) {
     this.to = to;
-    this.directory = directory;
   }
 
   /** A frame went out, and another window begins with it. */
@@ -29,7 +27,7 @@ export class Window {
   /** Whether the event is the first news of a name, and may go out for that. */
   isNews(event: ToldEvent): boolean {
     if (event.type !== "changes" || !this.to.detail || this.#prompt >= PROMPT_FRAMES) return false;
-    return event.body.changes.some(({ name }) => !this.#told.has(name));
+    return event.body.changes.some(({ name }) => !this.#told.has(`${event.directory}/${name}`));
   }
 
   /** The event's names have been told, or wait. */
@@ -37,6 +35,6 @@ export class Window {
     if (event.type !== "changes" || !this.to.detail) return;
     this.#prompt++;
     if (this.#told.size + event.body.changes.length > MOST_NAMES) this.#prompt = PROMPT_FRAMES;
-    else for (const { name } of event.body.changes) this.#told.add(name);
+    else for (const { name } of event.body.changes) this.#told.add(`${event.directory}/${name}`);
   }
 }

@@ -250,6 +250,41 @@ describe("a subscription with a snapshot", () => {
     for (const text of socket.texts) expect(Buffer.byteLength(text)).toBeLessThan(70_000);
   });
 
+  it("keeps the order across directories of a tree", async () => {
+    const { socket, peer: one } = peer();
+    await subscribe(one, { recursive: true });
+    for (const name of ["d", "e"]) {
+      tell([{ action: "added", name, type: "directory" }]);
+      tell("x", { path: `/a/${name}` });
+      tell([{ action: "renamed", name: `${name}2`, oldName: name }]);
+      tell("y", { path: `/a/${name}2` });
+      tell("z", { path: `/a/${name}2` });
+    }
+    await clock.advance(1_000);
+    const frames = socket.of("directory_changed");
+    expect(frames.map(({ directory }) => directory)).toEqual([
+      "/a",
+      "/a/d",
+      "/a",
+      "/a/d2",
+      "/a",
+      "/a/e",
+      "/a",
+      "/a/e2",
+    ]);
+    // A cursor is exact: what is told twice would move what lies below twice.
+    expect(frames.map(({ cursor }) => String(cursor).split("~")[0])).toEqual([
+      "s:1",
+      "s:2",
+      "s:3",
+      "s:5",
+      "s:6",
+      "s:7",
+      "s:8",
+      "s:10",
+    ]);
+  });
+
   it("sends no faster than it is read, and tells what happened meanwhile after it", async () => {
     const many = Array.from({ length: 20_000 }, (_, n) => ({ name: `a file with a long name ${n}` }));
     directories = [{ path: "/a", entries: many }];
@@ -394,6 +429,24 @@ describe("a subscription with a snapshot", () => {
       expect(socket.frames[1]?.type).toBe("snapshot");
       expect(changedNames(socket)).toEqual(["later"]);
       expect(socket.frames.some((frame) => "resync" in frame)).toBe(false);
+    });
+
+    it("is told in order what is stored while the stream is read, though it may be read for one directory only", async () => {
+      const before = peer();
+      await subscribe(before.peer, { recursive: true });
+      const cursor = String(before.socket.of("snapshot")[0]?.["cursor"]);
+      before.peer.onClosed(1006);
+      tell("missed");
+      fleet.replay = async function* () {
+        yield* fleet.stored.slice(0, 1);
+        tell([{ action: "added", name: "sub", type: "directory" }]);
+        tell("x", { path: "/a/sub" });
+        yield* fleet.stored.slice(2);
+      };
+      const { socket, peer: again } = peer();
+      await subscribe(again, { since: cursor, recursive: true });
+      await clock.advance(1_000);
+      expect(changedNames(socket)).toEqual(["missed", "sub", "x"]);
     });
 
     it("hears of a new owner that goes on", async () => {
