@@ -17,6 +17,8 @@ export type Order =
     }
   /** All clients ask at once for `total` paths between them, none twice; report how each was answered, and when. */
   | { readonly type: "ask"; readonly total: number; readonly path: string; readonly timeoutMs: number }
+  /** All clients ask at once for a snapshot of one directory; report when each had the whole of it. */
+  | { readonly type: "snapshot"; readonly path: string; readonly entries: number; readonly timeoutMs: number }
   /** Report when each of all clients first sees this name. */
   | { readonly type: "expect"; readonly name: string; readonly timeoutMs: number }
   /** Record when each name is first seen, until `collected`. */
@@ -40,6 +42,7 @@ const AT_ONCE = 100;
 const TEXT = 1;
 const CLOSE = 8;
 const PING = 9;
+const SNAPSHOT = Buffer.from('{"type":"snapshot"');
 const NO_MASK = Buffer.alloc(4);
 const PONG = Buffer.from([0x8a, 0x80, 0, 0, 0, 0]);
 
@@ -186,6 +189,32 @@ async function ask({ total, path, timeoutMs }: Order & { type: "ask" }): Promise
   answer({ type: "answered", outcomes, ms });
 }
 
+async function snapshot({ path, entries, timeoutMs }: Order & { type: "snapshot" }): Promise<void> {
+  const at: number[] = [];
+  /** Of the first client, which stands for the others. */
+  let counted = 0;
+  const end = Buffer.from('"more":true}');
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, timeoutMs);
+    onText = (client, text) => {
+      if (!text.subarray(0, 18).equals(SNAPSHOT)) return;
+      if (client === 0)
+        counted += (JSON.parse(text.toString("utf8")) as { entries: unknown[] }).entries.length;
+      if (text.subarray(-end.length).equals(end)) return;
+      at.push(now());
+      if (at.length < clients.length) return;
+      clearTimeout(timer);
+      resolve();
+    };
+    for (const client of clients) {
+      client.send({ action: "subscribe", connection_id: "lab", path, snapshot: true });
+    }
+  });
+  onText = () => undefined;
+  if (counted === entries) answer({ type: "seen", at });
+  else fail(`${counted} entries of ${entries}`);
+}
+
 async function expectName(name: string, timeoutMs: number): Promise<void> {
   const at = new Float64Array(clients.length);
   let missing = clients.length;
@@ -220,6 +249,7 @@ process.on("message", (order: Order) => {
   if (order.type === "open") open(order.port, order.count, order.atOnce).then(ready, failed);
   else if (order.type === "subscribe") subscribe(order).then(ready, failed);
   else if (order.type === "ask") void ask(order);
+  else if (order.type === "snapshot") void snapshot(order);
   else if (order.type === "expect") void expectName(order.name, order.timeoutMs);
   else if (order.type === "collect") {
     collect();

@@ -13,11 +13,14 @@ import { requestFacts } from "../src/smb/facts.ts";
 import { Snapshot } from "../src/watch/picture/snapshot.ts";
 import type { DirectoryEntry } from "../src/watch/source.ts";
 import { Worker } from "../src/worker/worker.ts";
+import { browsers } from "./mirror-browsers.ts";
 import { quantile, type Row, rounded, type Section } from "./stats.ts";
 
 const ROUNDS = 9;
 const FREEZES = 1_000;
 const SETTLED_MS = 4_000;
+const SOCKETS = 1_000;
+const OPENED = 5_000;
 
 /** Takes the messages as they come, in another thread: what the owner's loop does is the owner's alone. */
 const ASKER = `
@@ -147,6 +150,7 @@ export async function mirror(entries: number, many: number): Promise<Section> {
         unit: "µs",
         note: `mean of ${FREEZES}; nothing is written meanwhile`,
       },
+      ...(await browsers(SOCKETS, OPENED)),
     );
     return {
       title: "The mirror",

@@ -262,27 +262,23 @@ describe("a subscription with a snapshot", () => {
     }
     await clock.advance(1_000);
     const frames = socket.of("directory_changed");
-    expect(frames.map(({ directory }) => directory)).toEqual([
-      "/a",
-      "/a/d",
-      "/a",
-      "/a/d2",
-      "/a",
-      "/a/e",
-      "/a",
-      "/a/e2",
-    ]);
+    const told = frames.flatMap(({ directory, changes }) =>
+      (changes as Change[]).map(({ name }) => `${directory} ${name}`),
+    );
+    const of = (name: string): string[] => [
+      `/a ${name}`,
+      `/a/${name} x`,
+      `/a ${name}2`,
+      `/a/${name}2 y`,
+      `/a/${name}2 z`,
+    ];
+    expect(told).toEqual([...of("d"), ...of("e")]);
     // A cursor is exact: what is told twice would move what lies below twice.
-    expect(frames.map(({ cursor }) => String(cursor).split("~")[0])).toEqual([
-      "s:1",
-      "s:2",
-      "s:3",
-      "s:5",
-      "s:6",
-      "s:7",
-      "s:8",
-      "s:10",
-    ]);
+    let sum = 0;
+    for (const { changes, cursor } of frames) {
+      sum += (changes as Change[]).length;
+      expect(String(cursor)).toMatch(new RegExp(`^s:${sum}~`));
+    }
   });
 
   it("sends no faster than it is read, and tells what happened meanwhile after it", async () => {
