@@ -67,7 +67,7 @@ export async function burst(count: number): Promise<Section> {
     for (let round = 0; round < ROUNDS; round++) {
       for (const [who, those] of [["server", listeners] as const, ["smb", throughSmb] as const]) {
         for (const [name, listen] of Object.entries(those)) {
-          const result = await once(samba, listen, count, who === "server" ? onServer : bySmbClients);
+          const result = await once(samba, listen, count, who === "server" ? makeOnServer : bySmbClients);
           results.set(name, [...(results.get(name) ?? []), result]);
           rates[who].push(result.rate);
         }
@@ -181,7 +181,13 @@ async function loop(directory: DirectoryHandle, bufferBytes: number, heard: Hear
 /** Makes `<prefix><i>` in a directory of the share. Returns how many ms it took. */
 type Make = (samba: Samba, dir: string, count: number, prefix: string) => Promise<number>;
 
-async function onServer(samba: Samba, dir: string, count: number, prefix: string): Promise<number> {
+/** Makes files on the server itself. Returns how many ms it took. */
+export async function makeOnServer(
+  samba: Samba,
+  dir: string,
+  count: number,
+  prefix: string,
+): Promise<number> {
   const workerData = { dir: join(samba.path(), dir), count, prefix };
   const worker = new Worker(WRITER, { eval: true, workerData });
   return new Promise<number>((resolve, reject) => {

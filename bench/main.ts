@@ -1,7 +1,7 @@
 /**
  * npm run bench [-- --json FILE] [--only latency,burst,copy,large,scale,watches,fleet,checkpoints,mirror,gateway,absent,ready] [--quick]:
  * the numbers of docs/benchmarks.md. With --trace, `latency` says when a change passes each stage. With --compare REF [--rounds N] each section is measured with that commit and with
- * this tree, in turn, N times (4).
+ * this tree, in turn, N times (4). With --peers [--quick] [--plots]: other SMB clients beside this one, instead (--only latency,burst,directories,listing).
  * Everything runs on loopback against servers of our own, is bounded, and ends by itself.
  */
 import { writeFileSync } from "node:fs";
@@ -18,6 +18,7 @@ import { largeDirectory } from "./large-directory.ts";
 import { latency } from "./latency.ts";
 import { mirror } from "./mirror.ts";
 import { CompareError } from "./other-commit.ts";
+import { PEER_SECTIONS, peers } from "./peers/main.ts";
 import { ready } from "./ready.ts";
 import { roles } from "./roles.ts";
 import { scale } from "./scale.ts";
@@ -33,6 +34,7 @@ const { values } = parseArgs({
     trace: { type: "boolean", default: false },
     compare: { type: "string" },
     rounds: { type: "string", default: "4" },
+    peers: { type: "boolean", default: false },
   },
 });
 const sections: Record<string, () => Promise<Section>> = {
@@ -56,15 +58,20 @@ const sections: Record<string, () => Promise<Section>> = {
     ),
   roles: () => roles(values.quick ? 2 : 7),
 };
-const wanted = values.only?.split(",") ?? Object.keys(sections);
-const unknown = wanted.filter((name) => !(name in sections));
+const there: readonly string[] = values.peers ? PEER_SECTIONS : Object.keys(sections);
+const wanted = values.only?.split(",") ?? there;
+const unknown = wanted.filter((name) => !there.includes(name));
 if (unknown.length > 0) {
-  console.error(`no such section: ${unknown.join(", ")}; there are ${Object.keys(sections).join(", ")}`);
+  console.error(`no such section: ${unknown.join(", ")}; there are ${there.join(", ")}`);
   process.exit(2);
 }
 
 const machine = { node: process.version, cpus: cpus().length, cpu: cpus()[0]?.model ?? "unknown" };
-const result = values.compare === undefined ? await measureAll() : await compareAll(values.compare);
+const result = values.peers
+  ? await besidePeers()
+  : values.compare === undefined
+    ? await measureAll()
+    : await compareAll(values.compare);
 console.log(`\nNode ${machine.node}, ${machine.cpus} CPUs (${machine.cpu})`);
 if (values.json !== undefined)
   writeFileSync(values.json, `${JSON.stringify({ machine, ...result }, null, 2)}\n`);
@@ -76,14 +83,40 @@ async function measureAll(): Promise<object> {
     const section = await sections[name]?.();
     if (section === undefined) continue;
     results.push(section);
-    console.log(
-      `\n### ${section.title}\n\n${section.method}\n\n| what | value | unit | note |\n|---|---|---|---|`,
-    );
-    for (const { name: what, value, unit, note = "" } of section.rows) {
-      console.log(`| ${what} | ${value} | ${unit} | ${note} |`);
-    }
+    print(section);
   }
   return { sections: results };
+}
+
+function print({ title, method, rows }: Section): void {
+  console.log(`\n### ${title}\n\n${method}\n\n| what | value | unit | note |\n|---|---|---|---|`);
+  for (const { name: what, value, unit, note = "" } of rows)
+    console.log(`| ${what} | ${value} | ${unit} | ${note} |`);
+}
+
+async function besidePeers(): Promise<object> {
+  const signal = interrupted();
+  try {
+    const only = PEER_SECTIONS.filter((name) => wanted.includes(name));
+    const report = await peers({ only, quick: values.quick, signal, onSection: print });
+    const { skipped, load } = report;
+    for (const { peer, why } of skipped) console.log(`\nskipped: ${peer}: ${why}`);
+    console.log(
+      `\n${skipped.length} peers skipped; load ${load.map((each) => each.toFixed(1)).join(" to ")}`,
+    );
+    return report;
+  } catch (error) {
+    if (signal.aborted) process.exit(130);
+    throw error;
+  }
+}
+
+/** Aborts where the command is told to end: what it has started is ended first. */
+function interrupted(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.once(signal, () => stop.abort(new CompareError(`ended by ${signal}`)));
+  return stop.signal;
 }
 
 async function compareAll(ref: string): Promise<object> {
@@ -92,9 +125,7 @@ async function compareAll(ref: string): Promise<object> {
     console.error("--rounds wants a whole number from 1");
     process.exit(2);
   }
-  const stop = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-    process.once(signal, () => stop.abort(new CompareError(`ended by ${signal}`)));
+  const signal = interrupted();
   const root = dirname(import.meta.dirname);
   try {
     const report = await compare({
@@ -103,13 +134,13 @@ async function compareAll(ref: string): Promise<object> {
       sections: wanted,
       rounds,
       quick: values.quick,
-      signal: stop.signal,
+      signal,
     });
     if (report.left.length > 0) process.exitCode = 1;
     return report;
   } catch (error) {
     if (!(error instanceof CompareError)) throw error;
     console.error(`bench: ${error.message}`);
-    process.exit(stop.signal.aborted ? 130 : 1);
+    process.exit(signal.aborted ? 130 : 1);
   }
 }
