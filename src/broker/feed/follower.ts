@@ -157,6 +157,8 @@ export class Follower implements FeedSubscription {
       const from = this.#positions.proven;
       let read = 0;
       for await (const message of this.#stored(info.last, false)) {
+        // Held, and told in its place: one reader may come further than the other.
+        if (message.sequence > info.last) continue;
         // What existed before the readers did was read up to here; another try need not begin anew.
         if (++read % PROVE_EVERY === 0) this.#positions.prove(Math.min(message.sequence - 1, info.last));
         if (this.#positions.check(message.subject, message.sequence, 0) === "duplicate") continue;

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type Nats, startNats } from "../../../scripts/lab/nats.ts";
 import { startTcpProxy, type TcpProxy } from "../../../scripts/lab/tcp-proxy.ts";
@@ -279,6 +280,27 @@ describe("events", () => {
     off();
     expect(names(messages)).toEqual(all);
     expect(gaps).toEqual([]);
+    subscription.close();
+    await publisher.close();
+  });
+
+  it("keeps the order of a directory and those below it, whenever the stream is read meanwhile", async () => {
+    const connection = fresh();
+    const { subscription, messages } = follow(reader, connection);
+    await subscription.ready;
+    const { publisher, watch } = open(connection, { maxChanges: 1 });
+    const all = sequence(1_500);
+    for (const [index, name] of all.entries()) {
+      add(watch, index % 3 === 0 ? "/" : "/x", name);
+      // What reads the root and what reads the rest do not end at the same message.
+      if (index % 15 === 0) (reader.feed as NatsEventFeed).recheck();
+      if (index % 5 === 0) await delay(1);
+    }
+    await watch.flush({ deadlineMs: 45_000 });
+    await until("all", () => messages.length >= all.length);
+    const cursors = messages.map(({ cursor }) => Number(cursor.split(":")[1]));
+    expect(cursors).toEqual([...cursors].sort((a, b) => a - b));
+    expect(new Set(names(messages)).size).toBe(all.length);
     subscription.close();
     await publisher.close();
   });
