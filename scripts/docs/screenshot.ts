@@ -41,26 +41,35 @@ try {
       writeFileSync(share("Projects", "Bridge", `IMG_${first + i}.jpg`), "x".repeat(2_000_000 + i * 77_777));
       await delay(900 + 200 * (i % 3));
     }
-    await stack.samba.smbclient(`mkdir Projects/Bridge/Minutes-${first}`);
-    renameSync(
-      share("Projects", "Bridge", `IMG_${first + 2}.jpg`),
-      share("Projects", "Bridge", `Pier ${first}.jpg`),
-    );
-    rmSync(share("Projects", "Bridge", `IMG_${first + 6}.jpg`));
-    writeFileSync(share("Projects", "Bridge", "Costs.xlsx"), "x".repeat(91_300));
     // The workers are asked every five seconds.
     await page
       .locator(".worker")
       .filter({ hasText: /[1-9] watch/ })
       .first()
       .waitFor();
-    writeFileSync(share("Projects", "Bridge", `IMG_${first + 5}.jpg`), "x".repeat(2_600_000));
-    await page.locator(".file-row[data-lit=modified]").first().waitFor();
-    await until("all sizes", async () =>
-      (await page.locator('.file-row:not([data-kind="folder"]) .file-size').allTextContents()).every(
-        (text) => text !== "",
-      ),
-    );
+    const sizes = (): Promise<boolean> =>
+      until("all sizes", async () =>
+        (await page.locator('.file-row:not([data-kind="folder"]) .file-size').allTextContents()).every(
+          (text) => text !== "",
+        ),
+      );
+    await sizes();
+    await stack.samba.smbclient(`mkdir Projects/Bridge/Minutes-${first}`);
+    writeFileSync(share("Projects", "Bridge", "Costs.xlsx"), "x".repeat(91_300));
+    const renamed = share("Projects", "Bridge", `Pier ${first}.jpg`);
+    renameSync(share("Projects", "Bridge", `IMG_${first + 2}.jpg`), renamed);
+    rmSync(share("Projects", "Bridge", `IMG_${first + 6}.jpg`));
+    for (const [kind, name] of [
+      ["added", "Minutes"],
+      ["modified", "Costs"],
+      ["renamed", "Pier"],
+    ]) {
+      await page
+        .locator(`.file-row[data-lit="${kind}"]`)
+        .filter({ hasText: name ?? "" })
+        .waitFor();
+    }
+    await sizes();
     await page.screenshot({ path: join(IMAGES, `live-page-${colorScheme}.png`) });
     await browser.close();
     for (const name of readdirSync(share("Projects", "Bridge"))) {

@@ -240,16 +240,22 @@ describe("a gateway and real browsers", () => {
   it("does not let a page that is cut off look live", async () => {
     mkdirSync(share("Cut"));
     const page = await browser.context.newPage();
+    write("Cut", "removed.txt");
     await page.goto(`${gateway().url}/#watch=lab:/Cut`);
     await signIn(page, await token());
+    await page.locator(".file-row").filter({ hasText: "removed.txt" }).waitFor();
     const state = page.locator(".panel .state");
     await page.locator('.panel .state[data-state="live"]').waitFor();
     await restartGateway("SIGKILL", async () => {
       await page.locator("#banner").filter({ hasText: "Connection lost" }).waitFor();
       expect(await state.textContent()).toBe("not connected");
+      write("Cut", "meanwhile.txt");
+      rmSync(share("Cut", "removed.txt"));
     });
     await page.locator('.panel .state[data-state="live"]').waitFor();
     expect(await page.locator("#banner").isVisible()).toBe(false);
+    await page.locator(".file-row").filter({ hasText: "meanwhile.txt" }).waitFor();
+    await page.locator(".file-row").filter({ hasText: "removed.txt" }).waitFor({ state: "detached" });
   });
 
   it("can be used with the keyboard alone", async () => {

@@ -1,9 +1,6 @@
 // The entries of one directory, sorted, kept so change by change. Knows no page.
 import { BY_NAME, comparator } from "./order.js";
 
-/** More names at once than this part of all are sorted anew: cheaper than so many insertions. */
-const MANY = 1 / 20;
-
 export class Listing {
   #byName = new Map();
   #rows = [];
@@ -43,26 +40,35 @@ export class Listing {
   }
 
   /**
-   * Something may have happened to these names.
+   * Something may have happened to these names. What has not changed is not compared with each other again.
    * @param {Iterable<string>} names
    * @param {(name: string) => object | undefined} get what each is now, if it is there
    */
   update(names, get) {
-    const touched = [...names];
-    if (touched.length > 32 && touched.length > this.#rows.length * MANY) {
-      for (const name of touched) this.#set(name, exactly(name, get(name)));
-      this.#rows = [...this.#byName.values()].sort(this.#compare);
-      return;
+    const changed = new Set();
+    const fresh = [];
+    for (const name of names) {
+      const found = get(name);
+      // A server that does not tell case apart answers to other spellings, too.
+      const now = found?.name === name ? found : undefined;
+      if (now === this.#byName.get(name)) continue;
+      changed.add(name);
+      if (now === undefined) this.#byName.delete(name);
+      else {
+        this.#byName.set(name, now);
+        fresh.push(now);
+      }
     }
-    const rows = [...this.#rows];
-    for (const name of touched) {
-      const known = this.#byName.get(name);
-      const now = exactly(name, get(name));
-      if (known === now) continue;
-      if (known !== undefined) rows.splice(this.#place(rows, known), 1);
-      this.#set(name, now);
-      if (now !== undefined) rows.splice(this.#place(rows, now), 0, now);
+    if (changed.size === 0) return;
+    const kept = this.#rows.filter(({ name }) => !changed.has(name));
+    const rows = [];
+    let from = 0;
+    for (const entry of fresh.sort(this.#compare)) {
+      const place = this.#place(kept, entry, from);
+      for (; from < place; from++) rows.push(kept[from]);
+      rows.push(entry);
     }
+    for (; from < kept.length; from++) rows.push(kept[from]);
     this.#rows = rows;
   }
 
@@ -78,14 +84,9 @@ export class Listing {
     return entry === undefined ? -1 : this.#place(this.#rows, entry);
   }
 
-  #set(name, entry) {
-    if (entry === undefined) this.#byName.delete(name);
-    else this.#byName.set(name, entry);
-  }
-
   /** Where an entry is, or would be. */
-  #place(rows, entry) {
-    let low = 0;
+  #place(rows, entry, from = 0) {
+    let low = from;
     let high = rows.length;
     while (low < high) {
       const middle = (low + high) >> 1;
@@ -99,9 +100,4 @@ export class Listing {
 /** What was not known and is now has not changed for that. */
 function differ(before, now) {
   return before !== undefined && now !== undefined && before !== now;
-}
-
-/** A server that does not tell case apart answers to other spellings, too. */
-function exactly(name, entry) {
-  return entry?.name === name ? entry : undefined;
 }
