@@ -1,12 +1,13 @@
 /**
  * npm run bench [-- --json FILE] [--only latency,burst,copy,large,scale,watches,fleet,checkpoints,mirror,gateway,absent,ready] [--quick]:
  * the numbers of docs/benchmarks.md. With --trace, `latency` says when a change passes each stage. With --compare REF [--rounds N] each section is measured with that commit and with
- * this tree, in turn, N times (4). With --peers [--quick] [--plots]: other SMB clients beside this one, instead (--only latency,burst,directories,listing).
+ * this tree, in turn, N times (4). With --peers [--quick] [--plots]: other SMB clients beside this one, instead (--only latency,burst,directories,listing); --plots
+ * draws two of the tables into docs/images.
  * Everything runs on loopback against servers of our own, is bounded, and ends by itself.
  */
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { absent } from "./absent.ts";
 import { burst } from "./burst.ts";
@@ -19,6 +20,7 @@ import { latency } from "./latency.ts";
 import { mirror } from "./mirror.ts";
 import { CompareError } from "./other-commit.ts";
 import { PEER_SECTIONS, peers } from "./peers/main.ts";
+import { costPlot, latencyPlot } from "./peers/plots.ts";
 import { ready } from "./ready.ts";
 import { roles } from "./roles.ts";
 import { scale } from "./scale.ts";
@@ -35,6 +37,7 @@ const { values } = parseArgs({
     compare: { type: "string" },
     rounds: { type: "string", default: "4" },
     peers: { type: "boolean", default: false },
+    plots: { type: "boolean", default: false },
   },
 });
 const sections: Record<string, () => Promise<Section>> = {
@@ -99,7 +102,12 @@ async function besidePeers(): Promise<object> {
   try {
     const only = PEER_SECTIONS.filter((name) => wanted.includes(name));
     const report = await peers({ only, quick: values.quick, signal, onSection: print });
-    const { skipped, load } = report;
+    const { skipped, load, latencies, costs } = report;
+    if (values.plots) {
+      const images = join(dirname(import.meta.dirname), "docs", "images");
+      if (latencies.length > 0) writeFileSync(join(images, "peers-latency.svg"), latencyPlot(latencies));
+      if (costs.length > 0) writeFileSync(join(images, "peers-cost.svg"), costPlot(costs));
+    }
     for (const { peer, why } of skipped) console.log(`\nskipped: ${peer}: ${why}`);
     console.log(
       `\n${skipped.length} peers skipped; load ${load.map((each) => each.toFixed(1)).join(" to ")}`,

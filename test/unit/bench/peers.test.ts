@@ -3,6 +3,7 @@ import { describeBursts } from "../../../bench/peers/burst.ts";
 import { describeCosts } from "../../../bench/peers/directories.ts";
 import { describe as describeLatencies } from "../../../bench/peers/latency.ts";
 import { parseAnswer } from "../../../bench/peers/lines.ts";
+import { along, costPlot, distribution, latencyPlot, logarithmic } from "../../../bench/peers/plots.ts";
 import { connectionsTo, parsePss } from "../../../bench/peers/process-cost.ts";
 import { reason } from "../../../bench/peers/programs.ts";
 import { isEntry, parseNotify } from "../../../bench/peers/smbclient-lines.mjs";
@@ -119,5 +120,59 @@ describe("the tables beside the peers", () => {
       note: "no answer",
     });
     expect(rows[1]?.note).toBe("2 KiB more for each directory, from 1 to 200");
+  });
+});
+
+describe("the plots", () => {
+  it("have axes from a round number below to one above, and marks that can be read", () => {
+    expect(logarithmic([1.2, 7, 43], "ms")).toMatchObject({ from: 1, to: 50, marks: [1, 2, 5, 10, 20, 50] });
+    expect(logarithmic([1, 1_000], "n")).toMatchObject({ from: 1, to: 1_000, marks: [1, 10, 100, 1_000] });
+    expect(logarithmic([0.03, 0.04], "s")).toMatchObject({ from: 0.02, to: 0.05, marks: [0.02, 0.05] });
+    expect(logarithmic([11, 11], "n")).toMatchObject({ from: 10, to: 20 });
+    expect(logarithmic([0, Number.NaN], "n")).toMatchObject({ from: 1, to: 10 });
+  });
+
+  it("put what is beyond an axis at its end", () => {
+    const axis = { from: 1, to: 100, logarithmic: true };
+    expect([0.1, 1, 10, 100, 1_000].map((value) => along(axis, value))).toEqual([0, 0, 0.5, 1, 1]);
+    expect(along({ from: 0, to: 100, logarithmic: false }, 25)).toBe(0.25);
+  });
+
+  it("step up by the part that has come", () => {
+    expect(distribution([3, 1])).toEqual([
+      [1, 0],
+      [1, 50],
+      [3, 50],
+      [3, 100],
+    ]);
+    expect(distribution([])).toEqual([]);
+  });
+
+  it("draw each listener once a panel, and escape its name, for both themes", () => {
+    const plot = latencyPlot([
+      { id: "bare", name: "loop <&>", alone: [1, 2], together: [2, 3] },
+      { id: "library", name: "ours", alone: [1], together: [] },
+    ]);
+    expect(plot.match(/class="l bare"/g)).toHaveLength(3);
+    // One panel and the legend: of the other there is nothing to draw.
+    expect(plot.match(/class="l own library"/g)).toHaveLength(2);
+    expect(plot).toContain("loop &lt;&amp;&gt;");
+    expect(plot).not.toMatch(/NaN|undefined|Infinity/);
+    expect(plot).toContain("prefers-color-scheme: dark");
+  });
+
+  it("draw costs without points that a listener has not come to", () => {
+    const point = { threads: 4, connections: 1, bytes: 2 ** 20 };
+    const points = [
+      { ...point, directories: 1, seconds: 0 },
+      { ...point, directories: 200, seconds: 2 },
+    ];
+    const plot = costPlot([
+      { id: "rust", name: "it", points, heard: 200 },
+      { id: "worker", name: "ours", points: [], heard: undefined, error: "no answer" },
+    ]);
+    // Seconds are counted from the second number on; memory and threads have both.
+    expect(plot.match(/<circle class="d rust"/g)).toHaveLength(5);
+    expect(plot).not.toMatch(/NaN|undefined|Infinity/);
   });
 });
