@@ -1,9 +1,6 @@
-import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Samba } from "../scripts/lab/samba.ts";
 import { createNtlmProvider } from "../src/auth/ntlm.ts";
 import { Command } from "../src/codec/header.ts";
@@ -12,6 +9,7 @@ import { probeFile, type WriterState } from "../src/smb/files/probe.ts";
 import type { Tree } from "../src/smb/login/tree.ts";
 import { dialTree } from "../src/smb/pool/dial.ts";
 import { dialOptions } from "../src/smb/pool/pool-options.ts";
+import { SmbclientSession } from "./smbclient-session.ts";
 import { quantile, type Row, rounded } from "./stats.ts";
 
 const NAME = "raced";
@@ -36,7 +34,14 @@ export async function probesBeside(samba: Samba, opens: number): Promise<Row[]> 
   writeFileSync(join(samba.path(), NAME), randomBytes(100));
   const ours = await connect(samba);
   const reader = await connect(samba);
-  const writer = new OpeningWriter(samba);
+  const writer = new SmbclientSession(samba);
+  let fed = 0;
+  const feed = (count: number): void => {
+    if (count - fed < BATCH && count < opens) return;
+    // Its first and only handle has always this number.
+    writer.do(`open ${NAME}\nclose 1\n`.repeat(count - fed));
+    fed = count;
+  };
   try {
     const asked: Record<WriterState, number> = { closed: 0, open: 0, unknown: 0 };
     const probeMs: number[] = [];
@@ -48,17 +53,18 @@ export async function probesBeside(samba: Samba, opens: number): Promise<Row[]> 
         await reader.exchange([{ command: Command.CREATE, body: encodeCreateRequest(READER) }]);
         read = true;
       }
-      writer.feed(Math.min(opens, probes * OPENS_PER_PROBE + AHEAD));
-      await writer.opened(probes * OPENS_PER_PROBE - BATCH);
+      feed(Math.min(opens, probes * OPENS_PER_PROBE + AHEAD));
+      await writer.until(probes * OPENS_PER_PROBE - BATCH);
       const asking = performance.now();
       const { writer: state } = await probeFile(ours, NAME, { signal: AbortSignal.timeout(STUCK_MS) });
       asked[state]++;
       probeMs.push(performance.now() - asking);
       if (performance.now() - reported > 10_000) {
         reported = performance.now();
-        console.error(`bench: ready: ${writer.done} of ${opens} opens, ${probes} questions`);
+        console.error(`bench: ready: ${writer.opened} of ${opens} opens, ${probes} questions`);
       }
     }
+    feed(opens);
     await writer.end(opens);
     const seconds = (performance.now() - began) / 1_000;
     const outcomes = Object.entries(asked).map(([state, count]) => `${count} ${state}`);
@@ -86,75 +92,4 @@ export async function probesBeside(samba: Samba, opens: number): Promise<Row[]> 
 function connect({ host, port, user: username, password, domain }: Samba): Promise<Tree> {
   const auth = createNtlmProvider({ username, password, domain });
   return dialTree(dialOptions({ host, port, share: "share", auth }));
-}
-
-/** smbclient, which takes commands as fast as it can do them. */
-class OpeningWriter {
-  readonly refused: string[] = [];
-  readonly #child: ReturnType<typeof spawn>;
-  readonly #ended: Promise<void>;
-  #fed = 0;
-  #done = 0;
-  #over = false;
-
-  constructor(samba: Samba) {
-    const args = ["//127.0.0.1/share", "-p", String(samba.port)];
-    args.push("-s", join(samba.dir, "smb.conf"), "-A", join(samba.dir, "auth"));
-    this.#child = spawn("smbclient", args, { stdio: ["pipe", "pipe", "inherit"] });
-    this.#child.stdin?.on("error", () => undefined);
-    const { stdout } = this.#child;
-    if (stdout !== null) createInterface({ input: stdout }).on("line", (line) => this.#take(line));
-    this.#ended = new Promise((resolve) =>
-      this.#child.once("close", () => {
-        this.#over = true;
-        resolve();
-      }),
-    );
-  }
-
-  get done(): number {
-    return this.#done;
-  }
-
-  /** So many in all are to be done. */
-  feed(count: number): void {
-    if (count - this.#fed < BATCH && count % BATCH !== 0) return;
-    let commands = "";
-    // Its first and only handle has always this number.
-    for (; this.#fed < count; this.#fed++) commands += `open ${NAME}\nclose 1\n`;
-    this.#child.stdin?.write(commands);
-  }
-
-  /** Until so many have been done. @throws Error */
-  async opened(count: number): Promise<void> {
-    let done = this.#done;
-    let at = performance.now();
-    while (this.#done < count) {
-      await delay(1);
-      if (this.#done > done) [done, at] = [this.#done, performance.now()];
-      if (this.#over || performance.now() - at > STUCK_MS)
-        throw new Error(`smbclient did ${this.#done} of ${count} opens`);
-    }
-  }
-
-  async end(count: number): Promise<void> {
-    this.feed(count);
-    this.#child.stdin?.end();
-    await Promise.race([this.#ended, this.opened(count)]);
-    if (this.#done < count) throw new Error(`smbclient did ${this.#done} of ${count} opens`);
-  }
-
-  async close(): Promise<void> {
-    this.#child.kill("SIGKILL");
-    await this.#ended;
-  }
-
-  #take(line: string): void {
-    if (line.includes("for read/write")) this.#done++;
-    else if (/NT_STATUS_|for read /.test(line)) {
-      // Refused for writing it opens for reading alone.
-      if (line.includes("for read ")) this.#done++;
-      this.refused.push(line.trim());
-    }
-  }
 }

@@ -1,9 +1,8 @@
-import { spawn } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Samba, startSamba } from "../scripts/lab/samba.ts";
+import { writersOf } from "../scripts/torture/ready/writers.ts";
 import { createNtlmProvider } from "../src/auth/ntlm.ts";
 import { canonicalPath, joinPath } from "../src/base/path.ts";
 import { SmbDirectorySource } from "../src/share/source.ts";
@@ -12,12 +11,15 @@ import { SmbPool } from "../src/smb/pool/pool.ts";
 import { READY_DEFAULTS } from "../src/watch/ready-options.ts";
 import { ShareWatcher } from "../src/watch/share-watcher.ts";
 import { probesBeside } from "./ready-opens.ts";
+import { SmbclientSession } from "./smbclient-session.ts";
 import { quantile, type Row, rounded, type Section } from "./stats.ts";
 
 const IN = canonicalPath("/in");
 const { quietMs: QUIET_MS } = READY_DEFAULTS;
 const BEGUN_EVERY_MS = 60;
 const HELD_MS = 12_000;
+/** Times 20 ms: it is opened right after it was written. */
+const AFTER_LAST = 25;
 /** Longer than the longest pause between two questions about one file. */
 const PATIENCE_MS = 45_000;
 
@@ -31,13 +33,12 @@ export interface ReadyCounts {
 
 /** Files that are told when they are complete: how soon, with how many questions, and whether anybody is in the way of that. */
 export async function ready(counts: ReadyCounts): Promise<Section> {
-  // @marsaud/smb2 can do no better than NTLMv1.
-  const samba = await startSamba({ global: { "ntlm auth": "ntlmv1-permitted" } });
+  const samba = await startSamba();
   try {
     mkdirSync(join(samba.path(), IN));
     return {
       title: "Files that are told when they are complete",
-      method: `the watch engine with \`cover: directory\` and \`ready\` as it is by default (quietMs ${QUIET_MS}); files are written by @marsaud/smb2, the opens are smbclient's, in processes of their own`,
+      method: `the watch engine with \`cover: directory\` and \`ready\` as it is by default (quietMs ${QUIET_MS}); the writer is smbclient, in processes of its own`,
       rows: [
         ...(await soon(samba, counts.files)),
         ...(await atOnce(samba, counts.together)),
@@ -52,14 +53,17 @@ export async function ready(counts: ReadyCounts): Promise<Section> {
 /** From the writer's closing to the news. */
 async function soon(samba: Samba, count: number): Promise<Row[]> {
   await using watch = await watchIn(samba);
-  const closing = await written(samba, {
-    files: Array.from({ length: count }, (_, index) => ({
-      path: `in/soon-${index}`,
-      afterMs: index * BEGUN_EVERY_MS,
-      // All of it within the quiet time, early and late.
-      holdMs: (QUIET_MS / 10) * (1 + (index % 8)),
-    })),
+  const [smbclient] = writersOf(samba).writers;
+  if (smbclient === undefined) throw new Error("there is no smbclient");
+  const writing = Array.from({ length: count }, async (_, index) => {
+    await delay(index * BEGUN_EVERY_MS);
+    // All of it within the quiet time, early and late.
+    const pauseMs = (QUIET_MS / 10) * (1 + (index % 8));
+    const path = `in/soon-${index}`;
+    const { closingAt } = await smbclient.write(path, [{ bytes: 1_000, pauseMs }], { append: false });
+    return [path, closingAt] as const;
   });
+  const closing = new Map(await Promise.all(writing));
   await watch.all(count);
   const ms = [...closing].map(([path, at]) => (watch.told.get(path) ?? Number.NaN) - at);
   return [
@@ -75,13 +79,7 @@ async function soon(samba: Samba, count: number): Promise<Row[]> {
 /** Many files that are open at the same time, and stay so for a while. */
 async function atOnce(samba: Samba, count: number): Promise<Row[]> {
   await using watch = await watchIn(samba);
-  const closing = await written(samba, {
-    together: true,
-    files: Array.from({ length: count }, (_, index) => ({
-      path: `in/at-once-${index}`,
-      ...{ afterMs: 0, holdMs: HELD_MS },
-    })),
-  });
+  const closingAt = await heldTogether(samba, count);
   await watch.all(count);
   const { probes, requests } = watch;
   const last = new Map<string, number>();
@@ -98,8 +96,8 @@ async function atOnce(samba: Samba, count: number): Promise<Row[]> {
     const second = Math.floor((at - begun) / 1_000);
     seconds.set(second, (seconds.get(second) ?? 0) + 1);
   }
-  const early = [...closing].filter(([path, at]) => (watch.told.get(path) ?? 0) < at).length;
-  const delays = [...closing].map(([path, at]) => (watch.told.get(path) ?? Number.NaN) - at);
+  const delays = [...watch.told.values()].map((at) => at - closingAt);
+  const early = delays.filter((ms) => ms < 0).length;
   return [
     {
       name: `${count} files open at once for ${HELD_MS / 1_000} s: questions about one file`,
@@ -185,34 +183,30 @@ async function watchIn(samba: Samba): Promise<ReadyWatch> {
   };
 }
 
-interface Writing {
-  readonly files: readonly { readonly path: string; readonly afterMs: number; readonly holdMs: number }[];
-  /** All are opened, then all are held. */
-  readonly together?: boolean;
-}
-
-/** When each of them was about to be closed, ms of the wall clock. @throws Error with what the writer was refused */
-async function written(samba: Samba, writing: Writing): Promise<ReadonlyMap<string, number>> {
-  const { port, domain, user: username, password } = samba;
-  const args = ["--openssl-legacy-provider", join(import.meta.dirname, "ready-writer.mjs")];
-  const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
-  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
-  const longest = Math.max(...writing.files.map(({ afterMs, holdMs }) => afterMs + holdMs));
-  const timer = setTimeout(() => child.kill("SIGKILL"), longest + PATIENCE_MS);
-  const closing = new Map<string, number>();
+/** Writes files, opens all of them, and holds them; returns when it was about to close them: ms of the wall clock. */
+async function heldTogether(samba: Samba, count: number): Promise<number> {
+  const local = join(samba.dir, "content");
+  writeFileSync(local, "content");
+  const session = new SmbclientSession(samba);
   try {
-    child.stdin.end(JSON.stringify({ port, domain, username, password, share: "share", ...writing }));
-    for await (const line of createInterface({ input: child.stdout })) {
-      const said = JSON.parse(line) as { path?: string; closingAt?: number; all?: true; error?: string };
-      if (said.error !== undefined) throw new Error(`the writer was refused: ${said.error}`);
-      if (said.all) console.error(`bench: ready: ${writing.files.length} files are open`);
-      if (said.path !== undefined && said.closingAt !== undefined) closing.set(said.path, said.closingAt);
+    for (let number = 0; number < count; number++)
+      session.do(`put ${local} in\\at-once-${number}\nopen in\\at-once-${number}\n`);
+    const last = join(samba.path(), `in/at-once-${count - 1}`);
+    const until = Date.now() + PATIENCE_MS;
+    for (let after = 0; after < AFTER_LAST; await delay(20)) {
+      if (existsSync(last)) after++;
+      if (Date.now() > until) throw new Error("the writer did not open all files in time");
+      session.wake();
     }
-    if (closing.size < writing.files.length) throw new Error("the writer did not end in time");
-    return closing;
+    console.error(`bench: ready: ${count} files are open`);
+    await delay(HELD_MS);
+    const closingAt = Date.now();
+    // Its handles have numbers from 1.
+    for (let number = 1; number <= count; number++) session.do(`close ${number}\n`);
+    await session.end(count);
+    if (session.refused.length > 0) throw new Error(`the writer was refused: ${session.refused[0]}`);
+    return closingAt;
   } finally {
-    clearTimeout(timer);
-    child.kill("SIGKILL");
-    await ended;
+    await session.close();
   }
 }
