@@ -269,6 +269,28 @@ describe("up", () => {
     watch.child.kill("SIGINT");
     expect(await watch.code).toBe(0);
 
+    await samba.smbclient("mkdir docs/kept");
+    const mirror = smb2nats(["watch", "share", "/docs", "--mirror", "--json"], nats);
+    await vi.waitFor(
+      () =>
+        expect(mirror.lines()).toContainEqual(
+          expect.objectContaining({
+            type: "snapshot",
+            directory: "/docs",
+            entries: expect.arrayContaining([expect.objectContaining({ name: "kept" })]),
+          }),
+        ),
+      soon,
+    );
+    await samba.smbclient("rename docs/kept docs/renamed");
+    await vi.waitFor(
+      () => expect(JSON.stringify(mirror.lines())).toMatch(/"type":"changes".*"name":"renamed"/),
+      soon,
+    );
+    expect(mirror.lines().filter((line) => (line as { type?: unknown }).type === "snapshot").length).toBe(1);
+    mirror.child.kill("SIGINT");
+    expect(await mirror.code).toBe(0);
+
     const metrics = await (await fetch(`http://127.0.0.1:${http}/metrics`)).text();
     expect(metrics).toMatch(
       /^smb2nats_changes_total\{connection="share",action="added",via="notify"\} \d+$/m,

@@ -31,8 +31,11 @@ export type MirrorEvent =
       readonly error?: string;
     };
 
-/** Until the mirror is closed. @throws what `ready` rejects with */
-export async function* mirrorEvents(mirror: Mirror): AsyncGenerator<MirrorEvent, void, undefined> {
+/** @param signal - of the mirror: ends both. @throws what `ready` rejects with */
+export async function* mirrorEvents(
+  mirror: Mirror,
+  signal?: AbortSignal,
+): AsyncGenerator<MirrorEvent, void, undefined> {
   const queue = new AsyncQueue<MirrorEvent>(Number.POSITIVE_INFINITY);
   const put = (event: MirrorEvent): void => {
     try {
@@ -50,9 +53,15 @@ export async function* mirrorEvents(mirror: Mirror): AsyncGenerator<MirrorEvent,
     else if (whole) put({ path: mirror.path, ...change });
   });
   mirror.ready.catch((error: unknown) => queue.fail(error));
+  // Once it is whole, `ready` says no more.
+  const onAbort = (): void => {
+    if (whole) queue.end();
+  };
+  signal?.addEventListener("abort", onAbort, { once: true });
   try {
     yield* queue;
   } finally {
+    signal?.removeEventListener("abort", onAbort);
     off();
     queue.end();
     await mirror.close();

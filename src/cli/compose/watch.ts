@@ -30,7 +30,7 @@ export async function runWatch(invocation: Invocation, context: Context): Promis
         const since = invocation.text("since");
         const recursive = invocation.flag("recursive");
         if (invocation.flag("mirror")) {
-          return mirrorEvents(client.mirror(connection, path, { recursive, signal }));
+          return mirrorEvents(client.mirror(connection, path, { recursive, signal }), signal);
         }
         return client.watch(connection, path, {
           recursive,

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type Samba, startSamba } from "../../../scripts/lab/samba.ts";
 import { createNtlmProvider } from "../../../src/auth/ntlm.ts";
 import { SmbClient, type SmbClientOptions } from "../../../src/share/smb-client.ts";
@@ -96,6 +96,41 @@ describe("SmbClient", () => {
     );
     expect(order).not.toContain(-1);
     expect(order).toEqual([...order].sort((a, b) => a - b));
+  });
+
+  it("keeps a mirror of a tree that never lists, and ends it by its signal", async () => {
+    mkdirSync(join(samba.path(), "mirrored/sub"), { recursive: true });
+    writeFileSync(join(samba.path(), "mirrored/sub/old"), "four");
+    await using client = await SmbClient.connect({ ...options(), watch: { cover: "directory" } });
+    const stop = new AbortController();
+    const mirror = client.mirror("/mirrored", { recursive: true, signal: stop.signal });
+    const heard: string[] = [];
+    mirror.on("change", ({ type }) => heard.push(type));
+    await mirror.ready;
+    expect(mirror.get("sub/old")).toMatchObject({ type: "file", size: 4, modified: expect.any(String) });
+    const view = mirror.getSnapshot();
+    expect([view.ready, view.state, view.entries.map(({ name }) => name)]).toEqual([true, "live", ["sub"]]);
+    await samba.smbclient("cd mirrored; rename sub dir; mkdir sub; mkdir sub/new");
+    const paths = (): string =>
+      [...mirror.walk()]
+        .map(([path]) => path)
+        .sort()
+        .join(" ");
+    await vi.waitFor(
+      () => expect(paths()).toBe("/mirrored/dir /mirrored/dir/old /mirrored/sub /mirrored/sub/new"),
+      { timeout: 20_000, interval: 20 },
+    );
+    expect(mirror.getSnapshot()).not.toBe(view);
+    expect(mirror.snapshots).toEqual({ first: 1 });
+    expect(heard).toEqual(expect.arrayContaining(["snapshot", "changes"]));
+    const late = client.mirror("/mirrored/nowhere");
+    await expect(late.ready).rejects.toMatchObject({ code: "SOURCE_GONE" });
+    const large = client.mirror("/mirrored", { signal: stop.signal });
+    await large.ready;
+    stop.abort();
+    await expect(client.mirror("/mirrored", { signal: stop.signal }).ready).rejects.toMatchObject({
+      code: "ABORTED",
+    });
   });
 
   it("refuses a wrong password after one try, by a typed error that does not hold it", async () => {

@@ -64,6 +64,19 @@ describe("what `watch --mirror` prints", () => {
     expect(stdout.text).toContain("/d/x/f\\u{1b}[2J  3 bytes");
   });
 
+  it("ends with the signal, also where nothing is told any more", async () => {
+    const stop = new AbortController();
+    const live = mirror();
+    const events = mirrorEvents(live, stop.signal);
+    const first = events.next();
+    live.renew("first");
+    await first;
+    await events.next();
+    const waiting = events.next();
+    stop.abort();
+    expect(await waiting).toEqual({ done: true, value: undefined });
+  });
+
   it("ends with what cannot be mirrored", async () => {
     const live = mirror(new Error("too many"));
     const events = mirrorEvents(live);
