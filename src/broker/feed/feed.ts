@@ -120,6 +120,8 @@ export class NatsEventFeed implements EventFeed {
       const held = this.#held(since);
       ignoreRejection(held);
       for await (const stored of mergeBySequence(readers)) {
+        // Whoever follows hears it live, and what one reader brings beyond the end the other may not.
+        if (stored.sequence > last) break;
         const decoded = this.#decode(scope.connection, stored);
         if (isCut(name) && !concerns(decoded, scope)) continue;
         yield {

@@ -575,6 +575,37 @@ describe("events", () => {
     await publisher.close();
   });
 
+  it("replays without a hole up to where it ends, while more is stored", async () => {
+    const connection = fresh();
+    const { publisher, watch } = open(connection, { maxChanges: 1 });
+    const since = await reader.feed.end();
+    const { subscription, messages } = follow(reader, connection);
+    await subscription.ready;
+    const all = sequence(900);
+    const write = async (): Promise<void> => {
+      for (const [index, name] of all.entries()) {
+        add(watch, index % 3 === 0 ? "/" : "/x", name);
+        if (index % 5 === 0) await delay(2);
+      }
+      await watch.flush({ deadlineMs: 45_000 });
+    };
+    const number = ({ cursor }: FeedMessage): number => Number(cursor.split(":")[1]);
+    const replays: number[][] = [];
+    const writing = write();
+    for (let round = 0; round < 20; round++) {
+      const replayed: number[] = [];
+      const scope = { connection, path: "/", recursive: true, caseSensitive: false };
+      for await (const message of reader.feed.replay(scope, since)) replayed.push(number(message));
+      replays.push(replayed);
+    }
+    await writing;
+    await until("all", () => messages.length >= all.length);
+    const order = messages.map(number);
+    for (const replayed of replays) expect(replayed).toEqual(order.slice(0, replayed.length));
+    subscription.close();
+    await publisher.close();
+  });
+
   it("replays more than one window of flow control to a slow taker", async () => {
     const connection = fresh();
     const since = await reader.feed.end();
