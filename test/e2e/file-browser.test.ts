@@ -117,6 +117,14 @@ describe("the files of the live page", () => {
     await row(page, "deep.txt").waitFor();
     await page.reload();
     await row(page, "deep.txt").waitFor();
+    await crumbs.getByRole("button", { name: "lab" }).click();
+    await row(page, "Top").waitFor();
+    writeFileSync(share("root.txt"), "x");
+    await page.locator('.file-row[data-lit="added"]').filter({ hasText: "root.txt" }).waitFor();
+    await row(page, "root.txt").locator(".file-size", { hasText: "1 B" }).waitFor();
+    await page.locator(".files").press("Backspace");
+    await page.goBack();
+    await row(page, "deep.txt").waitFor();
     rmSync(share("Top", "Mid", "Low"), { recursive: true });
     await page.locator(".files-note", { hasText: "The directory is gone" }).waitFor();
     mkdirSync(share("Top", "Mid", "Low"));
@@ -269,5 +277,41 @@ describe("the files of the live page", () => {
     await page.getByText("The directory is empty").waitFor();
     expect(await fits()).toBe(true);
     expect(await axeViolations(page)).toEqual([]);
+  });
+});
+
+/** No snapshot of so many: the page goes the old way. */
+describe("the files of the live page, where there are more than are remembered", () => {
+  let stack: Stack;
+  let browser: Awaited<ReturnType<typeof launchBrowser>>;
+
+  beforeAll(async () => {
+    stack = await startStack({ connection: { cover: "directory", maxEntries: 1_000 } });
+    browser = await launchBrowser();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await stack?.close();
+  });
+
+  it("are listed, and follow what is told", async () => {
+    const share = (...names: string[]): string => join(stack.samba.path(), "Many", ...names);
+    mkdirSync(share());
+    for (let i = 0; i < 1_500; i++) writeFileSync(share(`file-${i}.dat`), "xyz");
+    const page = await browser.context.newPage();
+    const frames: string[] = [];
+    page.on("websocket", (socket) =>
+      socket.on("framereceived", ({ payload }) => frames.push(String(payload))),
+    );
+    await page.goto(`${stack.gateways[0]?.url}/#watch=lab:/Many`);
+    await page.locator('.files[aria-rowcount="1501"]').waitFor();
+    expect(frames.some((frame) => frame.includes('"too_large"'))).toBe(true);
+    expect(await page.locator(".file-row .file-size").first().textContent()).toBe("3 B");
+    writeFileSync(share("a new one"), "x");
+    const row = page.locator('.file-row[data-lit="added"]').filter({ hasText: "a new one" });
+    await row.waitFor();
+    await row.locator(".file-size", { hasText: "1 B" }).waitFor();
+    rmSync(share("a new one"));
+    await page.locator('.files[aria-rowcount="1501"]').waitFor();
   });
 });

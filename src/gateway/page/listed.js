@@ -2,6 +2,7 @@
 // that makes it right: subscribe first, list second, and list again whatever the reason to doubt.
 
 const RETRY_MS = 2_000;
+const LONGEST_MS = 30_000;
 /** It may be otherwise the next time. */
 const PASSING = new Set(["unreachable", "limit", "internal", "timeout", "closed"]);
 
@@ -74,6 +75,7 @@ export class ListedDirectory {
     this.#doubt = true;
     if (this.#listing) return;
     this.#listing = true;
+    let wait = RETRY_MS;
     while (this.#doubt && !this.#closed) {
       this.#doubt = false;
       this.#meanwhile = [];
@@ -86,7 +88,8 @@ export class ListedDirectory {
           break;
         }
         this.#doubt = true;
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        await new Promise((resolve) => setTimeout(resolve, wait));
+        wait = Math.min(LONGEST_MS, 2 * wait);
       }
     }
     this.#listing = false;

@@ -210,10 +210,16 @@ describe.each(["too_large", "no_changes", "silence"])("where there are no snapsh
     client.lists[1]?.answer.reject(refusal("unreachable"));
     await vi.advanceTimersByTimeAsync(2_000);
     expect(client.lists).toHaveLength(3);
+    // Less and less often, where it stays so.
+    client.lists[2]?.answer.reject(refusal("unreachable"));
+    await vi.advanceTimersByTimeAsync(3_999);
+    expect(client.lists).toHaveLength(3);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(client.lists).toHaveLength(4);
     await client.give([listed("b")]);
     expect(names()).toBe("b");
     await vi.advanceTimersByTimeAsync(60_000);
-    expect(client.lists).toHaveLength(3);
+    expect(client.lists).toHaveLength(4);
   });
 
   it("they say why they cannot be listed, and are gone with the directory", async () => {
