@@ -96,8 +96,7 @@ function countDown() {
     $("banner").textContent = `There is no connection to the gateway${lostWhy}. ${next}`;
     return;
   }
-  $("banner").textContent =
-    `Connection lost${lostWhy}. ${next} What changes meanwhile is told afterwards, or you are told to list again.`;
+  $("banner").textContent = `Connection lost${lostWhy}. ${next} What changes meanwhile is shown afterwards.`;
 }
 
 async function fillConnections() {

@@ -125,7 +125,7 @@ export class Watched {
     const { files } = this.panel;
     switch (change.type) {
       case "changes":
-        if (change.path === this.at) files.change(change.changes);
+        files.change(change.changes);
         return;
       case "found":
         files.refresh(change.names);
@@ -151,7 +151,7 @@ export class Watched {
     panel.setState("arming", "arming");
     if (this.#wasLive) {
       // Another session knows nothing of where the last one ended.
-      log.add({ action: "resync", note: "list again: connected anew" });
+      log.add({ action: "resync", note: "not told one by one: connected anew" });
     }
     try {
       const subscription = this.#client.subscribe(connection, path, {
@@ -168,7 +168,7 @@ export class Watched {
           }
         },
         onResync: ({ reason, directory }) =>
-          log.add({ action: "resync", note: `list again: ${reason}`, ...where(directory) }),
+          log.add({ action: "resync", note: `not told one by one: ${reason}`, ...where(directory) }),
         onState: ({ state, mode, error, late, directory }) => {
           const polling = mode === "poll" ? ", by polling" : "";
           if (directory === path || !recursive) panel.setState(state, state + polling);
