@@ -207,6 +207,33 @@ describe("mirrors through gateways", () => {
     await expect(client.mirror("other", "/").ready).rejects.toMatchObject({ code: "unknown_connection" });
   }, 90_000);
 
+  it("are right after NATS was away while a tree was renamed and its names were used again", async () => {
+    fleet = await Fleet.start();
+    await worker();
+    await gateway();
+    for (const path of ["/in/a", "/in/a/sub", "/in/b"]) share.mkdir(path);
+    for (const path of ["/in/a/sub/old", "/in/b/other"]) share.write(path);
+    const mirror = browser().mirror("nas1", "/in", { recursive: true });
+    await mirror.ready;
+    const away = fleet.nats.restart({ downMs: 1_000 });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    share.rename("/in/a", "/in/c");
+    share.rename("/in/b", "/in/a");
+    share.mkdir("/in/b");
+    share.mkdir("/in/b/sub");
+    share.write("/in/b/sub/new");
+    share.rename("/in/c/sub", "/in/a/sub");
+    // A snapshot that is taken meanwhile knows of it all, and of none of it twice.
+    await away;
+    sockets.at(-1)?.terminate();
+    share.remove("/in/c");
+    await agree(mirror);
+    const late = browser().mirror("nas1", "/in", { recursive: true });
+    await late.ready;
+    share.rename("/in/a", "/in/c");
+    await agree(mirror, late);
+  }, 60_000);
+
   it("are refused where more is in a directory than the gateway keeps", async () => {
     fleet = await Fleet.start();
     await worker();
@@ -246,7 +273,9 @@ describe("mirrors through gateways", () => {
         ];
         return `${pick(known)}/${pick(names)}`;
       };
+      let away: Promise<void> | undefined;
       for (let step = 0; step < 300; step++) {
+        if (step === 100 && seed % 2 === 0) away = fleet.nats.restart({ downMs: 800, signal: "SIGKILL" });
         const path = somewhere();
         const deep = path.split("/").length > 6;
         const what = random();
@@ -271,6 +300,7 @@ describe("mirrors through gateways", () => {
         }
         if (random() < 0.3) await new Promise((resolve) => setTimeout(resolve, random() * 120));
       }
+      await away;
       // A directory that is not there at the end is another matter.
       if (!share.isDirectory("/in/a")) {
         if (share.exists("/in/a")) share.remove("/in/a");
