@@ -10,11 +10,12 @@ import { connectBroker } from "../src/broker/broker.ts";
 import { FleetMember } from "../src/fleet/member.ts";
 import { Share } from "../src/share/share.ts";
 import { requestFacts } from "../src/smb/facts.ts";
+import { type MirrorEntry, MirrorTree } from "../src/watch/mirror/tree.ts";
 import { Snapshot } from "../src/watch/picture/snapshot.ts";
 import type { DirectoryEntry } from "../src/watch/source.ts";
 import { Worker } from "../src/worker/worker.ts";
 import { browsers } from "./mirror-browsers.ts";
-import { quantile, type Row, rounded, type Section } from "./stats.ts";
+import { quantile, type Row, rounded, type Section, settledMemory } from "./stats.ts";
 
 const ROUNDS = 9;
 const FREEZES = 1_000;
@@ -151,6 +152,12 @@ export async function mirror(entries: number, many: number): Promise<Section> {
         note: `mean of ${FREEZES}; nothing is written meanwhile`,
       },
       ...(await browsers(SOCKETS, OPENED)),
+      {
+        name: "memory of a mirrored entry",
+        value: rounded(mirrored(many), 0),
+        unit: "bytes",
+        note: "in a gateway or a client, with type, size and time",
+      },
     );
     return {
       title: "The mirror",
@@ -213,6 +220,28 @@ function freezing(entries: number): number {
   const started = performance.now();
   for (let i = 0; i < FREEZES; i++) snapshot.freeze();
   return (performance.now() - started) / FREEZES;
+}
+
+/** Bytes each. */
+function mirrored(entries: number): number {
+  const before = settledMemory();
+  const tree = new MirrorTree("/", false, () => true);
+  // As they come from the wire: each a text of its own.
+  tree.load([{ path: "/", entries: JSON.parse(listing(entries)) as MirrorEntry[] }]);
+  const bytes = (settledMemory() - before) / entries;
+  if (tree.entries().length !== entries) throw new Error("not all are in it");
+  return bytes;
+}
+
+function listing(entries: number): string {
+  return JSON.stringify(
+    Array.from({ length: entries }, (_, i) => ({
+      name: name(i),
+      type: "file",
+      size: i,
+      modified: new Date(1_700_000_000_000 + i * 997).toISOString(),
+    })),
+  );
 }
 
 function asked(url: string, request: object): Promise<{ bytes: number; messages: number; failed: boolean }> {

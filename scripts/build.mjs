@@ -39,7 +39,10 @@ function build() {
   if (tsc.status !== 0) return tsc.status ?? 1;
   const page = join("gateway", "page");
   if (existsSync(join(root, "src", page)))
-    cpSync(join(root, "src", page), join(next, page), { recursive: true });
+    cpSync(join(root, "src", page), join(next, page), {
+      recursive: true,
+      filter: (source) => !source.endsWith("README.md"),
+    });
   chmodSync(join(next, "cli", "main.js"), 0o755);
   writeFileSync(join(next, "build-info.json"), `${JSON.stringify(stamp)}\n`);
   rmSync(dist, { recursive: true, force: true });

@@ -182,6 +182,11 @@ describe("facts become metrics and lines", () => {
     gateway.socketFacts.publish({ type: "closed", code: 1001, ms: 1_000 });
     gateway.sentFacts.publish({ connection: "nas1", type: "changes", seconds: 0.02 });
     gateway.coalescedFacts.publish({ connection: "nas1" });
+    for (const change of [5_000, -1_000])
+      gateway.mirrorFacts.publish({ type: "size", connection: "nas1", change });
+    gateway.mirrorFacts.publish({ type: "taken", connection: "nas1", reason: "moved" });
+    gateway.mirrorFacts.publish({ type: "failed", connection: "nas1", reason: "too_large" });
+    gateway.snapshotFacts.publish({ connection: "nas1", reason: "first", outcome: "sent" });
     gateway.authFailureFacts.publish({ reason: "expired" });
     const claims = { origin: "https://a\u009b", host: "gw", forwardedHost: "b", address: "192.0.2.1" };
     for (let i = 0; i < 3; i++) gateway.refusalFacts.publish({ reason: "origin", ...claims });
@@ -195,6 +200,10 @@ describe("facts become metrics and lines", () => {
       'smb2nats_gateway_messages_sent_total{connection="nas1",type="changes"} 1',
       'smb2nats_gateway_messages_coalesced_total{connection="nas1"} 1',
       'smb2nats_gateway_auth_failures_total{reason="expired"} 1',
+      'smb2nats_gateway_mirrored_entries{connection="nas1"} 4000',
+      'smb2nats_gateway_mirror_snapshots_total{connection="nas1",reason="moved"} 1',
+      'smb2nats_gateway_mirror_failures_total{connection="nas1",reason="too_large"} 1',
+      'smb2nats_gateway_snapshots_total{connection="nas1",reason="first",outcome="sent"} 1',
     ]) {
       expect(text).toContain(line);
     }
