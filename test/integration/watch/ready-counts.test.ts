@@ -90,3 +90,36 @@ it("files that are written at once cost at most one question each and second, an
     await pool.close();
   }
 }, 150_000);
+
+it("more files than can be waited for are told all the same, once each", async () => {
+  const { host, port, user: username, password, domain } = samba;
+  const auth = createNtlmProvider({ username, password, domain });
+  const pool = new SmbPool({ host, port, share: "share", auth });
+  const watcher = new ShareWatcher(new SmbDirectorySource(pool), {
+    ...{ cover: "directory", maxReady: 20, ready: { quietMs: 300 } },
+  });
+  mkdirSync(join(samba.path(), "many", "below"), { recursive: true });
+  try {
+    const told: string[] = [];
+    let deferred = 0;
+    const handle = watcher.watch({ path: "/many", recursive: true }, (event) => {
+      deferred = Math.max(deferred, handle?.ready?.deferred ?? 0);
+      if (event.type !== "changes") return;
+      for (const { action, name } of event.changes)
+        if (action === "ready") told.push(`${event.path}/${name}`);
+    });
+    await handle.live;
+    const paths = Array.from(
+      { length: 150 },
+      (_, index) => `/many${index % 3 === 0 ? "/below" : ""}/f${index}`,
+    );
+    for (const path of paths) writeFileSync(join(samba.path(), path), "new");
+    await until("all are told", () => paths.every((path) => told.includes(path)), { timeoutMs: 60_000 });
+    expect(deferred).toBeGreaterThan(0);
+    await until("nothing is deferred any more", () => handle.state === "live");
+    expect(told.sort()).toEqual([...paths].sort());
+  } finally {
+    await watcher.close();
+    await pool.close();
+  }
+}, 90_000);
