@@ -52,6 +52,8 @@ const FOLDERS = 4;
 /** Files that stay open are asked about after up to 30 s; then nothing more can come. */
 const PATIENCE_MS = 45_000;
 const REPORTED = 20;
+/** Between two faults: long enough for the engine to be live, and to ask about files that are open. */
+const FAULT_MS = { least: 1_000, most: 10_000 };
 /** Of all writers. */
 const MOST_FAILED = 0.02;
 
@@ -166,7 +168,9 @@ async function injectUntil(
 ): Promise<Partial<Record<ReadyFault, number>>> {
   const counts: Partial<Record<ReadyFault, number>> = {};
   while (!signal.aborted && from.length > 0) {
-    await delay(arena.chance.between(500, 3_000), undefined, { signal }).catch(() => undefined);
+    await delay(arena.chance.between(FAULT_MS.least, FAULT_MS.most), undefined, { signal }).catch(
+      () => undefined,
+    );
     if (signal.aborted) break;
     const fault = arena.chance.pick(from);
     await injectReady(fault, arena);
