@@ -19,7 +19,7 @@ import { quantile, type Row, rounded, type Section, settledMemory } from "./stat
 
 const ROUNDS = 9;
 const FREEZES = 1_000;
-const SETTLED_MS = 4_000;
+const QUIET_MS = 3_000;
 const SOCKETS = 1_000;
 const OPENED = 5_000;
 
@@ -88,13 +88,13 @@ export async function mirror(entries: number, many: number): Promise<Section> {
       const ref = member.acquire({ connection: "lab", path, recursive: false });
       await ref.ready;
     }
-    // The second look at new watches is no part of it.
-    await delay(SETTLED_MS);
     let requests = 0;
     const off = requestFacts.subscribe(() => requests++);
+    // Second looks at new watches are no part of it.
+    await quiet(() => requests);
+    requests = 0;
     const fresh = await timed(3, () => listed(member as FleetMember, entries, true));
-    // The last answers may still be on their way.
-    await delay(500);
+    await quiet(() => requests);
     const forListing = requests / 3;
     requests = 0;
     const told = await timed(ROUNDS, () => listed(member as FleetMember, entries, false));
@@ -176,6 +176,11 @@ export async function mirror(entries: number, many: number): Promise<Section> {
 }
 
 const name = (i: number): string => `document-${String(i).padStart(7, "0")}.pdf`;
+
+/** Until a count stands still. */
+async function quiet(count: () => number): Promise<void> {
+  for (let before = -1; before !== count(); await delay(QUIET_MS)) before = count();
+}
 
 async function listed(member: FleetMember, entries: number, fresh: boolean): Promise<void> {
   let count = 0;

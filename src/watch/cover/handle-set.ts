@@ -4,7 +4,7 @@ import type { Comparison } from "../doubt.ts";
 import { type HandleHost, type HandleView, type LocatedChange, takesSecondLook } from "../handle/index.ts";
 import type { ResolvedOptions, Surroundings } from "../options.ts";
 import { type Gate, Pacer } from "../pacing.ts";
-import { Picture, type PictureNode } from "../picture/index.ts";
+import { EntryFlag, Picture, type PictureNode } from "../picture/index.ts";
 import {
   LinkLoops,
   ListedNames,
@@ -43,6 +43,8 @@ export class HandleSet implements HandleHost {
   readonly #stop = new AbortController();
   readonly #registry: HandleRegistry;
   readonly #roots: TreeRoots;
+  /** Directories that turned out to be none, and were compared because of it. */
+  readonly #compared = new WeakSet<Node>();
   readonly #plan: CoverPlan;
   readonly #lookups: LookupQueue<Node>;
   readonly #loops: LinkLoops;
@@ -304,6 +306,17 @@ export class HandleSet implements HandleHost {
       if (forgone || state === "live") this.#placement.retire(path);
       this.#reports.refreshWithin(path);
     } else this.#reports.refreshCovering(path);
+    if (above !== undefined && handle.status.error?.failure === "not-a-directory")
+      this.#mistaken(above, baseName(path));
+  }
+
+  /** A file where consumers have been told of a directory, by a record that came late perhaps: what is there is compared, once. */
+  #mistaken(parent: Node, name: string): void {
+    const node = parent.child(name);
+    const told = ((parent.snapshot?.get(name)?.flags ?? 0) & EntryFlag.directory) !== 0;
+    if (node === undefined || !told || this.#compared.has(node)) return;
+    this.#compared.add(node);
+    this.#descent.compare(parent);
   }
 
   #poke(node: Node): void {
