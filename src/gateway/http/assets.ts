@@ -53,6 +53,7 @@ const PAGE: Readonly<Record<Exclude<keyof typeof TYPES, "html">, readonly string
     "order",
     "panel",
     "paths",
+    "row-pool",
     "virtual",
     "watched",
   ],

@@ -4,11 +4,11 @@ import { Cursor } from "./cursor.js";
 import { isUnknown } from "./directory.js";
 import { element } from "./elements.js";
 import { FileHead } from "./file-head.js";
-import { FileRow } from "./file-row.js";
 import { meaningOf, TypeAhead } from "./keys.js";
 import { Listing } from "./listing.js";
 import { Lit } from "./lit.js";
 import { asked } from "./order.js";
+import { RowPool } from "./row-pool.js";
 import { keepPlace, reveal, topRow, windowOf } from "./virtual.js";
 
 /** More names than this, not drawn yet, are read all anew. */
@@ -30,10 +30,7 @@ export class Files {
   #body = element("div", { role: "rowgroup", class: "files-window" });
   #tall = element("div", { class: "files-tall", role: "presentation" }, this.#body);
   #head = new FileHead((column) => this.#sortBy(column));
-  /** Rows that have an element, by their place. */
-  #shown = new Map();
-  #spare = [];
-  #made = 0;
+  #rows = new RowPool(this.#body, this.#id);
   #counted = -1;
   #rowHeight = 28;
   #viewport = 0;
@@ -64,7 +61,7 @@ export class Files {
     this.root.addEventListener("scroll", () => this.#drawSoon(), { passive: true });
     this.root.addEventListener("keydown", (event) => this.#onKey(event));
     this.#body.addEventListener("click", (event) => this.#onClick(event));
-    this.#body.addEventListener("pointerover", (event) => this.#shown.get(indexOf(event))?.explain());
+    this.#body.addEventListener("pointerover", (event) => this.#rows.at(indexOf(event))?.explain());
     this.root.addEventListener("focus", () => this.#cursor.index === -1 && this.#moveTo(0));
     new ResizeObserver(() => {
       this.#measured = false;
@@ -221,27 +218,13 @@ export class Files {
       this.#tall.style.height = `${height}px`;
     }
     this.#body.style.transform = `translateY(${offset}px)`;
-    for (const [index, row] of this.#shown) {
-      if (index >= first && index < last) continue;
-      this.#shown.delete(index);
-      this.#spare.push(row);
-    }
     const now = performance.now();
     const unknown = rows.slice(first, last).filter(isUnknown);
     if (unknown.length > 0) this.#source.look(unknown.map(({ name }) => name));
-    let before = this.#body.firstElementChild;
-    for (let index = first; index < last; index++) {
-      let row = this.#shown.get(index);
-      if (row === undefined) {
-        row = this.#spare.pop() ?? new FileRow(`${this.#id}-${++this.#made}`);
-        this.#shown.set(index, row);
-      }
+    this.#rows.place(first, last, (row, index) => {
       row.show(rows[index], index, { mark: this.#lit.of(rows[index].name, now), now });
       row.select(index === this.#cursor.index);
-      if (row.root === before) before = before.nextElementSibling;
-      else this.#body.insertBefore(row.root, before);
-    }
-    for (const row of this.#spare) row.root.remove();
+    });
     this.#showNote();
     this.#pointOut();
     this.#expireLater(now);
@@ -268,7 +251,7 @@ export class Files {
   }
 
   #pointOut() {
-    const row = this.#shown.get(this.#cursor.index);
+    const row = this.#rows.at(this.#cursor.index);
     if (row === undefined) this.root.removeAttribute("aria-activedescendant");
     else this.root.setAttribute("aria-activedescendant", row.root.id);
   }
@@ -315,7 +298,7 @@ export class Files {
     const index = indexOf(event);
     const entry = this.#listing.rows[index];
     // What was pressed may have gone since.
-    if (entry === undefined || this.#shown.get(index)?.entry !== entry) return;
+    if (entry === undefined || this.#rows.at(index)?.entry !== entry) return;
     this.#moveTo(index);
     this.focus();
     if (entry.type === "directory") this.#onOpen(entry);
