@@ -61,6 +61,10 @@ const sections: Record<string, () => Promise<Section>> = {
     ),
   roles: () => roles(values.quick ? 2 : 7),
 };
+if (values.plots && !values.peers) {
+  console.error("--plots draws what --peers measures");
+  process.exit(2);
+}
 const there: readonly string[] = values.peers ? PEER_SECTIONS : Object.keys(sections);
 const wanted = values.only?.split(",") ?? there;
 const unknown = wanted.filter((name) => !there.includes(name));

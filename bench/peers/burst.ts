@@ -10,7 +10,9 @@ const ARM_MS = 60_000;
 const SETTLED_MS = 3_000;
 /** Nothing new for this long after the last create: nothing will come any more. */
 const SILENCE_MS = 4_000;
-const LIMIT_MS = 30_000;
+/** Comparing takes its time. */
+const COMPARING_MS = 15_000;
+const LIMIT_MS = 40_000;
 
 interface Burst {
   readonly names: number;
@@ -51,6 +53,10 @@ export async function burst(
   };
 }
 
+function compares(id: Contestant["id"]): boolean {
+  return id === "library" || id === "nats";
+}
+
 export function describeBursts(
   name: string,
   id: Contestant["id"],
@@ -59,8 +65,7 @@ export function describeBursts(
 ): Row {
   const each = (value: (burst: Burst) => number): string =>
     bursts.map((burst) => (typeof burst === "string" ? "-" : value(burst))).join(" / ");
-  const compares = id === "library" || id === "nats";
-  const told = compares
+  const told = compares(id)
     ? `${each(({ compared }) => compared)} of them by comparing, ${each(({ overflows }) => overflows)} resyncs`
     : `${each(({ overflows }) => overflows)} overflows, each an unknown loss`;
   const errors = bursts.filter((burst) => typeof burst === "string");
@@ -82,9 +87,9 @@ async function once(stage: Stage, contestant: Contestant, directory: string, cou
     const warm = Math.ceil(count / 4);
     await makeOnServer(stage.stack.samba, directory, warm, "warm");
     await delay(SETTLED_MS, undefined, { signal: stage.signal });
-    await peer.clear();
+    await peer.clear("f");
     const ms = await makeOnServer(stage.stack.samba, directory, count, "f");
-    const { lagMs, ...heard } = await quiet(peer, count, stage.signal);
+    const { lagMs, ...heard } = await quiet(peer, contestant.id, count, stage.signal);
     return { ...heard, lagMs, rate: (count / ms) * 1_000 };
   } finally {
     await stage.end(peer);
@@ -93,7 +98,13 @@ async function once(stage: Stage, contestant: Contestant, directory: string, cou
 }
 
 /** Waits until all was heard of, or nothing comes any more. */
-async function quiet(peer: Peer, count: number, signal: AbortSignal): Promise<Omit<Burst, "rate">> {
+async function quiet(
+  peer: Peer,
+  id: Contestant["id"],
+  count: number,
+  signal: AbortSignal,
+): Promise<Omit<Burst, "rate">> {
+  const silence = compares(id) ? COMPARING_MS : SILENCE_MS;
   const made = performance.now();
   let lastAt = made;
   for (let before = -1; ; ) {
@@ -101,7 +112,7 @@ async function quiet(peer: Peer, count: number, signal: AbortSignal): Promise<Om
     const now = performance.now();
     if (names !== before) lastAt = now;
     before = names;
-    if (names >= count || now - lastAt > SILENCE_MS || now - made > LIMIT_MS)
+    if (names >= count || now - lastAt > silence || now - made > LIMIT_MS)
       return { names, overflows, compared, lagMs: lastAt - made };
     await delay(50, undefined, { signal });
   }

@@ -76,12 +76,12 @@ async function grow(stage: Stage, contestant: Contestant, steps: readonly number
 }
 
 async function heardFrom(stage: Stage, peer: Peer, id: string, armed: number): Promise<number> {
-  await peer.clear();
+  await peer.clear(`${id}-`);
   for (let i = 0; i < armed; i++) stage.make(`many/d${i}/${id}-${i}`);
   const deadline = performance.now() + HEARD_MS;
   for (;;) {
-    const heard = [...(await peer.tell()).keys()].filter((name) => name.startsWith(`${id}-`)).length;
-    if (heard >= armed || performance.now() > deadline) return heard;
+    const { names } = await peer.count();
+    if (names >= armed || performance.now() > deadline) return names;
     await delay(200, undefined, { signal: stage.signal });
   }
 }

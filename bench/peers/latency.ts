@@ -44,7 +44,7 @@ export async function latency(
       for (const directory of [directoryOf(contestant), TOGETHER]) {
         await peer.arm([directory], ARM_MS);
         await peer.hearing((serial) => stage.make(`${directory}/probe-${contestant.id}-${serial}`), ARM_MS);
-        await peer.clear();
+        await peer.clear("");
       }
       listening.push({ contestant, peer });
     } catch (error) {

@@ -8,7 +8,7 @@
  * | `watch PATH`: of the share, without a slash at the start; not yet armed | |
  * | `arm`: all of them | `armed N`, when as many are |
  * | `count` | `count NAMES OVERFLOWS COMPARED`: different names heard of, and how many of them by comparing listings |
- * | `clear`: what was heard | `cleared` |
+ * | `clear PREFIX`: what was heard; from now on only names that begin so count | `cleared` |
  * | `tell` | `heard NS NAME` for each name, when it was first heard of (CLOCK_MONOTONIC), then `told N` |
  * | `list PATH` | `listed N NS`: entries, and how long it took |
  * | `end` | its own end |

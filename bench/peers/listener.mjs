@@ -9,13 +9,14 @@ const now = () => process.hrtime.bigint();
 const say = (line) => process.stdout.write(`${line}\n`);
 const settings = {};
 let names = new Map();
+let prefix = "";
 let compared = 0;
 let overflows = 0;
 
 function heard(all, byComparing = false) {
   const at = now();
   for (const name of all) {
-    if (names.has(name)) continue;
+    if (names.has(name) || !name.startsWith(prefix)) continue;
     names.set(name, at);
     if (byComparing) compared++;
   }
@@ -198,7 +199,8 @@ const orders = {
     say(`armed ${paths.length}`);
   },
   count: () => say(`count ${names.size} ${overflows} ${compared}`),
-  clear() {
+  clear(rest) {
+    prefix = rest;
     names = new Map();
     compared = overflows = 0;
     say("cleared");

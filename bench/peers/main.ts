@@ -34,7 +34,7 @@ export async function peers({ only, quick, signal, onSection }: PeersOptions): P
   const all = contestants(found);
   const which = (...ids: Contestant["id"][]): Contestant[] => all.filter(({ id }) => ids.includes(id));
   const listeners = all.filter(({ id }) => id !== "worker");
-  const rounds = { latency: quick ? 15 : 100, burst: quick ? 1 : 3, listing: quick ? 1 : 3 };
+  const rounds = { latency: quick ? 15 : 100, burst: quick ? 1 : 2, listing: quick ? 1 : 3 };
   let latencies: readonly Latencies[] = [];
   let costs: readonly Costs[] = [];
   const measures: Record<PeerSection, (stage: Stage) => Promise<Section>> = {

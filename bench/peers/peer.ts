@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { killGroup } from "../../scripts/lab/workspace.ts";
+import { rounded } from "../stats.ts";
 import { type Answer, parseAnswer } from "./lines.ts";
 
 /** From `end` to SIGKILL. */
@@ -45,7 +46,7 @@ export class Peer {
     });
     const gone = (): void => {
       this.#ended = true;
-      this.#onAnswer?.(new PeerError(`it has ended: ${this.#errors.trim().split("\n").at(-1) ?? ""}`));
+      this.#onAnswer?.(this.#gone());
     };
     child.once("error", gone).once("close", gone);
     for (const [key, value] of Object.entries(settings)) this.say(`set ${key} ${value}`);
@@ -70,8 +71,9 @@ export class Peer {
     return this.#ask("count", "count", 30_000);
   }
 
-  async clear(): Promise<void> {
-    await this.#ask("clear", "cleared", 30_000);
+  /** Forgets what was heard; from now on only names that begin so count. */
+  async clear(prefix: string): Promise<void> {
+    await this.#ask(`clear ${prefix}`, "cleared", 30_000);
   }
 
   list(path: string, ms: number): Promise<Extract<Answer, { type: "listed" }>> {
@@ -114,17 +116,17 @@ export class Peer {
     ms: number,
     onHeard: (heard: Extract<Answer, { type: "heard" }>) => void = () => undefined,
   ): Promise<Extract<Answer, { type: T }>> {
-    if (this.#ended) throw new PeerError(`it has ended: ${this.#errors.trim().split("\n").at(-1) ?? ""}`);
-    const until = AbortSignal.any([this.#signal, AbortSignal.timeout(Math.ceil(ms))]);
+    this.#signal.throwIfAborted();
+    if (this.#ended) throw this.#gone();
+    let timer: NodeJS.Timeout | undefined;
+    let onAbort: (() => void) | undefined;
     try {
       return await new Promise((resolve, reject) => {
-        until.addEventListener("abort", () =>
-          reject(
-            this.#signal.aborted
-              ? this.#signal.reason
-              : new PeerError(`no answer to "${line.split(" ")[0]}" within ${ms / 1_000} s`),
-          ),
-        );
+        onAbort = () => reject(this.#signal.reason);
+        this.#signal.addEventListener("abort", onAbort);
+        const late = (): void =>
+          reject(new PeerError(`no answer to "${line.split(" ")[0]}" within ${rounded(ms / 1_000)} s`));
+        timer = setTimeout(late, ms);
         this.#onAnswer = (answer) => {
           if (answer instanceof PeerError) reject(answer);
           else if (answer.type === wanted) resolve(answer as Extract<Answer, { type: T }>);
@@ -134,7 +136,14 @@ export class Peer {
         this.say(line);
       });
     } finally {
+      clearTimeout(timer);
+      if (onAbort !== undefined) this.#signal.removeEventListener("abort", onAbort);
       this.#onAnswer = undefined;
     }
+  }
+
+  /** With the last line of what it complained of. */
+  #gone(): PeerError {
+    return new PeerError(`it has ended: ${this.#errors.trim().split("\n").at(-1) ?? ""}`);
   }
 }

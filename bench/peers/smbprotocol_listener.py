@@ -34,6 +34,7 @@ FILTER = (
 settings = {"buffer": "65536", "connection": "shared"}
 lock = threading.Lock()
 names = {}
+prefix = ""
 overflows = 0
 shared = None
 
@@ -88,7 +89,9 @@ def listen(directory, watcher):
             if not result:
                 overflows += 1
             for each in result:
-                names.setdefault(each["file_name"].get_value(), at)
+                name = each["file_name"].get_value()
+                if name.startswith(prefix):
+                    names.setdefault(name, at)
         watcher = start(directory)
 
 
@@ -101,7 +104,7 @@ def entries(path):
 
 
 def obey(line, wanted):
-    global names, overflows
+    global names, overflows, prefix
     verb, _, rest = line.partition(" ")
     if verb == "set":
         key, _, value = rest.partition(" ")
@@ -120,7 +123,7 @@ def obey(line, wanted):
             say(f"count {len(names)} {overflows} 0")
     elif verb == "clear":
         with lock:
-            names, overflows = {}, 0
+            names, overflows, prefix = {}, 0, rest
         say("cleared")
     elif verb == "tell":
         with lock:

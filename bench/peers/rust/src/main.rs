@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 #[derive(Default)]
 struct Heard {
     names: HashMap<String, u64>,
+    prefix: String,
     overflows: u64,
 }
 
@@ -49,7 +50,9 @@ async fn listen(mut watcher: smb2::Watcher, heard: Arc<Mutex<Heard>>) {
                 let at = now();
                 let mut heard = heard.lock().expect("no listener panics");
                 for event in events {
-                    heard.names.entry(event.filename).or_insert(at);
+                    if event.filename.starts_with(&heard.prefix) {
+                        heard.names.entry(event.filename).or_insert(at);
+                    }
                 }
             }
             Err(smb2::Error::Protocol { status, .. }) if status == smb2::types::status::NtStatus::NOTIFY_ENUM_DIR => {
@@ -124,7 +127,8 @@ async fn obey(
             say(&format!("count {} {} 0", heard.names.len(), heard.overflows));
         }
         "clear" => {
-            *heard.lock().expect("no listener panics") = Heard::default();
+            let empty = Heard { prefix: rest.to_owned(), ..Heard::default() };
+            *heard.lock().expect("no listener panics") = empty;
             say("cleared");
         }
         "tell" => {
