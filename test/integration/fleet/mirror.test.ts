@@ -149,4 +149,34 @@ describe("a mirror through the fleet", () => {
     stopped.abort();
     await expect(mirror.ready).rejects.toMatchObject({ code: "ABORTED" });
   });
+
+  it("is told of what nobody watches, which is watched for it, and by a typed error why not", async () => {
+    fleet = await Fleet.start();
+    await join({ maxEntries: 3 });
+    share.write("/in/a");
+    const member = await fleet.member();
+    const ask = (path: string, connection = "nas1") =>
+      member.snapshot({ connection, path, recursive: false });
+    expect((await ask("/in")).directories).toMatchObject([
+      { path: "/in", entries: [{ name: "a", type: "file" }] },
+    ]);
+    await until("somebody watches it", () =>
+      [...member.view.claims.values()].some(({ record }) => record.path === "/in" && record.state === "live"),
+    );
+    await expect(ask("/nowhere")).rejects.toMatchObject({ failure: "not_found" });
+    await expect(ask("/in/a")).rejects.toMatchObject({ failure: "not_a_directory" });
+    await expect(ask("/", "nas9")).rejects.toMatchObject({ failure: "unknown_connection" });
+    share.mkdir("/secret");
+    share.deny("/secret");
+    await expect(ask("/secret")).rejects.toMatchObject({ failure: "denied" });
+    share.mkdir("/large");
+    for (const name of ["a", "b", "c", "d"]) share.write(`/large/${name}`);
+    await expect(ask("/large")).rejects.toMatchObject({
+      failure: "too_large",
+      message: expect.stringContaining("raise maxEntries"),
+    });
+    await expect((await connect()).mirror("nas1", "/large").ready).rejects.toMatchObject({
+      failure: "too_large",
+    });
+  });
 });
