@@ -260,8 +260,24 @@ describe("the recommended permissions", () => {
         code: "BROKER_DENIED",
       });
     }
-    const asked = browser.request("smb2nats.watch.acquire", bytes("{}"), { timeoutMs: 500 });
-    await expect(asked).rejects.toMatchObject({ code: "BROKER_DENIED" });
+    const operator = await link("operator", scope);
+    for (const [who, verb] of [
+      [browser, "watch.acquire"],
+      [browser, "directory.snapshot"],
+      [operator, "directory.snapshot"],
+      [operator, "directory.list"],
+      [service, "worker.abc.snapshot"],
+      [service, "worker.abc.list"],
+    ] as const) {
+      const asked = who.request(`smb2nats.${verb}`, bytes("{}"), { timeoutMs: 500 });
+      await expect(asked, verb).rejects.toMatchObject({ code: "BROKER_DENIED" });
+    }
+    // Workers hand such questions on: nobody is there, and nobody minds.
+    const worker = await link("worker", scope);
+    for (const verb of ["snapshot", "list"]) {
+      const asked = worker.request(`smb2nats.worker.abc.${verb}`, bytes("{}"), { timeoutMs: 500 });
+      await expect(asked, verb).rejects.toMatchObject({ code: "BROKER_NO_JETSTREAM" });
+    }
   });
 
   it("keep a client without the right to revoke from trying for ever", async () => {
