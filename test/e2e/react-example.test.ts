@@ -17,8 +17,8 @@ describe("the React example", () => {
   let site: { readonly url: string; close(): Promise<void> };
 
   beforeAll(async () => {
-    // Changes say how large a file is: a mirror lists nothing.
-    stack = await startStack({ connection: { stat: true } });
+    // Changes say how large a file is, and what is done on the server itself is told at once: a mirror lists nothing.
+    stack = await startStack({ connection: { cover: "directory", stat: true } });
     browser = await launchBrowser();
     site = await serve(stack.gateways[0]?.url ?? "", out);
   });
