@@ -37,10 +37,12 @@ export async function probesBeside(samba: Samba, opens: number): Promise<Row[]> 
   const writer = new SmbclientSession(samba);
   let fed = 0;
   const feed = (count: number): void => {
-    if (count - fed < BATCH && count < opens) return;
+    if (fed === opens || (count - fed < BATCH && count < opens)) return;
     // Its first and only handle has always this number.
     writer.do(`open ${NAME}\nclose 1\n`.repeat(count - fed));
     fed = count;
+    // It does what it has read ahead, and says what it has done, when nothing more can come.
+    if (fed === opens) writer.finish();
   };
   try {
     const asked: Record<WriterState, number> = { closed: 0, open: 0, unknown: 0 };
@@ -65,7 +67,7 @@ export async function probesBeside(samba: Samba, opens: number): Promise<Row[]> 
       }
     }
     feed(opens);
-    await writer.end(opens);
+    await writer.ended(opens);
     const seconds = (performance.now() - began) / 1_000;
     const outcomes = Object.entries(asked).map(([state, count]) => `${count} ${state}`);
     return [

@@ -203,7 +203,8 @@ async function heldTogether(samba: Samba, count: number): Promise<number> {
     const closingAt = Date.now();
     // Its handles have numbers from 1.
     for (let number = 1; number <= count; number++) session.do(`close ${number}\n`);
-    await session.end(count);
+    session.finish();
+    await session.ended(count);
     if (session.refused.length > 0) throw new Error(`the writer was refused: ${session.refused[0]}`);
     return closingAt;
   } finally {

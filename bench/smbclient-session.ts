@@ -57,9 +57,13 @@ export class SmbclientSession {
     }
   }
 
-  /** When it has done all; then it has opened so many files. @throws Error */
-  async end(count: number): Promise<void> {
+  /** Nothing more is to be done. */
+  finish(): void {
     this.#child.stdin?.end();
+  }
+
+  /** When it has done all, and ended; then it has opened so many files. @throws Error */
+  async ended(count: number): Promise<void> {
     await Promise.race([this.#ended, this.until(Number.POSITIVE_INFINITY).catch(() => undefined)]);
     if (this.#opened < count) throw new Error(`smbclient opened ${this.#opened} of ${count} files`);
   }
