@@ -57,7 +57,7 @@ const sections: Record<string, () => Promise<Section>> = {
     ready(
       values.quick
         ? { files: 40, together: 200, opens: 5_000 }
-        : { files: 200, together: 1_000, opens: 100_000 },
+        : { files: 100, together: 1_000, opens: 100_000 },
     ),
   roles: () => roles(values.quick ? 2 : 7),
 };
