@@ -14,10 +14,14 @@ import type { ResyncReason, ResyncScope } from "./events.ts";
  *   heir         inherited, written to             any               the listing        takeover
  *   new          new, or moved here                any, none         told, or doubt     the doubt's, or settling
  *   untouched    not written to since              any               no gap
- *   explained    written to, told of, names agree  timer, recalled   no gap: else a busy directory would have no end of it
- *   unwatched    written to                        the same, settling the last listing  the doubt's
+ *   explained    written to, told of, names agree  timer, recalled,  no gap: else a busy directory would have no end of it
+ *                                                  none
+ *   unwatched    written to                        the same, settling the last listing  the doubt's, or timer
  *   probed       written to, names agree           probing           no gap
- *   doubtful     written to                        any other, none   the doubt          the doubt's; none, no gap
+ *   doubtful     written to                        any other         the doubt          the doubt's
+ *
+ * `none` where it was told before: listed afresh because its place is in question, or for another interest. That its handle
+ * heard all that happened meanwhile is no more certain than with a timer: recursive ones on Samba do not.
  *
  * A busy directory's last look by its owner (`handover`) is `unwatched`, not `explained`: what told changes hide then, the
  * successor, who has listed meanwhile, would never find.
@@ -28,7 +32,8 @@ import type { ResyncReason, ResyncScope } from "./events.ts";
  *   ---------------------------------------------------------------------------------------------------------------
  *   heirs        goes on for an earlier owner      takeover          always: nobody knows when they listed
  *   open         lists when it pleases             not routine       once it may have listed: live, or inherited
- *   known        lists when live and when told     any               if it may still have been listing after `since`
+ *   known        lists when live and when told     any               if it may still have been listing after `since`;
+ *                                                                    heirs that are not live yet, always
  *
  * C. A directory moved (`mayMoveAlong`): may somebody hold a listing, or be about to take one, by a name that it no
  *    longer has? He moves along what is not there; its new place is announced as a whole.
@@ -80,6 +85,9 @@ const told = ({ heardAt, rescannedAt }: DirectoryFacts): boolean =>
 const untouched = (directory: DirectoryFacts, listing: ListingFacts): boolean =>
   directory.dirModified === listing.modified;
 
+/** What a listing without a doubt counts as where the directory was told before. */
+const AFRESH: Doubt = { reason: "timer", since: Number.POSITIVE_INFINITY };
+
 /** Table A. No time stamp proves that nothing happened in a new directory: see `docs/watching.md`. */
 export const LISTING_ROWS: readonly ListingRow[] = [
   {
@@ -103,19 +111,15 @@ export const LISTING_ROWS: readonly ListingRow[] = [
   { name: "untouched", fits: untouched, gap: none },
   {
     name: "explained",
-    fits: (directory, { namesAgree = false }, doubt) =>
-      doubt !== undefined &&
-      isRoutine(doubt.reason) &&
-      doubt.reason !== "handover" &&
-      namesAgree &&
-      told(directory),
+    fits: (directory, { namesAgree = false }, { reason } = AFRESH) =>
+      isRoutine(reason) && reason !== "handover" && namesAgree && told(directory),
     gap: none,
   },
   {
     name: "unwatched",
-    fits: (_directory, _listing, doubt) => isLook(doubt),
-    gap: ({ rescannedAt }, _listing, doubt) =>
-      rescannedAt === undefined ? undefined : { since: rescannedAt, reason: doubt?.reason ?? "settling" },
+    fits: (_directory, _listing, doubt = AFRESH) => isLook(doubt),
+    gap: ({ rescannedAt }, _listing, { reason } = AFRESH) =>
+      rescannedAt === undefined ? undefined : { since: rescannedAt, reason },
   },
   {
     name: "probed",
@@ -175,8 +179,8 @@ export const AUDIENCE_ROWS: readonly AudienceRow[] = [
   {
     name: "known",
     fits: () => true,
-    told: ({ pictureAt }, { since }, asked) =>
-      pictureAt !== undefined && Math.max(pictureAt, asked) + PICTURE_GRACE_MS >= since,
+    told: ({ inherits, pictureAt }, { since }, asked) =>
+      pictureAt === undefined ? inherits : Math.max(pictureAt, asked) + PICTURE_GRACE_MS >= since,
   },
 ];
 

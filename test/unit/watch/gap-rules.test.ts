@@ -54,7 +54,14 @@ const EXAMPLES: readonly Example[] = [
   },
   { row: "new", of: directory({ dirModified: undefined }), gap: { since: 50, reason: "settling" } },
   { row: "new", of: directory({ dirModified: undefined, rescannedAt: 200 }), doubt: OVERFLOW, gap: OVERFLOW },
-  { row: "doubtful", of: directory({}), gap: undefined },
+  { row: "unwatched", of: directory({}), gap: { since: 50, reason: "timer" } },
+  { row: "unwatched", of: directory({ heardAt: 60 }), gap: { since: 50, reason: "timer" } },
+  {
+    row: "explained",
+    of: directory({ heardAt: 60 }),
+    listing: { ...LISTING, namesAgree: true },
+    gap: undefined,
+  },
   { row: "untouched", of: directory({ dirModified: 7n }), doubt: OVERFLOW, gap: undefined },
   { row: "unwatched", of: directory({}), doubt: LOOK, gap: { since: 50, reason: "settling" } },
   {
@@ -113,6 +120,7 @@ const NEVER = Number.NEGATIVE_INFINITY;
 const LATE = 1_000 + PICTURE_GRACE_MS + 1;
 
 const HEARERS: readonly { row: string; of: Audience; gap: Gap; asked?: number; told: boolean }[] = [
+  { row: "heirs", of: audience({ inherits: true }), gap: { since: LATE, reason: "takeover" }, told: true },
   {
     row: "heirs",
     of: audience({ inherits: true, pictureAt: undefined }),
@@ -140,6 +148,13 @@ const HEARERS: readonly { row: string; of: Audience; gap: Gap; asked?: number; t
   },
   { row: "known", of: audience({ open: true }), gap: { since: LATE, reason: "timer" }, told: false },
   { row: "known", of: audience({}), gap: { since: LATE, reason: "overflow" }, told: false },
+  {
+    row: "known",
+    of: audience({ open: true, inherits: true, pictureAt: undefined }),
+    gap: { since: LATE, reason: "timer" },
+    told: true,
+  },
+  { row: "known", of: audience({ pictureAt: undefined }), gap: { since: 0, reason: "timer" }, told: false },
   { row: "known", of: audience({}), gap: { since: LATE - 1, reason: "overflow" }, told: true },
   { row: "known", of: audience({}), gap: { since: LATE, reason: "overflow" }, asked: 2_000, told: true },
   {
