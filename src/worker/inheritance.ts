@@ -119,6 +119,8 @@ export class Inheritance {
       // Consumers may, or may not, have dropped what an owner said after its successor had begun.
       if (now === undefined || now < before) return "ambiguous";
       owners.set(key(body.path), now);
+      // An owner that had to begin anew, whose picture nobody but those knows who took a snapshot of it.
+      if (type === "resync" && body.picture !== "kept") return "resync";
       const known =
         type === "changes" ? picture.changes(body.path, body.changes) : picture.resync(body.path, body.scope);
       if (!known) return "resync";

@@ -61,9 +61,12 @@ function say(epoch: string, seq: number, name: string, path = "/d"): void {
   told.push({ type: "changes", body: { ...head, via: "notify", changes: [{ action: "added", name }] } });
 }
 
-function ask(epoch: string, seq: number, scope: "self" | "subtree"): void {
+function ask(epoch: string, seq: number, scope: "self" | "subtree", kept = true): void {
   const head = { connection: "nas1", path: "/d", epoch, seq, time: "2026-01-01T00:00:00.000Z" };
-  told.push({ type: "resync", body: { ...head, scope, reason: "overflow" } });
+  told.push({
+    type: "resync",
+    body: { ...head, scope, reason: "overflow", ...(kept ? { picture: "kept" as const } : {}) },
+  });
 }
 
 async function names(on = runtime): Promise<string | undefined> {
@@ -120,6 +123,12 @@ describe("what a former owner left", () => {
     ask("n-10", 9, "subtree");
     expect(await names()).toBeUndefined();
     expect(outcomes).toEqual(["used", "resync"]);
+  });
+
+  it("ends where an owner had to begin anew: mirrors may have a snapshot of it, of which the stream knows nothing", async () => {
+    ask("n-10", 8, "self", false);
+    expect(await names()).toBeUndefined();
+    expect(outcomes).toEqual(["resync"]);
   });
 
   it("is of no use to another share, root or case rule", async () => {
