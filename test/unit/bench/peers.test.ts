@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { describeBursts } from "../../../bench/peers/burst.ts";
 import { describeCosts } from "../../../bench/peers/directories.ts";
@@ -174,5 +176,23 @@ describe("the plots", () => {
     // Seconds are counted from the second number on; memory and threads have both.
     expect(plot.match(/<circle class="d rust"/g)).toHaveLength(5);
     expect(plot).not.toMatch(/NaN|undefined|Infinity/);
+  });
+});
+
+describe("the program against the Rust crate", () => {
+  it("is pinned, and its lock file has what it asks for", () => {
+    const read = (file: string): string =>
+      readFileSync(join(import.meta.dirname, "../../../bench/peers/rust", file), "utf8");
+    const wanted = [
+      ...(read("Cargo.toml").split("[dependencies]")[1] ?? "").matchAll(/^(\w+) = .*?"(=?[\d.]+)"/gm),
+    ];
+    expect(wanted.map(([, name]) => name)).toContain("smb2");
+    const lock = read("Cargo.lock");
+    const own = /name = "listener"[\s\S]*?\[([^\]]*)\]/.exec(lock)?.[1] ?? "";
+    for (const [, name, version] of wanted) {
+      expect(version).toMatch(/^=/);
+      expect(own).toContain(`"${name}"`);
+      expect(lock).toContain(`name = "${name}"\nversion = "${version?.slice(1)}"`);
+    }
   });
 });

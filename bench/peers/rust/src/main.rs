@@ -1,12 +1,12 @@
 //! Listens to directories, or lists one, through the crate `smb2`: a program of `npm run bench -- --peers`. What it is asked and
 //! answers, line by line, is told in bench/peers/lines.ts.
 use std::collections::HashMap;
-use std::io::{BufRead, Write};
+use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use smb2::{ClientConfig, SmbClient, Tree};
-use tokio::sync::mpsc;
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 #[derive(Default)]
 struct Heard {
@@ -29,18 +29,6 @@ fn say(line: &str) {
     if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
         std::process::exit(1);
     }
-}
-
-fn orders() -> mpsc::UnboundedReceiver<String> {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
 }
 
 async fn listen(mut watcher: smb2::Watcher, heard: Arc<Mutex<Heard>>) {
@@ -145,10 +133,10 @@ async fn obey(
 
 #[tokio::main]
 async fn main() {
-    let mut orders = orders();
+    let mut orders = BufReader::new(tokio::io::stdin()).lines();
     let (mut settings, mut session, mut wanted) = (HashMap::new(), None, Vec::new());
     let heard = Arc::new(Mutex::new(Heard::default()));
-    while let Some(line) = orders.recv().await {
+    while let Ok(Some(line)) = orders.next_line().await {
         if line == "end" {
             break;
         }
