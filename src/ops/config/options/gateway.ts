@@ -60,7 +60,7 @@ export const gateway: OptionTree<GatewayConfig> = {
     mirroredEntries: option(
       integer(1_000),
       1_000_000,
-      "Entries kept for those who want snapshots, of all directories together; some 230 bytes each.",
+      "Entries kept for those who want snapshots, of all directories together; about 300 bytes each.",
     ),
   },
   drainSeconds: option(integer(0, 3_600), 10, "Over how long clients are sent away at shutdown."),
