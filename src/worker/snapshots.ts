@@ -26,6 +26,8 @@ export interface SnapshotDeskOptions {
   /** Has somebody watch it. */
   readonly hold: (target: WatchTarget) => () => void;
   readonly clock: Clock;
+  /** Directories at once that are watched for who asks only. Default 1,000. */
+  readonly mostHeld?: number;
 }
 
 /** Waits for a watch that is on its way; who waits longer asks again. */
@@ -150,10 +152,10 @@ export class SnapshotDesk {
 
   /** @throws FleetError `limit` */
   #hold(target: WatchTarget): void {
-    const { hold, view, clock } = this.#options;
+    const { hold, view, clock, mostHeld = MOST_HELD } = this.#options;
     const key = watchKey(target, view.caseSensitive);
     if (this.#held.has(key)) return;
-    if (this.#held.size >= MOST_HELD) {
+    if (this.#held.size >= mostHeld) {
       throw new FleetError(
         "limit",
         "too many directories are watched for snapshots only: acquire a watch first",

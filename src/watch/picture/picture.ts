@@ -90,7 +90,10 @@ export class PictureNode<T> {
   }
 
   get path(): CanonicalPath {
-    return this.#parent === undefined ? "/" : joinPath(this.#parent.path, this.#name);
+    // Not by recursion: how deep it lies is for the server to say.
+    const names: string[] = [];
+    for (let at: PictureNode<T> = this; at.#parent !== undefined; at = at.#parent) names.push(at.#name);
+    return joinPath("/", names.reverse().join("/"));
   }
 
   get name(): string {
