@@ -5,8 +5,8 @@ import type { Change, ResyncScope, Via, WatchEvent } from "../events.ts";
 import { type Announcement, concerns, type Gap, gapOfUnseenLoss, mayMoveAlong } from "../gap-rules.ts";
 import { EntryFlag, type Picture, type PictureNode, Snapshot } from "../picture/index.ts";
 import type { DirectoryEntry } from "../source.ts";
-import type { InterestIndex } from "./active-interest.ts";
-import { deliver } from "./audience.ts";
+import type { ActiveInterest, InterestIndex } from "./active-interest.ts";
+import { deliver, lastAsked } from "./audience.ts";
 import { heard } from "./concealed.ts";
 
 /** What follows from a change besides telling it. */
@@ -84,13 +84,22 @@ export class Announcer<T> {
   /** Listings show names that consumers do not have: they were hidden until now. */
   emerged(node: PictureNode<T>, entries: readonly DirectoryEntry[]): void {
     const changes = entries.map(({ name }): Change => ({ action: "added", name }));
-    for (const change of changes) {
-      // Whoever has listed meanwhile has dropped it with all that lay below.
-      this.#structure(node, { action: "removed", name: change.name });
-      node.apply(change);
+    const below = entries.flatMap(({ name }) => [...(node.child(name)?.walk() ?? [])]);
+    for (const each of below) {
+      if (this.#interests.at(each.path).length === 0) this.#followers.left(each);
+      this.#renew(each);
     }
+    for (const change of changes) node.apply(change);
     for (const entry of entries) node.snapshot?.put(entry);
     this.#tell(node, "rescan", changes);
+    // Whoever has listed meanwhile has dropped it with all that lay below; who never lists has it still.
+    for (const each of below) this.#retell(this.#interests.covering(each.path), each);
+  }
+
+  #retell(audience: readonly ActiveInterest[], { path, snapshot }: PictureNode<T>): void {
+    if (snapshot === undefined || snapshot.size === 0) return;
+    const changes = [...snapshot.entries()].map(([name]): Change => ({ action: "added", name }));
+    deliver(audience, path, "rescan", changes);
   }
 
   /** Consumers have names that no listing shows. */
@@ -329,18 +338,7 @@ export class Announcer<T> {
     const audience = this.#interests.covering(parent.path).filter(({ interest }) => interest.recursive);
     for (const below of node.walk()) {
       this.#followers.poke(below);
-      if (below.snapshot === undefined || below.snapshot.size === 0) continue;
-      const changes = [...below.snapshot.entries()].map(([name]): Change => ({ action: "added", name }));
-      deliver(audience, below.path, "rescan", changes);
+      this.#retell(audience, below);
     }
   }
-}
-
-/** When consumers were last told to list this directory: by itself, or one above and with it what was new below. */
-function lastAsked<T>(node: PictureNode<T>): number {
-  let asked = Number.NEGATIVE_INFINITY;
-  for (let at: PictureNode<T> | undefined = node; at !== undefined; at = at.parent) {
-    asked = Math.max(asked, at.resyncedAt ?? asked);
-  }
-  return asked;
 }

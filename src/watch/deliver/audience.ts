@@ -1,5 +1,6 @@
 import type { CanonicalPath } from "../../base/path.ts";
 import type { Change, Via } from "../events.ts";
+import type { PictureNode } from "../picture/index.ts";
 import type { ActiveInterest } from "./active-interest.ts";
 
 /** Events stay of a size that a message can carry, whatever a comparison finds. */
@@ -16,4 +17,13 @@ export function deliver(
     const part = changes.length <= CHANGES_PER_EVENT ? changes : changes.slice(at, at + CHANGES_PER_EVENT);
     for (const active of audience) active.deliver({ type: "changes", path, via, changes: part });
   }
+}
+
+/** When consumers were last told to list this directory: by itself, or one above and with it what was new below. */
+export function lastAsked<T>(node: PictureNode<T>): number {
+  let asked = Number.NEGATIVE_INFINITY;
+  for (let at: PictureNode<T> | undefined = node; at !== undefined; at = at.parent) {
+    asked = Math.max(asked, at.resyncedAt ?? asked);
+  }
+  return asked;
 }

@@ -715,6 +715,7 @@ describe("the mirror oracle", () => {
     ["told late, one recursive handle", 1056],
     ["consumers that join when they please, one recursive handle", 1003],
     ["interests that come and go, without faults", 2025],
+    ["overlapping interests, one recursive handle, told in turns", 2026],
   ])("%s, as seed %i has it", async (name, seed) => {
     expect(await play(seed, scenes[name] as Scene)).toEqual([]);
   });
