@@ -83,13 +83,19 @@ export class Announcer<T> {
 
   /** Listings show names that consumers do not have: they were hidden until now. */
   emerged(node: PictureNode<T>, entries: readonly DirectoryEntry[]): void {
-    const changes = entries.map(({ name }): Change => ({ action: "added", name }));
-    const below = entries.flatMap(({ name }) => [...(node.child(name)?.walk() ?? [])]);
+    const changes = entries.flatMap(({ name, type }): Change[] => {
+      const added: Change = { action: "added", name };
+      // The directory that consumers have by that name is no more.
+      const replaced = type === "file" && node.child(name) !== undefined;
+      return replaced ? [{ action: "removed", name }, added] : [added];
+    });
+    const shown = entries.filter(({ type }) => type === "directory");
+    const below = shown.flatMap(({ name }) => [...(node.child(name)?.walk() ?? [])]);
     for (const each of below) {
       if (this.#interests.at(each.path).length === 0) this.#followers.left(each);
       this.#renew(each);
     }
-    for (const change of changes) node.apply(change);
+    for (const change of changes) this.#follow(node, change);
     for (const entry of entries) node.snapshot?.put(entry);
     this.#tell(node, "rescan", changes);
     // Whoever has listed meanwhile has dropped it with all that lay below; who never lists has it still.

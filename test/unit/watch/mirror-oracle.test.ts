@@ -716,6 +716,8 @@ describe("the mirror oracle", () => {
     ["consumers that join when they please, one recursive handle", 1003],
     ["interests that come and go, without faults", 2025],
     ["overlapping interests, one recursive handle, told in turns", 2026],
+    ["a server that hides what is new", 3012],
+    ["told late, one recursive handle", 3000],
   ])("%s, as seed %i has it", async (name, seed) => {
     expect(await play(seed, scenes[name] as Scene)).toEqual([]);
   });
