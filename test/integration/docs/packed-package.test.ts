@@ -17,7 +17,11 @@ declare function listAgain(...scope: unknown[]): void;
 declare function showStatus(state: string, retryMs?: number): void;
 declare function showState(state: string, mode: string): void;
 declare function giveUp(code: string): void;
-declare function useDirectory(connection: string, path: string): { status: string; entries: unknown[]; error?: unknown };
+declare function useDirectory(connection: string, path: string): { state: string; entries: unknown[]; error?: unknown };
+declare function show(entries: readonly unknown[]): void;
+declare function log(text: string): void;
+declare const signal: AbortSignal;
+declare const client: ReturnType<typeof import("smb2nats/client").connect>;
 declare module "https://your-gateway/client.js" { export * from "smb2nats/client"; }
 `;
 const COMPILED = ["ts", "js", "jsx"];
