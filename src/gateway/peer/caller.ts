@@ -23,7 +23,8 @@ export function callerOf(address: string, headers: IncomingHttpHeaders, since: n
   const { origin, host } = headers;
   const userAgent = headers["user-agent"];
   return {
-    id: randomBytes(9).toString("base64url"),
+    // An operator gives it to a command: base64url begins with a dash now and then, as an option does.
+    id: randomBytes(9).toString("hex"),
     address,
     since,
     ...(origin === undefined ? {} : { origin: origin.slice(0, LONGEST_HEADER) }),
