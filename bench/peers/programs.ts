@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { findSbin } from "../../scripts/lab/programs.ts";
@@ -78,9 +78,11 @@ async function buildRust(signal: AbortSignal): Promise<Program> {
   const cargo = findSbin("cargo");
   if (cargo === undefined) throw new PeerError("no cargo here");
   const sources = join(import.meta.dirname, "rust");
-  const folder = folderFor("rust", readFileSync(join(sources, "Cargo.lock"), "utf8"));
-  // Cargo knows what is there already.
-  const args = ["build", "--release", "--locked", "--quiet", "--manifest-path", join(sources, "Cargo.toml")];
+  const folder = folderFor("rust", readFileSync(join(sources, "Cargo.toml"), "utf8"));
+  // Cargo knows what is there already, and writes its lock file beside the manifest.
+  const own = join(folder, "sources");
+  cpSync(sources, own, { recursive: true });
+  const args = ["build", "--release", "--quiet", "--manifest-path", join(own, "Cargo.toml")];
   await run(cargo, [...args, "--target-dir", folder], BUILD_MS, signal);
   return { command: join(folder, "release", "listener"), args: [] };
 }
