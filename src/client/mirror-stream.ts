@@ -3,7 +3,7 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { AbortedError } from "../base/errors.ts";
 import { isWithin, pathKey } from "../base/path.ts";
 import { watchName } from "../broker/subjects.ts";
-import { FleetError } from "../fleet/errors.ts";
+import { snapshotFailure } from "../fleet/errors.ts";
 import type { FleetMember } from "../fleet/member.ts";
 import type { FeedMessage, RefState, WatchTarget } from "../fleet/port.ts";
 import { LiveMirror, type Mirror } from "../watch/mirror/index.ts";
@@ -14,16 +14,6 @@ export interface MirrorOptions {
   readonly recursive?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
-
-/** Failures that no waiting heals. */
-const FINAL: ReadonlySet<string> = new Set([
-  "bad_path",
-  "unknown_connection",
-  "denied",
-  "not_a_directory",
-  "too_large",
-  "no_changes",
-]);
 
 /**
  * A mirror of a directory through the fleet. It follows the connection first, then takes a snapshot: whatever is told
@@ -44,11 +34,7 @@ export function mirrorThroughFleet(
     caseSensitive,
     clock,
     take: (stop) => member.snapshot(target, { signal: stop }),
-    failure: (error) => {
-      if (!(error instanceof FleetError)) return "again";
-      if (error.failure === "not_found") return "absent";
-      return FINAL.has(error.failure) ? "final" : "again";
-    },
+    failure: snapshotFailure,
     onClose: () => {
       for (const close of closers.splice(0).reverse()) close();
     },

@@ -26,6 +26,23 @@ export class FleetError extends Smb2NatsError {
   }
 }
 
+/** Failures that no waiting heals. */
+const FINAL: ReadonlySet<FleetFailure> = new Set([
+  "bad_path",
+  "unknown_connection",
+  "denied",
+  "not_a_directory",
+  "too_large",
+  "no_changes",
+]);
+
+/** What it means for a mirror that there was no snapshot: see `LiveMirrorOptions.failure`. */
+export function snapshotFailure(error: unknown): "absent" | "final" | "again" {
+  if (!(error instanceof FleetError)) return "again";
+  if (error.failure === "not_found") return "absent";
+  return FINAL.has(error.failure) ? "final" : "again";
+}
+
 export function unknownConnection(): FleetError {
   return new FleetError("unknown_connection", "no worker serves this connection");
 }

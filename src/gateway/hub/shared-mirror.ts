@@ -2,7 +2,7 @@ import { ignoreRejection } from "../../base/async.ts";
 import type { Clock } from "../../base/clock.ts";
 import { segmentsOf } from "../../base/path.ts";
 import type { ChangesMessage } from "../../broker/message.ts";
-import { FleetError } from "../../fleet/errors.ts";
+import { snapshotFailure } from "../../fleet/errors.ts";
 import type { Cursor, DirectorySnapshot, WatchTarget } from "../../fleet/port.ts";
 import { LiveMirror, type MirrorChange, type MirrorReason } from "../../watch/mirror/index.ts";
 import { RequestError, toRequestError } from "../errors.ts";
@@ -32,16 +32,6 @@ export interface SharedMirrorOptions {
   /** It is of no use any more. */
   readonly onEnd: () => void;
 }
-
-/** Failures that no waiting heals. */
-const FINAL: ReadonlySet<string> = new Set([
-  "bad_path",
-  "unknown_connection",
-  "denied",
-  "not_a_directory",
-  "too_large",
-  "no_changes",
-]);
 
 /** One mirror of a directory for all who want snapshots of it: taken once, kept right by what the feed tells. */
 export class SharedMirror {
@@ -191,10 +181,10 @@ export class SharedMirror {
   }
 
   #judge(error: unknown): "absent" | "final" | "again" {
-    const absent = error instanceof FleetError && error.failure === "not_found";
-    const final = error instanceof RequestError || (error instanceof FleetError && FINAL.has(error.failure));
-    if (final || (absent && !this.#whole)) this.#fail(error);
-    return absent ? "absent" : final ? "final" : "again";
+    // Our own limit is one, too.
+    const meaning = error instanceof RequestError ? "final" : snapshotFailure(error);
+    if (meaning === "final" || (meaning === "absent" && !this.#whole)) this.#fail(error);
+    return meaning;
   }
 
   #fail(error: unknown): void {
