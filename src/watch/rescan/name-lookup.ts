@@ -140,6 +140,8 @@ export class NameLookup {
       }
       return found;
     } catch (error) {
+      // What is a file by now lists nothing: names that were told below it are ghosts.
+      if (error instanceof SourceError && error.failure === "not-a-directory") return [];
       if (!isAbsent(error)) throw error;
       return undefined;
     } finally {

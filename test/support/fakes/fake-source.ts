@@ -258,6 +258,11 @@ export class FakeShare implements DirectorySource {
     return this.#find(path)?.type === "directory";
   }
 
+  /** Whether a listing of it is refused because it is hidden from us. */
+  isUnreadable(path: CanonicalPath): boolean {
+    return this.#find(path)?.hidden === "unreadable";
+  }
+
   /** Every path below `path`, with the tick of its last change. */
   paths(
     path: CanonicalPath = "/",
