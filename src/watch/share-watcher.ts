@@ -4,7 +4,12 @@ import { ClosedError } from "../base/errors.ts";
 import type { CanonicalPath } from "../base/path.ts";
 import type { ShareWatch, WatchHandle, WatchOverrides, WatchSink } from "./api.ts";
 import { HandleSet } from "./cover/index.ts";
-import { ActiveInterest, deliveryStage, type ReadyStageOptions } from "./deliver/index.ts";
+import {
+  ActiveInterest,
+  deliveryStage,
+  type InterestHooks,
+  type ReadyStageOptions,
+} from "./deliver/index.ts";
 import type { Interest } from "./interest.ts";
 import {
   type ResolvedOptions,
@@ -39,6 +44,7 @@ export class ShareWatcher implements ShareWatch {
   readonly #prober: Prober;
   readonly #room: WaitingRoom;
   readonly #stop = new AbortController();
+  readonly #hooks: InterestHooks;
   #contact: Promise<void> | undefined;
   #retryContact: (() => void) | undefined;
   /** Why there is no contact yet. */
@@ -69,7 +75,19 @@ export class ShareWatcher implements ShareWatch {
       stop: this.#stop.signal,
     });
     this.#room = new WaitingRoom(this.#options.maxReady);
-    this.#handles = new HandleSet(source, this.#options, { clock, random }, gate, this.#lookup);
+    const handles = new HandleSet(source, this.#options, { clock, random }, gate, this.#lookup);
+    this.#handles = handles;
+    this.#hooks = {
+      onClose: (closed) => handles.remove(closed),
+      checkpoint: ({ interest }) => takeCheckpoint(handles.picture, interest),
+      freeze: ({ interest }, scope) => freezePicture(handles.picture, interest, scope),
+      sure: (each) => handles.isSure(each),
+      recheck: (each) => handles.recheck(each),
+      retry: (each) => {
+        ignoreRejection(source.hurry?.({ signal: this.#stop.signal }) ?? Promise.resolve());
+        handles.retry(each);
+      },
+    };
   }
 
   /** Handles open or being opened now. */
@@ -82,19 +100,8 @@ export class ShareWatcher implements ShareWatch {
     if (this.#closing !== undefined) throw new ClosedError("share watch");
     const { stat = this.#options.stat, settleMs = this.#options.settleMs } = overrides;
     const ready = this.#readyStage(overrides);
-    const active = new ActiveInterest(interest, sink, overrides, {
-      stage: (outlets) =>
-        deliveryStage(outlets, { stat, settleMs, clock: this.#clock, lookup: this.#lookup, ready }),
-      onClose: (closed) => this.#handles.remove(closed),
-      checkpoint: () => takeCheckpoint(this.#handles.picture, interest),
-      freeze: (scope) => freezePicture(this.#handles.picture, interest, scope),
-      sure: (each) => this.#handles.isSure(each),
-      recheck: (each) => this.#handles.recheck(each),
-      retry: (each) => {
-        ignoreRejection(this.#source.hurry?.({ signal: this.#stop.signal }) ?? Promise.resolve());
-        this.#handles.retry(each);
-      },
-    });
+    const stage = deliveryStage({ stat, settleMs, clock: this.#clock, lookup: this.#lookup, ready });
+    const active = new ActiveInterest(interest, sink, overrides, this.#hooks, stage);
     if (overrides.checkpoint !== undefined) this.#takeOver(active, overrides.checkpoint);
     this.#handles.add(active);
     void this.#serve(active);

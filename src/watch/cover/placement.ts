@@ -39,17 +39,21 @@ export interface PlacementContext {
 export class Placement {
   readonly #context: PlacementContext;
   readonly #strays: StrayRecords;
-  readonly #trust: Trust;
-  readonly #removals: RemovalHabit;
+  /** The same for all handles. */
+  readonly #services: HandleServices;
   /** By the replacement: whom it replaces at the same directory. */
   readonly #outgoing = new Map<HandleView, ArmedHandle>();
 
   constructor(context: PlacementContext) {
     this.#context = context;
     this.#strays = new StrayRecords(context.services.source, context.services.clock);
-    this.#trust = new Trust(context.services.clock);
-    const { source } = context.services;
-    this.#removals = new RemovalHabit(() => source.traits.doubtfulRenames === true);
+    const { source, clock } = context.services;
+    this.#services = {
+      ...context.services,
+      strays: this.#strays,
+      trust: new Trust(clock),
+      removals: new RemovalHabit(() => source.traits.doubtfulRenames === true),
+    };
   }
 
   /** A handle for `node` alone; `undefined` when `expansion` asks for more than there may be. */
@@ -141,21 +145,14 @@ export class Placement {
   }
 
   #ensure(node: Node, kind: Kind, spec: HandleSpec): ArmedHandle {
-    const { registry, services } = this.#context;
+    const { registry } = this.#context;
     const existing = node.attachment?.[kind];
     if (existing !== undefined && serves(existing.spec, spec)) return existing;
     // The first request fixes a handle's filter (MS-SMB2 3.3.1.3): a wider one needs another handle.
     const filter = spec.filter | (existing?.spec.filter ?? 0);
-    const handle = registry.enlist(
-      { ...spec, filter },
-      {
-        ...services,
-        strays: this.#strays,
-        trust: this.#trust,
-        removals: this.#removals,
-      },
-    );
-    node.attachment = { ...node.attachment, [kind]: handle };
+    const handle = registry.enlist(filter === spec.filter ? spec : { ...spec, filter }, this.#services);
+    node.attachment =
+      kind === "tree" ? { ...node.attachment, tree: handle } : { ...node.attachment, directory: handle };
     if (existing !== undefined) this.#outgoing.set(handle, existing);
     handle.start();
     return handle;

@@ -1,5 +1,5 @@
 import { type Deferred, deferred, ignoreRejection } from "../../base/async.ts";
-import { type CanonicalPath, segmentsOf } from "../../base/path.ts";
+import type { CanonicalPath } from "../../base/path.ts";
 import type { ReadyLedger, WatchHandle, WatchOverrides, WatchSink } from "../api.ts";
 import { type Late, type PublicState, sameLate, type WatchEvent, type WatchMode } from "../events.ts";
 import type { Audience } from "../gap-rules.ts";
@@ -39,6 +39,26 @@ export interface InterestStatus {
   readonly late?: Late | undefined;
 }
 
+/** What an interest asks of whoever runs the handles: one for all interests of a share. */
+export interface InterestHooks {
+  onClose(interest: ActiveInterest): void;
+  checkpoint(interest: ActiveInterest): readonly CheckpointDirectory[] | undefined;
+  freeze(interest: ActiveInterest, scope: Interest): FrozenDirectories | NoPicture;
+  sure(interest: ActiveInterest): boolean;
+  recheck(interest: ActiveInterest): void;
+  retry(interest: ActiveInterest): void;
+}
+
+/** Makes what an interest's events pass through. */
+export type StageMaker = (outlets: StageOutlets) => Stage;
+
+/** What the cover asks of an interest's overrides, long after it has begun. */
+type Wanted = Pick<WatchOverrides, "filter" | "rescanMinutes" | "openAudience">;
+
+const NOTHING_ELSE: Wanted = {};
+const NOTHING_HELD: ReadonlySet<CanonicalPath> = new Set();
+const STARTING: InterestStatus = { state: "starting", mode: "notify" };
+
 /** Failures that `live` rejects with: nothing will heal them but time or people. */
 const LASTING: ReadonlySet<string> = new Set([
   "gone",
@@ -49,23 +69,26 @@ const LASTING: ReadonlySet<string> = new Set([
   "bad-path",
 ]);
 
-/** One call of `watch()`: its state, its `live`, and the way its events take. */
+/**
+ * One call of `watch()`: its state, its `live`, and the way its events take. There are tens of thousands: what most of
+ * them have no need of is not made for each, and functions made for each weigh more than anything else here.
+ */
 export class ActiveInterest implements WatchHandle {
   readonly interest: Interest;
-  readonly overrides: Omit<WatchOverrides, "checkpoint">;
+  readonly overrides: Wanted;
   /** Goes on where an earlier owner stopped. */
   readonly inherits: boolean;
   readonly live: Promise<void>;
-  readonly #live: Deferred<void>;
-  readonly #stage: Stage;
-  readonly #onClose: (interest: ActiveInterest) => void;
-  readonly #checkpoint: () => readonly CheckpointDirectory[] | undefined;
-  readonly #freeze: (scope: Interest) => FrozenDirectories | NoPicture;
-  readonly #sure: (interest: ActiveInterest) => boolean;
-  readonly #recheck: (interest: ActiveInterest) => void;
-  readonly #retry: (interest: ActiveInterest) => void;
-  #status: InterestStatus = { state: "starting", mode: "notify" };
-  #reportAgain: (() => void) | undefined;
+  /** Until it is settled. */
+  #live: Deferred<void> | undefined;
+  readonly #sink: WatchSink;
+  /** `undefined`: events go straight to the sink. */
+  readonly #stage: Stage | undefined;
+  readonly #hooks: InterestHooks;
+  #status: InterestStatus = STARTING;
+  /** What was reported last, and when. */
+  #reported: InterestStatus = STARTING;
+  #reportedAt = 0;
   #closed = false;
   /** Events so far, as the picture has taken them in. */
   #told = 0;
@@ -79,35 +102,30 @@ export class ActiveInterest implements WatchHandle {
   constructor(
     interest: Interest,
     sink: WatchSink,
-    { checkpoint, ...overrides }: WatchOverrides,
-    hooks: {
-      readonly stage: (outlets: StageOutlets) => Stage;
-      readonly onClose: (interest: ActiveInterest) => void;
-      readonly checkpoint: () => readonly CheckpointDirectory[] | undefined;
-      readonly freeze: (scope: Interest) => FrozenDirectories | NoPicture;
-      readonly sure: (interest: ActiveInterest) => boolean;
-      readonly recheck: (interest: ActiveInterest) => void;
-      readonly retry: (interest: ActiveInterest) => void;
-    },
+    overrides: WatchOverrides,
+    hooks: InterestHooks,
+    stage?: StageMaker,
   ) {
     this.interest = interest;
-    this.overrides = overrides;
-    this.inherits = checkpoint !== undefined;
+    this.overrides = wantedOf(overrides);
+    this.inherits = overrides.checkpoint !== undefined;
     this.#live = deferred<void>();
     this.live = this.#live.promise;
     // Nobody has to wait for it.
     ignoreRejection(this.live);
-    this.#onClose = hooks.onClose;
-    this.#checkpoint = hooks.checkpoint;
-    this.#freeze = hooks.freeze;
-    this.#sure = hooks.sure;
-    this.#recheck = hooks.recheck;
-    this.#retry = hooks.retry;
-    const out = (event: WatchEvent, told: number): void => {
-      if (!this.#closed) sink(event, told);
+    this.#sink = sink;
+    this.#hooks = hooks;
+    this.#stage = stage?.(this.#outlets());
+  }
+
+  #outlets(): StageOutlets {
+    return {
+      out: (event, told) => {
+        if (!this.#closed) this.#sink(event, told);
+      },
+      number: () => ++this.#told,
+      statusChanged: () => this.report(this.#reported, this.#reportedAt),
     };
-    const statusChanged = (): void => this.#reportAgain?.();
-    this.#stage = hooks.stage({ out, number: () => ++this.#told, statusChanged });
   }
 
   get state(): PublicState | "starting" {
@@ -138,54 +156,58 @@ export class ActiveInterest implements WatchHandle {
   }
 
   get sure(): boolean {
-    return !this.#closed && this.#sure(this);
+    return !this.#closed && this.#hooks.sure(this);
   }
 
   get ready(): ReadyLedger | undefined {
-    return this.#stage.ready;
+    return this.#stage?.ready;
   }
 
   release(): void {
-    if (!this.#closed) this.#stage.release();
+    if (!this.#closed) this.#stage?.release();
   }
 
   recheck(): void {
-    if (!this.#closed) this.#recheck(this);
+    if (!this.#closed) this.#hooks.recheck(this);
   }
 
   retry(): void {
-    if (!this.#closed) this.#retry(this);
+    if (!this.#closed) this.#hooks.retry(this);
   }
 
   checkpoint(): readonly CheckpointDirectory[] | undefined {
-    return this.#closed || this.#stage.holds ? undefined : this.#checkpoint();
+    return this.#closed || this.#stage?.holds === true ? undefined : this.#hooks.checkpoint(this);
   }
 
   snapshot(scope: Interest = this.interest): FrozenPicture | NoPicture {
     // Before it is live, nobody has been told what was there at first.
     if (this.#closed || !this.wasLive) return "not-yet";
-    const directories = this.#freeze(scope);
+    const directories = this.#hooks.freeze(this, scope);
     return typeof directories === "string"
       ? directories
-      : { told: this.#told, directories, withheld: this.#stage.withheld() };
+      : { told: this.#told, directories, withheld: this.#stage?.withheld() ?? NOTHING_HELD };
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#stage.close();
-    this.#live.reject(new SourceError("gone", "the watch was closed before it was live"));
-    this.#onClose(this);
+    this.#stage?.close();
+    this.#settle(new SourceError("gone", "the watch was closed before it was live"));
+    this.#hooks.onClose(this);
   }
 
   deliver(event: WatchEvent): void {
-    if (!this.#closed) this.#stage.push(event, ++this.#told);
+    if (this.#closed) return;
+    const told = ++this.#told;
+    if (this.#stage === undefined) this.#sink(event, told);
+    else this.#stage.push(event, told);
   }
 
   /** Tells a state that differs from the last one told, and settles `live`. */
   report(reported: InterestStatus, now: number): void {
     if (this.#closed) return;
-    this.#reportAgain = () => this.report(reported, now);
+    this.#reported = reported;
+    this.#reportedAt = now;
     const before = this.#status;
     const status = this.#withDeferred(reported);
     const { state, mode, error, late } = status;
@@ -206,10 +228,18 @@ export class ActiveInterest implements WatchHandle {
     }
     if (state === "live" || (state === "degraded" && !(error instanceof SourceError))) {
       this.pictureAt ??= now;
-      this.#live.resolve();
+      this.#settle();
     } else if (error instanceof SourceError && LASTING.has(error.failure)) {
-      this.#live.reject(error);
+      this.#settle(error);
     }
+  }
+
+  /** The first word on `live` is the last. */
+  #settle(error?: SourceError): void {
+    const live = this.#live;
+    this.#live = undefined;
+    if (error === undefined) live?.resolve();
+    else live?.reject(error);
   }
 
   #withDeferred(status: InterestStatus): InterestStatus {
@@ -220,55 +250,11 @@ export class ActiveInterest implements WatchHandle {
   }
 }
 
-/** Finds the interests that want to hear of a directory, without asking each. */
-export class InterestIndex {
-  readonly #exact = new Map<string, Set<ActiveInterest>>();
-  /** With the key of its path when it came: another directory may have got it since. */
-  readonly #all = new Map<ActiveInterest, string>();
-  readonly #key: (path: CanonicalPath) => string;
-
-  constructor(key: (path: CanonicalPath) => string) {
-    this.#key = key;
-  }
-
-  [Symbol.iterator](): IterableIterator<ActiveInterest> {
-    return this.#all.keys();
-  }
-
-  get size(): number {
-    return this.#all.size;
-  }
-
-  add(active: ActiveInterest): void {
-    const key = this.#key(active.interest.path);
-    this.#all.set(active, key);
-    const set = this.#exact.get(key) ?? new Set();
-    this.#exact.set(key, set.add(active));
-  }
-
-  delete(active: ActiveInterest): void {
-    const key = this.#all.get(active);
-    if (key === undefined) return;
-    this.#all.delete(active);
-    const set = this.#exact.get(key);
-    set?.delete(active);
-    if (set?.size === 0) this.#exact.delete(key);
-  }
-
-  at(path: CanonicalPath): readonly ActiveInterest[] {
-    return [...(this.#exact.get(this.#key(path)) ?? [])];
-  }
-
-  /** All whose scope holds the directory `path`, topmost first. */
-  covering(path: CanonicalPath): ActiveInterest[] {
-    const found: ActiveInterest[] = [];
-    const segments = segmentsOf(this.#key(path));
-    for (let depth = 0; depth <= segments.length; depth++) {
-      const set = this.#exact.get(`/${segments.slice(0, depth).join("/")}`);
-      if (set === undefined) continue;
-      for (const active of set)
-        if (depth === segments.length || active.interest.recursive) found.push(active);
-    }
-    return found;
-  }
+function wantedOf({ filter, rescanMinutes, openAudience }: WatchOverrides): Wanted {
+  if (filter === undefined && rescanMinutes === undefined && openAudience !== true) return NOTHING_ELSE;
+  return {
+    ...(filter === undefined ? {} : { filter }),
+    ...(rescanMinutes === undefined ? {} : { rescanMinutes }),
+    ...(openAudience === true ? { openAudience } : {}),
+  };
 }

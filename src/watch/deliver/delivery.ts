@@ -1,6 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import type { NameLookup } from "../rescan/index.ts";
-import type { Stage, StageOutlets } from "./active-interest.ts";
+import type { Stage, StageMaker, StageOutlets } from "./active-interest.ts";
 import { Enricher } from "./enrich.ts";
 import { ReadyStage, type ReadyStageOptions } from "./ready-stage.ts";
 import { Settler } from "./settle.ts";
@@ -15,13 +15,17 @@ export interface DeliveryOptions {
 
 const NOTHING: ReadonlySet<string> = new Set();
 
-/** What an interest's events pass through on their way to its sink. */
-export function deliveryStage(outlets: StageOutlets, options: DeliveryOptions): Stage {
-  const { ready } = options;
-  if (ready === undefined) return tellingStage(outlets, options);
-  // Behind all others: a file is told before it is told ready.
-  const last = new ReadyStage(outlets, ready);
-  return last.behind(tellingStage({ ...outlets, out: (event, told) => last.push(event, told) }, options));
+/** What an interest's events pass through on their way to its sink. `undefined`: nothing. */
+export function deliveryStage(options: DeliveryOptions): StageMaker | undefined {
+  const { stat, settleMs, ready } = options;
+  if (ready !== undefined) {
+    return (outlets) => {
+      // Behind all others: a file is told before it is told ready.
+      const last = new ReadyStage(outlets, ready);
+      return last.behind(tellingStage({ ...outlets, out: (event, told) => last.push(event, told) }, options));
+    };
+  }
+  return stat || settleMs > 0 ? (outlets) => tellingStage(outlets, options) : undefined;
 }
 
 function tellingStage({ out, number }: StageOutlets, options: DeliveryOptions): Stage {

@@ -72,12 +72,13 @@ export class Coalescer {
   readonly #recursive: boolean;
   #half: Half | undefined;
 
-  readonly #twins: TwinRecords;
+  /* Made when there is something to remember: most directories are quiet. */
+  #twins: TwinRecords | undefined;
   /** Names, from the watched directory, that listings may show otherwise. */
-  readonly #odd = new Set<string>();
+  #odd: Set<string> | undefined;
+  #renamed: RenamedAway | undefined;
 
   readonly #habit: RemovalHabit;
-  readonly #renamed: RenamedAway;
 
   constructor(
     clock: Clock,
@@ -87,8 +88,6 @@ export class Coalescer {
   ) {
     this.#clock = clock;
     this.#habit = habit;
-    this.#renamed = new RenamedAway(clock, habit);
-    this.#twins = new TwinRecords(clock);
     this.#recursive = recursive;
     this.#late = late;
   }
@@ -96,6 +95,7 @@ export class Coalescer {
   push(records: readonly NotifyRecord[]): Coalesced {
     const out = new Batch();
     let doubtful = false;
+    this.#twins ??= new TwinRecords(this.#clock);
     for (const record of this.#twins.filter(records)) {
       if (record.odd === true) this.#remember(record.name);
       const place = this.#locate(record.name);
@@ -114,17 +114,19 @@ export class Coalescer {
   }
 
   #remember(name: string): void {
+    this.#odd ??= new Set();
     if (this.#odd.size >= MOST_ODD) this.#odd.clear();
     this.#odd.add(name);
   }
 
   /** An odd name may have come with an earlier reply: the first half of a rename. */
   #marked(changes: readonly LocatedChange[]): readonly LocatedChange[] {
-    if (this.#odd.size === 0) return changes;
+    const known = this.#odd;
+    if (known === undefined) return changes;
     return changes.map((located) => {
       const { directory, change } = located;
       const at = directory === "" ? "" : `${directory}/`;
-      const odd = [change.name, change.oldName ?? ""].filter((name) => this.#odd.has(at + name));
+      const odd = [change.name, change.oldName ?? ""].filter((name) => known.has(at + name));
       return odd.length > 0 ? { ...located, odd } : located;
     });
   }
@@ -165,12 +167,12 @@ export class Coalescer {
   }
 
   #add(directory: string, name: string, out: Batch): void {
-    this.#renamed.came(`${directory}/${name}`);
+    this.#renamed?.came(`${directory}/${name}`);
     out.add(directory, { action: "added", name });
   }
 
   #remove(directory: string, name: string, out: Batch): void {
-    const removal = this.#renamed.removed(`${directory}/${name}`);
+    const removal = this.#renamed?.removed(`${directory}/${name}`) ?? "gone";
     if (removal === "told") return;
     // Where removals are repeated it is most likely there: what is modified is looked for on its listing, and told as
     // removed if it is not on it. A server that was never heard to do so is believed: a look at each name that was saved
@@ -194,9 +196,10 @@ export class Coalescer {
       this.#add(directory, name, out);
     } else if (half.directory !== directory) {
       out.add(half.directory, { action: "removed", name: half.name }, true);
-      this.#renamed.came(`${directory}/${name}`);
+      this.#renamed?.came(`${directory}/${name}`);
       out.add(directory, { action: "added", name }, true);
     } else {
+      this.#renamed ??= new RenamedAway(this.#clock, this.#habit);
       this.#renamed.left(`${directory}/${half.name}`);
       this.#renamed.came(`${directory}/${name}`);
       out.add(directory, { action: "renamed", name, oldName: half.name });

@@ -9,20 +9,16 @@ const HOLDS_MS = 10_000;
 export class Recovery {
   readonly #surroundings: Surroundings;
   /** What may come back any moment: quickly at first, then every half minute. */
-  readonly #absent: Backoff;
+  #absent: Backoff | undefined;
   /** What people have to change, and a login that must not be locked out. */
-  readonly #refused: Backoff;
-  readonly #short: Backoff;
+  #refused: Backoff | undefined;
+  #short: Backoff | undefined;
   #failures = 0;
   #healedAt: number | undefined;
   #wake: (() => void) | undefined;
 
   constructor(surroundings: Surroundings) {
-    const { random } = surroundings;
     this.#surroundings = surroundings;
-    this.#absent = new Backoff({ initialMs: 250, maxMs: 30_000, random });
-    this.#refused = new Backoff({ initialMs: 120_000, maxMs: 900_000, random });
-    this.#short = new Backoff({ initialMs: 500, maxMs: 60_000, random });
   }
 
   /** Failures since the watch last held for a while. */
@@ -35,7 +31,7 @@ export class Recovery {
     this.#healedAt = undefined;
     if (healed !== undefined && this.#surroundings.clock.monotonic() - healed >= HOLDS_MS) {
       this.#failures = 0;
-      for (const backoff of [this.#absent, this.#refused, this.#short]) backoff.reset();
+      for (const backoff of [this.#absent, this.#refused, this.#short]) backoff?.reset();
     }
     this.#failures++;
   }
@@ -75,16 +71,20 @@ export class Recovery {
   }
 
   #backoffFor(failure: SourceFailure): Backoff {
+    const { random } = this.#surroundings;
     switch (failure) {
       case "gone":
       case "not-a-directory":
+        this.#absent ??= new Backoff({ initialMs: 250, maxMs: 30_000, random });
         return this.#absent;
       // No name that a server refuses becomes acceptable by itself.
       case "bad-path":
       case "denied":
       case "credentials":
+        this.#refused ??= new Backoff({ initialMs: 120_000, maxMs: 900_000, random });
         return this.#refused;
       default:
+        this.#short ??= new Backoff({ initialMs: 500, maxMs: 60_000, random });
         return this.#short;
     }
   }

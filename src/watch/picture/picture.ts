@@ -1,6 +1,7 @@
-import { type CanonicalPath, foldCase, joinPath, pathKey, segmentsOf } from "../../base/path.ts";
+import { type CanonicalPath, joinPath, segmentsOf } from "../../base/path.ts";
 import type { Change } from "../events.ts";
 import { EntryFlag, UNKNOWN } from "./entry-mark.ts";
+import { Naming } from "./naming.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /** Names on which something hangs that only a snapshot knows: names of a listing, a set, a map. */
@@ -21,27 +22,10 @@ export interface Unlisted {
 /** Hidden names of one directory that are remembered. */
 const MOST_UNLISTED = 1_000;
 
-/** How names of one share become keys. */
-class Naming {
-  readonly #sensitive: boolean;
-  /** There are names side by side that differ by case only. */
-  pairs = false;
-
-  constructor(sensitive: boolean) {
-    this.#sensitive = sensitive;
-  }
-
-  fold(name: string): string {
-    return this.#sensitive ? name : foldCase(name);
-  }
-
-  path(path: CanonicalPath): string {
-    return pathKey(path, this.#sensitive);
-  }
-}
-
 /** Which names the server spoke of since a listing began, and whether they exist by its last word. */
 export type TouchLog = Map<string, boolean>;
+
+const NO_LOGS: ReadonlySet<TouchLog> = new Set();
 
 /**
  * One directory as far as it has been told upward. `T` is what the owner of the picture attaches.
@@ -53,12 +37,14 @@ export type TouchLog = Map<string, boolean>;
 export class PictureNode<T> {
   #name: string;
   #parent: PictureNode<T> | undefined;
-  readonly #children = new Map<string, PictureNode<T>>();
+  /** Most directories have none that anybody asked for, and an empty map is as large as all the rest. */
+  #children: Map<string, PictureNode<T>> | undefined;
   /** Names that stand beside one in `#children` from which they differ by case only; and those that are directories. */
   #apart: Set<string> | undefined;
   #twins: Map<string, PictureNode<T>> | undefined;
   readonly #naming: Naming;
-  readonly logs: Set<TouchLog> = new Set<TouchLog>();
+  /** Of listings under way. */
+  #logs: Set<TouchLog> | undefined;
   snapshot: Snapshot | undefined;
   blind = false;
   /** While blind: names that were told as new, of which nobody knows yet what they are. */
@@ -109,15 +95,30 @@ export class PictureNode<T> {
     return this.snapshot !== undefined || this.blind;
   }
 
+  get logs(): ReadonlySet<TouchLog> {
+    return this.#logs ?? NO_LOGS;
+  }
+
+  /** From now on what the server says of names is written into `log` as well. */
+  listen(log: TouchLog): void {
+    this.#logs ??= new Set();
+    this.#logs.add(log);
+  }
+
+  unlisten(log: TouchLog): void {
+    this.#logs?.delete(log);
+    if (this.#logs?.size === 0) this.#logs = undefined;
+  }
+
   child(name: string): PictureNode<T> | undefined {
     const twin = this.#twins?.get(name);
     if (twin !== undefined) return twin;
-    const found = this.#children.get(this.#naming.fold(name));
+    const found = this.#children?.get(this.#naming.fold(name));
     return found !== undefined && this.#isApart(found, name) ? undefined : found;
   }
 
   *children(): IterableIterator<PictureNode<T>> {
-    yield* this.#children.values();
+    if (this.#children !== undefined) yield* this.#children.values();
     if (this.#twins !== undefined) yield* this.#twins.values();
   }
 
@@ -137,7 +138,7 @@ export class PictureNode<T> {
    * them, and a server opens both, each by its exact name. From then on they are two.
    */
   distinguish(name: string, listed: Names | undefined = this.snapshot): void {
-    const other = this.#children.get(this.#naming.fold(name));
+    const other = this.#children?.get(this.#naming.fold(name));
     if (other === undefined || other.#name === name || listed === undefined) return;
     if (!listed.has(name) || !listed.has(other.#name)) return;
     this.#apart ??= new Set();
@@ -156,6 +157,7 @@ export class PictureNode<T> {
 
   #put(child: PictureNode<T>): void {
     const key = this.#naming.fold(child.#name);
+    this.#children ??= new Map();
     if (this.#children.has(key)) {
       this.#twins ??= new Map();
       this.#twins.set(child.#name, child);
@@ -181,7 +183,7 @@ export class PictureNode<T> {
     this.#parent = undefined;
     if (parent === undefined) return;
     const key = this.#naming.fold(this.#name);
-    if (parent.#children.get(key) === this) parent.#children.delete(key);
+    if (parent.#children?.get(key) === this) parent.#children.delete(key);
     else if (parent.#twins?.get(this.#name) === this) parent.#twins.delete(this.#name);
   }
 

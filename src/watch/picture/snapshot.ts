@@ -19,6 +19,11 @@ import {
 const EMPTY = -1;
 const TOMBSTONE = -2;
 
+/* Of an empty directory: shared, since nothing can be written into them. */
+const NO_ROWS = new Uint32Array(0);
+const NO_NAMES: Buffer = Buffer.alloc(0);
+const NO_CELLS = new Int32Array(0);
+
 function isNarrow(name: string): boolean {
   for (let i = 0; i < name.length; i++) if (name.charCodeAt(i) > 0xff) return false;
   return true;
@@ -32,9 +37,9 @@ function isNarrow(name: string): boolean {
  * kept as 64-bit hashes. Size and last write are kept besides for whoever is shown the picture.
  */
 export class Snapshot {
-  #rows = new Uint32Array(0);
-  #names: Buffer = Buffer.alloc(0);
-  #index = new Int32Array(0);
+  #rows = NO_ROWS;
+  #names = NO_NAMES;
+  #index = NO_CELLS;
   #rowCount = 0;
   #nameBytes = 0;
   #live = 0;
@@ -290,11 +295,12 @@ export class Snapshot {
   }
 
   #rebuild(capacity: number, indexed: number): void {
-    const rows = new Uint32Array(capacity * WORDS);
+    const rows = capacity === 0 ? NO_ROWS : new Uint32Array(capacity * WORDS);
     let cells = 8;
     while (cells * 3 < Math.max(indexed, capacity) * 4 + 4) cells *= 2;
     const old = this.#view();
-    const names = Buffer.alloc(this.#liveBytes() + Math.max(0, (capacity - this.#live) * 16));
+    const bytes = this.#liveBytes() + Math.max(0, (capacity - this.#live) * 16);
+    const names = bytes === 0 ? NO_NAMES : Buffer.alloc(bytes);
     let end = 0;
     let count = 0;
     // Names lie in the order of their rows: whole runs of living rows move at once.
@@ -323,7 +329,7 @@ export class Snapshot {
     this.#names = names;
     this.#nameBytes = end;
     this.#rowCount = count;
-    this.#index = new Int32Array(cells).fill(EMPTY);
+    this.#index = capacity === 0 ? NO_CELLS : new Int32Array(cells).fill(EMPTY);
     this.#used = 0;
     for (let row = 0; row < count; row++) this.#link(rows[row * WORDS + HASH] as number, row);
   }

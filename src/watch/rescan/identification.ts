@@ -78,7 +78,7 @@ export class Identification<T> {
     // Gone again before anybody could look: the most of what is written and then renamed.
     const names = all.filter((name) => isWanted(node, name));
     if (names.length === 0) return;
-    node.logs.add(log);
+    node.listen(log);
     try {
       const listed = (await this.#lookup.listed(path, names, this.#signal))?.listed;
       if (listed === undefined || this.#picture.find(path) !== node) return;
@@ -88,7 +88,7 @@ export class Identification<T> {
     } catch {
       if (!this.#signal.aborted) this.#findings.doubtful(node);
     } finally {
-      node.logs.delete(log);
+      node.unlisten(log);
     }
   }
 

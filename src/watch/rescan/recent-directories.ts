@@ -89,7 +89,7 @@ export class RecentDirectories<T> {
     const log: TouchLog = new Map();
     const { path, snapshot } = node;
     if (snapshot === undefined || picture.find(path) !== node) return false;
-    node.logs.add(log);
+    node.listen(log);
     try {
       const unseen = await lookup.others(path, (name) => node.snapshot?.has(name) === true, signal);
       if (picture.find(path) !== node || node.snapshot === undefined) return false;
@@ -106,7 +106,7 @@ export class RecentDirectories<T> {
       this.#report.emerged(node, fresh);
       return true;
     } finally {
-      node.logs.delete(log);
+      node.unlisten(log);
     }
   }
 }

@@ -56,7 +56,7 @@ export class RenamedNames<T> {
     if (told === undefined || !node.told || !this.#isThere(node)) return;
     if (names.length > STAT_AT_MOST) return this.#report.compare(node);
     const log: TouchLog = new Map();
-    node.logs.add(log);
+    node.listen(log);
     try {
       const listed = (await lookup.listed(node.path, names, signal))?.listed;
       if (listed === undefined || !this.#isThere(node)) return;
@@ -69,7 +69,7 @@ export class RenamedNames<T> {
     } catch {
       if (!signal.aborted) this.#report.doubtful(node);
     } finally {
-      node.logs.delete(log);
+      node.unlisten(log);
     }
   }
 

@@ -85,7 +85,7 @@ export class Rescanner<T> {
       const { listing, begunAt, names } = found[0] as Listed<T>;
       return { lastWrite: listing.modified, begunAt, names };
     } finally {
-      for (const { node, log } of logs) node.logs.delete(log);
+      for (const { node, log } of logs) node.unlisten(log);
     }
   }
 
@@ -108,7 +108,7 @@ export class Rescanner<T> {
         begun: () => {
           begunAt = this.#clock.monotonic();
           number = ++this.#listings;
-          node.logs.add(log);
+          node.listen(log);
         },
       });
       return { ...target, listing, log, begunAt, number, names: false };

@@ -82,14 +82,14 @@ export class UnlistedNames<T> {
     found: (entry: DirectoryEntry) => void,
   ): Promise<void> {
     const log: TouchLog = new Map();
-    node.logs.add(log);
+    node.listen(log);
     try {
       await sleep(GRACE_MS, { signal: this.#signal, clock: this.#clock });
       await this.#judge(node, names.filter(isOpen(node, log)), log, found);
     } catch {
       if (!this.#signal.aborted) this.#report.doubtful(node);
     } finally {
-      node.logs.delete(log);
+      node.unlisten(log);
     }
   }
 
@@ -190,7 +190,7 @@ export class UnlistedNames<T> {
 
   async #look(node: PictureNode<T>): Promise<void> {
     const log: TouchLog = new Map();
-    node.logs.add(log);
+    node.listen(log);
     try {
       const names = [...(node.unlisted?.keys() ?? [])];
       const found = await this.#lookup.listed(node.path, names, this.#signal);
@@ -200,7 +200,7 @@ export class UnlistedNames<T> {
       const opened = await this.#lookup.readable(node.path, unless(found.respelled, hidden), this.#signal);
       if (this.#isThere(node)) this.#expire(node, hidden, opened, log);
     } finally {
-      node.logs.delete(log);
+      node.unlisten(log);
     }
   }
 
