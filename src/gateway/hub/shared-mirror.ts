@@ -17,6 +17,8 @@ export interface MirrorReader {
   onSnapshot(reason: MirrorReason): void;
   /** The way to the directory is gone, or is there again; what its own watch says is told elsewhere. */
   onWay(open: boolean): void;
+  /** It has been asked for a snapshot for too long, and goes on asking. */
+  onUnanswered(): void;
   /** It ends. */
   onFailed(error: RequestError): void;
 }
@@ -42,6 +44,7 @@ export class SharedMirror {
   #size = 0;
   #servedDepth = 0;
   #absent = false;
+  #unanswered = false;
   /** There was a picture. */
   #whole = false;
   #begun = false;
@@ -84,6 +87,11 @@ export class SharedMirror {
   /** The way to the directory is gone. */
   get absent(): boolean {
     return this.#absent;
+  }
+
+  /** No worker has said yet what is there, for too long. */
+  get unanswered(): boolean {
+    return this.#unanswered;
   }
 
   get readers(): number {
@@ -157,6 +165,8 @@ export class SharedMirror {
         this.#absent = absent;
         this.#tell((reader) => reader.onWay(!absent));
       }
+      this.#unanswered = change.state === "degraded";
+      if (this.#unanswered) this.#tell((reader) => reader.onUnanswered());
       return;
     }
     const back = this.#absent;

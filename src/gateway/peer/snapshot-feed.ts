@@ -15,6 +15,8 @@ export interface SnapshotFeedOptions {
   /** From now on he waits for a snapshot: what was missed before matters no more. */
   readonly onRenew: () => void;
   readonly onWay: (open: boolean) => void;
+  /** Nobody says what is there, or somebody does after all. */
+  readonly onAnswered: (answered: boolean) => void;
   readonly onFailed: (error: RequestError) => void;
 }
 
@@ -32,6 +34,8 @@ export class SnapshotFeed implements MirrorReader {
   #due: MirrorReason | undefined;
   /** Told while a snapshot is being sent. */
   #held: ToldEvent[] | undefined;
+  /** He was told that nobody says what is there. */
+  #warned = false;
   #ended = false;
 
   constructor(options: SnapshotFeedOptions) {
@@ -106,6 +110,13 @@ export class SnapshotFeed implements MirrorReader {
     else this.#renew("moved");
   }
 
+  /** Who has a picture is told what follows it, and needs no other. */
+  onUnanswered(): void {
+    if (this.#base !== undefined || this.#due === undefined || this.#warned) return;
+    this.#warned = true;
+    this.#options.onAnswered(false);
+  }
+
   onFailed(error: RequestError): void {
     this.#options.onFailed(error);
   }
@@ -149,7 +160,10 @@ export class SnapshotFeed implements MirrorReader {
   #send(reason: MirrorReason): Iterator<string> | undefined {
     const { mirror, to } = this.#options;
     const snapshot = mirror.read();
-    if (snapshot === undefined) return undefined;
+    if (snapshot === undefined) {
+      if (mirror.unanswered) this.onUnanswered();
+      return undefined;
+    }
     this.#place(snapshot.base, mirror.servedDepth);
     this.#held = [];
     const cursor = snapshot.cursor === undefined ? undefined : snapshot.cursor + this.#mark;
@@ -162,6 +176,8 @@ export class SnapshotFeed implements MirrorReader {
     this.#held = undefined;
     this.#due = undefined;
     for (const event of held) this.#options.outbox.offer(this.#options.to, event);
+    if (this.#warned) this.#options.onAnswered(true);
+    this.#warned = false;
     if (this.mirror.absent) this.#options.onWay(false);
   }
 

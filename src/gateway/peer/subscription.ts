@@ -17,6 +17,9 @@ const LOST: ReadonlySet<PublicState> = new Set(["gone", "denied", "unreachable"]
  */
 const ECHO_MS = 2_500;
 
+const WELL: StateBody = { state: "live", mode: "notify" };
+const UNANSWERED = "no worker has said yet what is in this directory";
+
 type Change = Exclude<DirectoryEvent, { type: "state" }>;
 
 /**
@@ -58,6 +61,8 @@ export class Subscription implements Subscriber {
   #state: SubscriptionState = "arming";
   #held: Change[] | undefined;
   #feed: SnapshotFeed | undefined;
+  /** Nobody says what is there. */
+  #blind = false;
 
   constructor(options: {
     readonly connectionId: string;
@@ -103,7 +108,7 @@ export class Subscription implements Subscriber {
       return;
     }
     if (event.type === "state") {
-      this.#tellState(event.directory, event.body);
+      this.#tellState(event.directory, event.own ? this.#seen(event.body) : event.body);
       if (event.own) this.#tellLoss(event.body.state);
       return;
     }
@@ -117,6 +122,11 @@ export class Subscription implements Subscriber {
   #pass(event: Change): void {
     if (this.#feed === undefined) this.#outbox.offer(this, event);
     else this.#feed.take(event);
+  }
+
+  /** A watch that is well is not, for who has no picture that goes with it. */
+  #seen(body: StateBody): StateBody {
+    return this.#blind && body.state === "live" ? { ...body, state: "degraded", error: UNANSWERED } : body;
   }
 
   #tellState(directory: CanonicalPath, { state, mode, error, late }: StateBody): void {
@@ -147,8 +157,14 @@ export class Subscription implements Subscriber {
         this.#held = undefined;
       },
       onWay: (open) => {
-        const { trouble = { state: "live", mode: "notify" } as const } = this.watch;
-        this.#tellState(this.directory, open ? trouble : { ...trouble, state: "gone" });
+        const { trouble = WELL } = this.watch;
+        this.#tellState(this.directory, open ? this.#seen(trouble) : { ...trouble, state: "gone" });
+      },
+      onAnswered: (answered) => {
+        const { trouble = WELL } = this.watch;
+        this.#blind = !answered;
+        // What is worse he has been told.
+        if (answered || trouble.state === "live") this.#tellState(this.directory, this.#seen(trouble));
       },
       onFailed,
     });

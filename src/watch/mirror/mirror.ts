@@ -1,5 +1,4 @@
 import { Backoff, type Deferred, deferred, ignoreRejection, sleep } from "../../base/async.ts";
-import type { Clock } from "../../base/clock.ts";
 import { AbortedError, describeError } from "../../base/errors.ts";
 import {
   type CanonicalPath,
@@ -9,25 +8,20 @@ import {
   pathKey,
   segmentsOf,
 } from "../../base/path.ts";
-import type { Change, Via, WatchMode } from "../events.ts";
+import type { Change, Via } from "../events.ts";
 import type { Interest } from "../interest.ts";
 import { advance, compareEpochs, judge, type MirrorBase, type MirrorMessage } from "./continuity.ts";
 import { type MirrorEntry, type MirroredDirectory, MirrorTree } from "./tree.ts";
-import type { Mirror, MirrorChange, MirrorReason, MirrorState, MirrorView, TakenSnapshot } from "./types.ts";
-
-export interface LiveMirrorOptions {
-  readonly path: CanonicalPath;
-  readonly recursive: boolean;
-  readonly caseSensitive: () => boolean;
-  /** What has been told so far. Everything told after it must reach `hear`. */
-  readonly take: (signal: AbortSignal) => Promise<TakenSnapshot>;
-  /**
-   * What a failure of `take` means: the directory is not there; it will never be; or else it is asked again.
-   */
-  readonly failure: (error: unknown) => "absent" | "final" | "again";
-  readonly onClose: () => void | Promise<void>;
-  readonly clock: Clock;
-}
+import type {
+  LiveMirrorOptions,
+  Mirror,
+  MirrorChange,
+  MirrorReason,
+  MirrorState,
+  MirrorStatus,
+  MirrorView,
+  TakenSnapshot,
+} from "./types.ts";
 
 /** What was told, with its place in the order. */
 export interface ToldMessage extends MirrorMessage {
@@ -38,6 +32,10 @@ export interface ToldMessage extends MirrorMessage {
 
 /** Told while a snapshot is on its way; more of it is better known from the next snapshot. */
 const MOST_WAITING = 50_000;
+
+/** As long as whoever waits for a snapshot need not be told that there is none: the largest take some seconds. */
+const UNANSWERED_MS = 10_000;
+const UNANSWERED = "nobody has said yet what is there";
 
 /** Keeps the picture; whoever made it tells it what he hears. */
 export class LiveMirror implements Mirror {
@@ -62,7 +60,9 @@ export class LiveMirror implements Mirror {
   #whole = false;
   /** The way to the directory has been taken away. */
   #absent = false;
-  #status: { state: MirrorState; mode: WatchMode; error?: string } = { state: "starting", mode: "notify" };
+  /** A snapshot has been asked for, for too long. */
+  #unanswered = false;
+  #status: MirrorStatus = { state: "starting", mode: "notify" };
   #view: MirrorView | undefined;
   #telling = false;
   #closing: Promise<void> | undefined;
@@ -77,7 +77,14 @@ export class LiveMirror implements Mirror {
   }
 
   get state(): MirrorState {
-    return this.#absent ? "gone" : this.#status.state;
+    return this.#absent ? "gone" : this.#fare.state;
+  }
+
+  get #fare(): MirrorStatus {
+    const well = this.#status.state === "live" || this.#status.state === "starting";
+    return this.#unanswered && well
+      ? { ...this.#status, state: "degraded", error: UNANSWERED }
+      : this.#status;
   }
 
   get snapshots(): Readonly<Record<string, number>> {
@@ -129,7 +136,7 @@ export class LiveMirror implements Mirror {
   };
 
   readonly getSnapshot = (): MirrorView => {
-    const { error } = this.#status;
+    const { error } = this.#fare;
     this.#view ??= {
       ready: this.#whole,
       state: this.state,
@@ -181,10 +188,10 @@ export class LiveMirror implements Mirror {
   }
 
   /** How the watch fares. */
-  fares(status: { readonly state: MirrorState; readonly mode: WatchMode; readonly error?: string }): void {
+  fares(status: MirrorStatus): void {
     const { state, mode, error } = status;
     this.#status = { state, mode, ...(error === undefined ? {} : { error }) };
-    this.#tell({ type: "state", ...this.#status });
+    this.#tell({ type: "state", ...this.#fare });
   }
 
   /** What is known is right no more. */
@@ -197,7 +204,9 @@ export class LiveMirror implements Mirror {
     }
     const errand = {};
     this.#taking = errand;
-    ignoreRejection(this.#take(reason, errand));
+    const late = (): void => this.#answered(false);
+    const answered = this.#options.clock.after(UNANSWERED_MS, late, { unref: true });
+    ignoreRejection(this.#take(reason, errand).finally(answered));
   }
 
   async #take(reason: MirrorReason, errand: object): Promise<void> {
@@ -240,9 +249,16 @@ export class LiveMirror implements Mirror {
     const waiting = this.#waiting;
     this.#waiting = [];
     this.#taking = undefined;
+    this.#answered(true);
     for (const message of waiting) this.hear(message);
     this.#ready.resolve();
     return true;
+  }
+
+  #answered(answered: boolean): void {
+    if (this.#unanswered !== answered) return;
+    this.#unanswered = !answered;
+    if (!this.#absent) this.#tell({ type: "state", ...this.#fare });
   }
 
   /** Of a path, or a name. */
@@ -304,7 +320,7 @@ export class LiveMirror implements Mirror {
 
   #appear(): void {
     this.#absent = false;
-    this.#tell({ type: "state", ...this.#status });
+    this.#tell({ type: "state", ...this.#fare });
   }
 
   #tell(change: MirrorChange): void {

@@ -1,3 +1,4 @@
+import type { Clock } from "../../base/clock.ts";
 import type { CanonicalPath } from "../../base/path.ts";
 import type { Change, PublicState, ResyncReason, Via, WatchMode } from "../events.ts";
 import type { Interest } from "../interest.ts";
@@ -23,6 +24,13 @@ export type MirrorReason = "first" | "moved" | ResyncReason;
 
 export type MirrorState = PublicState | "starting" | "unclaimed";
 
+/** How the watch fares. `degraded` also where a snapshot has been asked for in vain. */
+export interface MirrorStatus {
+  readonly state: MirrorState;
+  readonly mode: WatchMode;
+  readonly error?: string;
+}
+
 /** What `on("change")` hears. */
 export type MirrorChange =
   | { readonly type: "snapshot"; readonly reason: MirrorReason; readonly position: MirrorPosition }
@@ -32,12 +40,7 @@ export type MirrorChange =
       readonly via: Via;
       readonly changes: readonly Change[];
     }
-  | {
-      readonly type: "state";
-      readonly state: MirrorState;
-      readonly mode: WatchMode;
-      readonly error?: string;
-    };
+  | ({ readonly type: "state" } & MirrorStatus);
 
 /** For `useSyncExternalStore` and its kin: the same object until something changes. */
 export interface MirrorView {
@@ -73,4 +76,18 @@ export interface Mirror extends AsyncDisposable {
   subscribe(listener: () => void): () => void;
   getSnapshot(): MirrorView;
   close(): Promise<void>;
+}
+
+export interface LiveMirrorOptions {
+  readonly path: CanonicalPath;
+  readonly recursive: boolean;
+  readonly caseSensitive: () => boolean;
+  /** What has been told so far. Everything told after it must reach `hear`. */
+  readonly take: (signal: AbortSignal) => Promise<TakenSnapshot>;
+  /**
+   * What a failure of `take` means: the directory is not there; it will never be; or else it is asked again.
+   */
+  readonly failure: (error: unknown) => "absent" | "final" | "again";
+  readonly onClose: () => void | Promise<void>;
+  readonly clock: Clock;
 }

@@ -15,6 +15,7 @@ import {
 } from "../../../src/gateway/facts.ts";
 import type { GatewayOptions } from "../../../src/gateway/options.ts";
 import { createGateway, type Gateway } from "../../../src/gateway/server.ts";
+import type { ShareWatcherOptions } from "../../../src/watch/options.ts";
 import { ShareWatcher } from "../../../src/watch/share-watcher.ts";
 import { FakeShare } from "../../support/fakes/fake-source.ts";
 import { seeded } from "../../support/random.ts";
@@ -59,8 +60,8 @@ afterEach(async () => {
   await fleet.close();
 });
 
-async function worker(): Promise<Awaited<ReturnType<Fleet["worker"]>>> {
-  const watches = new ShareWatcher(share, { cover: "directory" });
+async function worker(options: ShareWatcherOptions = {}): Promise<Awaited<ReturnType<Fleet["worker"]>>> {
+  const watches = new ShareWatcher(share, { cover: "directory", ...options });
   closers.push(() => watches.close());
   const runtime = {
     name: "nas1",
@@ -232,6 +233,43 @@ describe("mirrors through gateways", () => {
     await late.ready;
     share.rename("/in/a", "/in/c");
     await agree(mirror, late);
+  }, 60_000);
+
+  it("are right where the server cannot notify and is polled, and say so", async () => {
+    fleet = await Fleet.start();
+    share.mute = true;
+    await worker({ pollSeconds: 0.2 });
+    await gateway();
+    for (const path of ["/in/a", "/in/a/deep"]) share.mkdir(path);
+    share.write("/in/a/deep/x");
+    const client = browser();
+    const [tree, flat] = [client.mirror("nas1", "/in", { recursive: true }), client.mirror("nas1", "/in/a")];
+    const heard: { readonly type: string; readonly via?: string; readonly mode?: string }[] = [];
+    tree.on("change", (change) => heard.push(change));
+    await Promise.all([tree.ready, flat.ready]);
+    await until("the mode", () => heard.some(({ type, mode }) => type === "state" && mode === "poll"));
+    await agree(tree, flat);
+    share.write("/in/a/y");
+    await agree(tree, flat);
+    share.rename("/in/a/deep", "/in/a/other");
+    share.write("/in/a/other/z");
+    share.remove("/in/a/y");
+    await agree(tree, flat);
+    // A look may fall between any two of these.
+    sockets.at(-1)?.terminate();
+    for (let n = 0; n < 20; n++) {
+      share.write(`/in/a/other/${n}`);
+      if (n % 3 === 0) share.remove(`/in/a/other/${n}`);
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+    share.remove("/in/a/other");
+    share.mkdir("/in/a/other");
+    share.write("/in/a/other/last");
+    await agree(tree, flat);
+    expect([tree.state, flat.state]).toEqual(["live", "live"]);
+    const via = new Set(heard.flatMap((change) => (change.type === "changes" ? [change.via] : [])));
+    expect([...via]).toEqual(["poll"]);
+    expect([tree.snapshots, flat.snapshots]).toEqual([{ first: 1 }, { first: 1 }]);
   }, 60_000);
 
   it("are refused where more is in a directory than the gateway keeps", async () => {

@@ -509,6 +509,52 @@ describe("a subscription with a snapshot", () => {
     expect(socket.of("snapshot")).toHaveLength(1);
   });
 
+  it("says so where no worker answers for too long, as does whoever asks later, and gives what is there once one does", async () => {
+    const answer = fleet.picture;
+    fleet.picture = () => Promise.reject(new FleetError("unreachable", "nobody"));
+    const [one, two] = [peer(), peer()];
+    await subscribe(one.peer);
+    await clock.advance(9_000);
+    expect(one.socket.of("state")).toEqual([]);
+    await clock.advance(1_000);
+    const silent = { type: "state", path: "/a", state: "degraded", mode: "notify" };
+    expect(one.socket.of("state")).toEqual([
+      { ...silent, connection_id: "nas1", error: "no worker has said yet what is in this directory" },
+    ]);
+    await subscribe(two.peer);
+    expect(two.socket.frames).toMatchObject([{ type: "subscribed" }, silent]);
+    // That the watch is well, once more, does not give him a picture.
+    fleet.ref("/a").become("degraded");
+    fleet.ref("/a").become("live");
+    expect(one.socket.of("state").map(({ state }) => state)).toEqual(["degraded", "degraded", "degraded"]);
+    fleet.picture = answer;
+    await clock.advance(10_000);
+    await settle();
+    for (const { socket } of [one, two]) {
+      expect(socket.frames.slice(-2)).toMatchObject([
+        { type: "snapshot", reason: "first" },
+        { type: "state", state: "live" },
+      ]);
+    }
+  });
+
+  it("says so where the answer to a picture that was lost stays away, not to who has one that goes on", async () => {
+    const { socket, peer: one } = peer();
+    await subscribe(one);
+    fleet.picture = () => new Promise(() => undefined);
+    resync();
+    await clock.advance(10_000);
+    expect(socket.frames.slice(2)).toMatchObject([{ type: "state", state: "degraded" }]);
+    const cursor = String(socket.of("snapshot")[0]?.["cursor"]);
+    fleet.stored.length = 0;
+    const { socket: resumed, peer: two } = peer();
+    await subscribe(two, { since: cursor });
+    tell("later");
+    await clock.advance(1_000);
+    expect(changedNames(resumed)).toEqual(["later"]);
+    expect(resumed.of("state")).toEqual([]);
+  });
+
   it("keeps no more entries than it may, and lets go of them", async () => {
     hub = new Hub({ fleet, clock, caseSensitive: () => true, mirroredEntries: 2 });
     const one = peer();

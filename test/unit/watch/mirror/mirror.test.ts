@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from "vitest";
-import { systemClock } from "../../../../src/base/clock.ts";
+import { ManualClock, systemClock } from "../../../../src/base/clock.ts";
 import { canonicalPath } from "../../../../src/base/path.ts";
 import { LiveMirror } from "../../../../src/watch/mirror/mirror.ts";
 import type { MirrorChange } from "../../../../src/watch/mirror/types.ts";
@@ -50,4 +50,36 @@ it("ends for who waits where it cannot be kept, whatever its end comes to", asyn
   own.fail(new Error("not to be had"));
   await expect(own.ready).rejects.toThrow("not to be had");
   await expect(own.close()).rejects.toThrow("of the end");
+});
+
+it("is degraded while nobody says for too long what is there, and as its watch is once somebody does", async () => {
+  const clock = new ManualClock();
+  const path = canonicalPath("/d");
+  let answers = false;
+  const own = new LiveMirror({
+    ...{ path, recursive: false, caseSensitive: () => false, clock, onClose: () => undefined },
+    take: async () => {
+      if (!answers) throw new Error("nobody is there");
+      return { epoch: "e-1", told: 1, stored: true, servedBy: { path, recursive: false }, directories: [] };
+    },
+    failure: () => "again",
+  });
+  const heard: unknown[] = [];
+  own.on("change", (change) => heard.push(change.type === "state" ? change.state : change.type));
+  own.fares({ state: "live", mode: "notify" });
+  own.renew("first");
+  await clock.advance(9_999);
+  expect(own.getSnapshot()).toMatchObject({ ready: false, state: "live" });
+  await clock.advance(1);
+  expect(own.getSnapshot()).toMatchObject({ ready: false, state: "degraded", error: expect.any(String) });
+  answers = true;
+  await clock.advance(10_000);
+  await own.ready;
+  expect(own.getSnapshot()).toEqual({ ready: true, state: "live", entries: [] });
+  expect(heard).toEqual(["live", "degraded", "snapshot", "live"]);
+  // In time, the next is nothing to tell.
+  own.renew("overflow");
+  await clock.advance(20_000);
+  expect(heard.slice(4)).toEqual(["snapshot"]);
+  await own.close();
 });
