@@ -164,13 +164,21 @@ export class NatsEventPublisher implements EventPublisher {
   #pumpSoon(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    queueMicrotask(() => {
-      this.#pumping = false;
-      this.#pump();
-    });
+    // Not `queueMicrotask`, which makes a resource for whoever traces: 0.02 ms where changes are rare.
+    void Promise.resolve().then(() => this.#pump());
   }
 
+  /** What is listed meanwhile it finds itself: sealing moves the totals, and must not ask for another round. */
   #pump(): void {
+    this.#pumping = true;
+    try {
+      this.#sendReady();
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  #sendReady(): void {
     while (this.#ready.length > 0 && this.#inFlight.size < this.#maxInFlight && this.#store.connected) {
       if (!this.#mayPublish()) return;
       const next = this.#ready.shift();

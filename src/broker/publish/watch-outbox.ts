@@ -52,6 +52,8 @@ export class WatchOutbox implements WatchPublisher {
   readonly queue: WatchQueue;
   readonly #options: WatchPublisherOptions;
   readonly #host: OutboxHost;
+  /** Of the watched directory itself: most changes are there. */
+  #ownAddress: Parameters<WatchQueue["lane"]> | undefined;
   #seq = 0;
   #taking = true;
   #closed = false;
@@ -269,11 +271,15 @@ export class WatchOutbox implements WatchPublisher {
   }
 
   #lane(path: CanonicalPath): Lane {
+    if (path !== this.#options.path) return this.queue.lane(...this.#address(path));
+    this.#ownAddress ??= this.#address(path);
+    return this.queue.lane(...this.#ownAddress);
+  }
+
+  #address(path: CanonicalPath): Parameters<WatchQueue["lane"]> {
     const { connection, caseSensitive } = this.#options;
-    return this.queue.lane(
-      this.#host.subjects.ingest(watchName(connection, path, caseSensitive)),
-      pathKey(path, caseSensitive),
-    );
+    const name = watchName(connection, path, caseSensitive);
+    return [this.#host.subjects.ingest(name), pathKey(path, caseSensitive)];
   }
 
   #now(): Moment {

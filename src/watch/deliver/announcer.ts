@@ -42,7 +42,8 @@ export class Announcer<T> {
     // A directory nobody has been told of yet: its first listing will hold all this.
     if (node === undefined) return;
     if (node.path !== path) node.spell(path);
-    if (this.#interests.covering(path).length === 0) {
+    const audience = this.#interests.covering(path);
+    if (audience.length === 0) {
       for (const change of changes) this.#pass(node, change);
       return;
     }
@@ -57,7 +58,7 @@ export class Announcer<T> {
         if (change.action === "modified") this.#followers.modified(node, change.name);
       }
     }
-    if (told.length > 0) this.#tell(node, "notify", told);
+    if (told.length > 0) this.#tell(node, "notify", told, audience);
     if (doubted.length > 0) this.#followers.enquire(node, doubted, true);
   }
 
@@ -170,9 +171,8 @@ export class Announcer<T> {
     }
   }
 
-  #tell(node: PictureNode<T>, via: Via, changes: readonly Change[]): void {
-    const path = node.path;
-    deliver(this.#interests.covering(path), path, via, changes);
+  #tell(node: PictureNode<T>, via: Via, changes: readonly Change[], to?: readonly ActiveInterest[]): void {
+    deliver(to ?? this.#interests.covering(node.path), node.path, via, changes);
     this.#discover(node, changes);
   }
 

@@ -2,6 +2,8 @@ import { type ArmedNotify, type NotifyOutcome, SourceError, type WatchedDirector
 
 /** A server that has left so many cancelled requests of one handle unanswered is asked for no more. */
 const MOST_UNANSWERED = 8;
+/** An answer with so few records is told within a millisecond, of which two new requests would take a quarter. */
+const FEW_RECORDS = 16;
 
 export interface NotifyRequestOptions {
   readonly recursive: boolean;
@@ -11,8 +13,9 @@ export interface NotifyRequestOptions {
 }
 
 /**
- * Keeps `depth` CHANGE_NOTIFY requests at the server. Each answer is replaced by a new request: before
- * anybody looks at it where no other is left at the server, else as soon as it was told. Outcomes are passed on in the order the server gave them:
+ * Keeps `depth` CHANGE_NOTIFY requests at the server. Each answer is replaced by a new request: before anybody looks at it
+ * where that may take a while and no other is left at the server, or where there is never more than one; else as soon as
+ * it was told. Outcomes are passed on in the order the server gave them:
  * `cancelled` means that one of our own cancels found nothing waiting; `cleanup` stands for every end we did not ask for.
  */
 export class NotifyRequests {
@@ -84,8 +87,10 @@ export class NotifyRequests {
     switch (outcome.type) {
       case "records":
       case "overflow":
-        // With another request at the server nothing is missed meanwhile, and what was said comes first.
-        if (this.#armed.size === 0) this.#fill();
+        // What was said comes first. With another request at the server nothing is missed meanwhile; where two are
+        // stacked and answered at once (a change and what it does to its directory's times) the server keeps for a
+        // moment what happens, and only a burst would be too much for it.
+        if (this.#armed.size === 0 && (this.#depth === 1 || isLong(outcome))) this.#fill();
         else process.nextTick(() => this.#fill());
         this.#onOutcome(outcome);
         return;
@@ -104,6 +109,10 @@ export class NotifyRequests {
         this.#onOutcome(outcome);
     }
   }
+}
+
+function isLong(outcome: NotifyOutcome): boolean {
+  return outcome.type !== "records" || outcome.records.length > FEW_RECORDS;
 }
 
 /**

@@ -69,8 +69,10 @@ export class LookupQueue<Directory> {
     waiting.urgent ||= urgent;
     if (known !== undefined) return;
     this.#waiting.set(directory, waiting);
-    // Ends by itself, or because we were stopped.
-    void this.#run(directory, waiting).catch(() => undefined);
+    // Ends by itself, or because we were stopped. What can wait for half a second can wait until the names are told.
+    const begin = (): unknown => this.#run(directory, waiting).catch(() => undefined);
+    if (waiting.urgent) begin();
+    else process.nextTick(begin);
   }
 
   /** @throws AbortedError */

@@ -24,6 +24,25 @@ describe("facts heard later", () => {
     expect(seen).toHaveLength(7);
   });
 
+  it("come after the promise jobs that a socket's bytes set off, too: a tick asked for there would be ahead of them", async () => {
+    const facts = channel<number>("test.later-socket");
+    const seen: string[] = [];
+    const off = facts.subscribeLater(() => seen.push("counted"));
+    await new Promise<void>((resolve) =>
+      setImmediate(() => {
+        setImmediate(resolve);
+        setImmediate(() => seen.push("the next turn"));
+        facts.publish(1);
+        void Promise.resolve()
+          .then(() => undefined)
+          .then(() => seen.push("told"));
+      }),
+    );
+    await new Promise((resolve) => setImmediate(resolve));
+    off();
+    expect(seen).toEqual(["told", "counted", "the next turn"]);
+  });
+
   it("a listener that throws keeps nothing from the others", async () => {
     const facts = channel<number>("test.later-throws");
     const seen: number[] = [];
