@@ -89,6 +89,7 @@ describe.each(servers)("$name", ({ release, share: settings, operations: all }) 
             const refused = await client.run(samba, rounds.map(operation.steps));
             expect(refused).toEqual([]);
           },
+          60_000 + 2_000 * roundsFor(client),
         );
       }
     },
