@@ -1,7 +1,7 @@
 import { waitFor } from "../base/async.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { describeError } from "../base/errors.ts";
-import type { CanonicalPath } from "../base/path.ts";
+import { type CanonicalPath, foldCase } from "../base/path.ts";
 import { ShareCapabilities } from "../codec/msg/tree-connect.ts";
 import type { ArmOptions, DirectoryHandle, NotifyOutcome as SmbNotifyOutcome } from "../smb/files/index.ts";
 import type { SmbPool } from "../smb/pool/index.ts";
@@ -115,18 +115,18 @@ export class SmbDirectorySource implements DirectorySource {
     yield* this.#listAll(path, whole);
   }
 
-  /** Entries of a few names. */
+  /** Entries of a few names, in whatever case they are listed: a name that only looks otherwise by now is not hidden. */
   async *#listNames(
     path: CanonicalPath,
     names: readonly string[],
     options: ListOptions,
   ): AsyncGenerator<readonly DirectoryEntry[], void> {
-    const wanted = new Set(names);
+    const wanted = new Set(names.map(foldCase));
     const patterns = names.flatMap((name) => (this.#mapped ? storedPaths(name) : [name]));
     // A name that is a pattern as well finds more than itself, and how much more nobody knows.
     const only = patterns.some(isPattern) ? {} : { only: [...new Set(patterns)] };
     for await (const page of this.#listAll(path, { ...options, ...only })) {
-      const found = page.filter(({ name }) => wanted.has(name));
+      const found = page.filter(({ name }) => wanted.has(foldCase(name)));
       if (found.length > 0) yield found;
     }
   }

@@ -69,8 +69,8 @@ export interface ListOptions {
    */
   readonly onOpened?: ((directory: Pick<EntryInfo, "modified">) => void) | undefined;
   /**
-   * Only entries of these names: what a whole listing would show under them, for less where they are few. Without
-   * `onOpened` then.
+   * Only entries of these names, in whatever case the listing has them: what a whole listing would show under them, for
+   * less where they are few. Without `onOpened` then.
    */
   readonly only?: readonly string[] | undefined;
 }

@@ -1,5 +1,6 @@
 import { sleep } from "../../base/async.ts";
 import type { Clock } from "../../base/clock.ts";
+import { foldCase } from "../../base/path.ts";
 import {
   EntryFlag,
   factsOf,
@@ -11,14 +12,14 @@ import {
 } from "../picture/index.ts";
 import type { DirectoryEntry } from "../source.ts";
 import { type NameLookup, STAT_AT_MOST } from "./name-lookup.ts";
-import type { NameReport, NameServices, UnlistedNames } from "./unlisted-names.ts";
+import { foldedNames, type NameReport, type NameServices, type UnlistedNames } from "./unlisted-names.ts";
 
 /** A comparison that takes longer is not waited for; and how often it is looked whether it is over. */
 const COMPARED_MS = 10_000;
 const LOOK_MS = 250;
 
 /** What follows from what a name turned out to be. */
-export interface Findings<T> extends Pick<NameReport<T>, "emerged" | "isDirectory" | "doubtful"> {
+export interface Findings<T> extends Pick<NameReport<T>, "emerged" | "isDirectory" | "doubtful" | "compare"> {
   /** A listing shows it. */
   listed(entry: DirectoryEntry): void;
 }
@@ -53,7 +54,13 @@ export class Identification<T> {
     if (names.length > STAT_AT_MOST) await this.#compared(node).catch(() => undefined);
     // A comparison has listed them since, and said what follows.
     const open = names.filter((name) => ((node.snapshot?.get(name)?.flags ?? 0) & EntryFlag.known) === 0);
-    await this.#find(node, open, (entry) => this.#found(node, entry));
+    let others: ReadonlySet<string> | undefined;
+    const isRespelled = (name: string): boolean => {
+      if (node.snapshot === undefined || node.snapshot.has(name)) return false;
+      others ??= foldedNames(node.snapshot);
+      return others.has(foldCase(name));
+    };
+    await this.#find(node, open, (entry) => this.#found(node, entry, isRespelled));
   }
 
   /** Where a burst was too much for the server, a comparison is on its way, and lists the same. */
@@ -92,11 +99,13 @@ export class Identification<T> {
     }
   }
 
-  #found(node: PictureNode<T>, entry: DirectoryEntry): void {
+  #found(node: PictureNode<T>, entry: DirectoryEntry, isRespelled: (name: string) => boolean): void {
     const { name } = entry;
     this.#findings.listed(entry);
     if (node.reveal(name)) {
-      this.#findings.emerged(node, [entry]);
+      // Not hidden until now, but called otherwise: what goes by the old spelling is to be told, too.
+      if (isRespelled(name)) this.#findings.compare(node);
+      else this.#findings.emerged(node, [entry]);
       return;
     }
     const mark = node.snapshot?.get(name);

@@ -51,6 +51,7 @@ export class ListedNames<T> {
       emerged: (node, entries) => report.emerged(node, entries),
       isDirectory: (node, name, info) => report.isDirectory(node, name, info),
       doubtful: (node) => report.doubtful(node),
+      compare: (node) => report.compare(node),
       listed: ({ type, modified }) => habits.listed(type, ageMs(source.serverTime?.(), modified)),
     };
     this.#unlisted = new UnlistedNames(services, report);

@@ -158,6 +158,19 @@ describe("a link that leads back", () => {
   });
 });
 
+describe("a file that goes by another case since nobody heard of that", () => {
+  it("is told to be renamed as soon as the new name is spoken of", async () => {
+    const { clock, share, watch, take } = bench({}, { caseSensitive: false });
+    share.write("/doc.bak");
+    await watch();
+    take();
+    share.secretly(() => share.rename("/doc.bak", "/DOC.BAK"));
+    share.touch("/DOC.BAK");
+    await clock.advance(2_000);
+    expect(take()).toContain("renamed /doc.bak > DOC.BAK");
+  });
+});
+
 describe("names that differ by case only", () => {
   const pair = (share: FakeShare): void => {
     share.mkdir("/A");
