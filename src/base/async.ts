@@ -1,4 +1,3 @@
-import { setMaxListeners } from "node:events";
 import { type Clock, systemClock } from "./clock.ts";
 import { AbortedError, ClosedError, DeadlineError, OverflowError } from "./errors.ts";
 
@@ -50,20 +49,33 @@ export async function waitFor<T>(promise: Promise<T>, options: WaitOptions = {})
   }
   if (signal === undefined && deadlineMs === undefined) return promise;
   return new Promise<T>((resolve, reject) => {
-    const onAbort = (): void => finish(() => reject(new AbortedError(signal?.reason)));
+    const finish = (): void => {
+      cancel?.();
+      forget?.();
+    };
     const cancel =
       deadlineMs === undefined
         ? undefined
-        : clock.after(deadlineMs, () => finish(() => reject(new DeadlineError(what, deadlineMs))));
-    const finish = (settle: () => void): void => {
-      cancel?.();
-      signal?.removeEventListener("abort", onAbort);
-      settle();
-    };
-    listen(signal, onAbort);
+        : clock.after(deadlineMs, () => {
+            finish();
+            reject(new DeadlineError(what, deadlineMs));
+          });
+    const forget =
+      signal === undefined
+        ? undefined
+        : onAbort(signal, (reason) => {
+            finish();
+            reject(new AbortedError(reason));
+          });
     promise.then(
-      (value) => finish(() => resolve(value)),
-      (reason: unknown) => finish(() => reject(reason)),
+      (value) => {
+        finish();
+        resolve(value);
+      },
+      (reason: unknown) => {
+        finish();
+        reject(reason);
+      },
     );
   });
 }
@@ -76,23 +88,56 @@ export async function sleep(
   const { signal, clock = systemClock } = options;
   throwIfAborted(signal);
   await new Promise<void>((resolve, reject) => {
-    const onAbort = (): void => {
-      cancel();
-      reject(new AbortedError(signal?.reason));
-    };
     const cancel = clock.after(ms, () => {
-      signal?.removeEventListener("abort", onAbort);
+      forget?.();
       resolve();
     });
-    listen(signal, onAbort);
+    const forget =
+      signal === undefined
+        ? undefined
+        : onAbort(signal, (reason) => {
+            cancel();
+            reject(new AbortedError(reason));
+          });
   });
 }
 
-/** However many wait for one signal, each is removed again: Node's guess at a leak would be wrong. */
-function listen(signal: AbortSignal | undefined, onAbort: () => void): void {
-  if (signal === undefined) return;
-  setMaxListeners(0, signal);
-  signal.addEventListener("abort", onAbort, { once: true });
+type Aborted = (reason: unknown) => void;
+
+/** Those who wait for one signal, and the one listener that it has for all of them. */
+interface Audience {
+  readonly waiting: Set<Aborted>;
+  readonly listener: () => void;
+}
+
+const audiences = new WeakMap<AbortSignal, Audience>();
+
+/**
+ * Calls `fn` once when the signal aborts, which it has not yet. Returns how to be forgotten. However many wait for one signal,
+ * it has one listener: an EventTarget walks all it has for each that comes and for each that goes, and ten thousand
+ * watches wait for one signal.
+ */
+export function onAbort(signal: AbortSignal, fn: Aborted): () => void {
+  const audience = audiences.get(signal) ?? listen(signal);
+  const { waiting, listener } = audience;
+  waiting.add(fn);
+  return () => {
+    if (!waiting.delete(fn) || waiting.size > 0) return;
+    signal.removeEventListener("abort", listener);
+    audiences.delete(signal);
+  };
+}
+
+function listen(signal: AbortSignal): Audience {
+  const waiting = new Set<Aborted>();
+  const listener = (): void => {
+    audiences.delete(signal);
+    for (const fn of waiting) fn(signal.reason);
+  };
+  const audience = { waiting, listener };
+  audiences.set(signal, audience);
+  signal.addEventListener("abort", listener, { once: true });
+  return audience;
 }
 
 export interface BackoffOptions {

@@ -1,6 +1,7 @@
 import { DecodeError, EncodeError } from "./errors.ts";
 import { HEADER_SIZE } from "./header.ts";
 import { Reader } from "./reader.ts";
+import { scratch } from "./scratch.ts";
 
 /** MS-SMB2 3.2.4.1.4 and 3.2.5.1.1: compounded messages. */
 
@@ -18,9 +19,10 @@ export function joinCompound(messages: readonly Uint8Array[]): Uint8Array[] {
   return messages.map((message, index) => {
     if (message.length < HEADER_SIZE) throw new EncodeError("Compound", `a part of ${message.length} bytes`);
     if (index === messages.length - 1) return message;
-    const padded = new Uint8Array(Math.ceil(message.length / 8) * 8);
+    const padded = scratch(Math.ceil(message.length / 8) * 8);
     padded.set(message);
-    new DataView(padded.buffer).setUint32(NEXT_COMMAND_AT, padded.length, true);
+    padded.fill(0, message.length);
+    new DataView(padded.buffer, padded.byteOffset).setUint32(NEXT_COMMAND_AT, padded.length, true);
     return padded;
   });
 }

@@ -1,4 +1,5 @@
 import { DecodeError, EncodeError } from "./errors.ts";
+import { scratch } from "./scratch.ts";
 
 /** MS-SMB2 2.1: Direct TCP. One zero byte, a 24-bit big-endian length, the message. */
 
@@ -8,7 +9,8 @@ const LONGEST = 0xff_ffff;
 /** Puts the length in front of one message. @throws EncodeError over 16,777,215 bytes */
 export function frame(message: Uint8Array): Uint8Array {
   if (message.length > LONGEST) throw new EncodeError("StreamProtocolLength", `${message.length} bytes`);
-  const framed = new Uint8Array(PREFIX + message.length);
+  const framed = scratch(PREFIX + message.length);
+  framed[0] = 0;
   framed[1] = message.length >>> 16;
   framed[2] = (message.length >>> 8) & 0xff;
   framed[3] = message.length & 0xff;

@@ -1,4 +1,5 @@
 import { EncodeError } from "./errors.ts";
+import { scratch } from "./scratch.ts";
 
 /** Builds a message body, growing as needed. Integers are little-endian (MS-SMB2 2.2). */
 export class Writer {
@@ -7,8 +8,8 @@ export class Writer {
   #length = 0;
 
   constructor(capacity = 128) {
-    this.#bytes = new Uint8Array(capacity);
-    this.#view = new DataView(this.#bytes.buffer);
+    this.#bytes = scratch(capacity);
+    this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, capacity);
   }
 
   get length(): number {
@@ -62,7 +63,8 @@ export class Writer {
   zeros(length: number): this {
     // A field that is longer than its place would otherwise be cut off without a word.
     if (length < 0) throw new EncodeError("padding", `${-length} bytes too many`);
-    this.#grow(length);
+    const at = this.#grow(length);
+    this.#bytes.fill(0, at, at + length);
     return this;
   }
 
@@ -88,10 +90,10 @@ export class Writer {
     const at = this.#length;
     this.#length += by;
     if (this.#length > this.#bytes.length) {
-      const bytes = new Uint8Array(Math.max(this.#length, this.#bytes.length * 2));
+      const bytes = scratch(Math.max(this.#length, this.#bytes.length * 2));
       bytes.set(this.#bytes);
       this.#bytes = bytes;
-      this.#view = new DataView(bytes.buffer);
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     }
     return at;
   }
@@ -104,7 +106,13 @@ function checked(value: number, max: number): number {
   return value;
 }
 
-/** UTF-16LE, unit by unit. */
+/** UTF-16LE, unit by unit. In memory of its own: it may be a password, and be wiped. */
 export function encodeUtf16(text: string): Uint8Array {
-  return new Writer(text.length * 2).utf16(text).finish();
+  const bytes = new Uint8Array(text.length * 2);
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    bytes[2 * i] = unit & 0xff;
+    bytes[2 * i + 1] = unit >> 8;
+  }
+  return bytes;
 }

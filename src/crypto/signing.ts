@@ -83,7 +83,8 @@ class GmacSigner implements Signer {
     const gcm = createCipheriv("aes-128-gcm", this.#key, nonce);
     gcm.setAAD(message);
     gcm.final();
-    return plain(gcm.getAuthTag());
+    // Kept with each request that waits: a copy of 16 bytes lies in the heap, the original in memory of its own.
+    return plain(gcm.getAuthTag()).slice();
   }
 }
 
@@ -97,7 +98,14 @@ export interface NonceSubject {
 /** The 12-byte nonce of AES-GMAC (MS-SMB2 3.1.4.1): MessageId, then the role and CANCEL bits. */
 export function gmacNonce(messageId: bigint, subject: NonceSubject): Uint8Array {
   const nonce = new Uint8Array(12);
-  new DataView(nonce.buffer).setBigUint64(0, messageId, true);
+  let low = Number(messageId & 0xffff_ffffn);
+  let high = Number(messageId >> 32n);
+  for (let at = 0; at < 4; at++) {
+    nonce[at] = low & 0xff;
+    nonce[at + 4] = high & 0xff;
+    low >>>= 8;
+    high >>>= 8;
+  }
   nonce[8] = (subject.fromServer ? 1 : 0) | (subject.cancel ? 2 : 0);
   return nonce;
 }

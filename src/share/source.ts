@@ -4,7 +4,7 @@ import { describeError } from "../base/errors.ts";
 import { type CanonicalPath, foldCase } from "../base/path.ts";
 import { ShareCapabilities } from "../codec/msg/tree-connect.ts";
 import type { ArmOptions, DirectoryHandle, NotifyOutcome as SmbNotifyOutcome } from "../smb/files/index.ts";
-import type { SmbPool } from "../smb/pool/index.ts";
+import type { Servers, SmbPool } from "../smb/pool/index.ts";
 import {
   type ArmedNotify,
   type DirectoryEntry,
@@ -42,7 +42,7 @@ export interface SourceOptions {
 /** A share, alone or with what its DFS links lead to. */
 export type SourcePool = Pick<
   SmbPool,
-  "ready" | "hurry" | "openDirectory" | "list" | "stat" | "probe" | "info" | "echo"
+  "ready" | "hurry" | "openDirectory" | "list" | "stat" | "probe" | "servers" | "echo"
 >;
 
 /** An SMB share as the watch engine sees it. Decides nothing but what an error means, and how names are shown. */
@@ -51,22 +51,35 @@ export class SmbDirectorySource implements DirectorySource {
   readonly #mapped: boolean;
   readonly #clock: Clock;
   readonly #root: CanonicalPath;
+  #servers: Servers;
+  #traits: SourceTraits;
 
   constructor(pool: SourcePool, { mapReserved = true, clock = systemClock, root = "/" }: SourceOptions = {}) {
     this.#pool = pool;
     this.#mapped = mapReserved;
     this.#clock = clock;
     this.#root = root;
+    this.#servers = pool.servers();
+    this.#traits = this.#traitsOf(this.#servers);
   }
 
   serverTime(): bigint | undefined {
-    const told = this.#pool.info().server?.clock;
+    const told = this.#pool.servers().server?.clock;
     if (told === undefined || told.time === 0n) return undefined;
     return told.time + BigInt(Math.round((this.#clock.monotonic() - told.at) * 10_000));
   }
 
+  /** Asked for several times for each watch: made anew when there are other servers. */
   get traits(): SourceTraits {
-    const { server, others = [] } = this.#pool.info();
+    const servers = this.#pool.servers();
+    if (servers !== this.#servers) {
+      this.#servers = servers;
+      this.#traits = this.#traitsOf(servers);
+    }
+    return this.#traits;
+  }
+
+  #traitsOf({ server, others = [] }: Servers): SourceTraits {
     // What is served by several servers is watched as the most difficult of them wants it.
     const all = server === undefined ? others : [server, ...others];
     const windows = all.length > 0 && all.every(({ kind }) => kind === "windows");

@@ -16,8 +16,7 @@ import {
   type StatOptions,
   type TemporaryFile,
 } from "../files/index.ts";
-import type { PoolInfo, PoolOpenOptions, ReadyOptions } from "../pool/index.ts";
-import type { ServerInfo } from "../server-info.ts";
+import type { PoolInfo, PoolOpenOptions, ReadyOptions, Servers } from "../pool/index.ts";
 import { isAway, isNotCovered, routed, SmbDfsError } from "./dfs-errors.ts";
 import { type DfsLeg, type DfsOptions, DfsTable, type SharePool } from "./dfs-table.ts";
 
@@ -89,19 +88,25 @@ export class DfsPool {
     return this.#through(path, signal, (leg) => leg.pool.temporary(leg.path, { signal }));
   }
 
-  /** Of all pools together; `server` is the one that serves `/`. */
+  /** `server` is the one that serves `/`. */
+  servers(): Servers {
+    const base = this.#options.base.servers();
+    if (this.#table.empty) return base;
+    const root = this.#table.leg("/");
+    const others = this.#table.pools().flatMap((pool) => pool.servers().server ?? []);
+    return { server: root.link === undefined ? base.server : root.pool.servers().server, others };
+  }
+
+  /** Of all pools together. */
   info(): PoolInfo {
     const base = this.#options.base.info();
-    const root = this.#table.leg("/");
+    const { server, others = [] } = this.servers();
     let { connections, watches } = base;
-    const others: ServerInfo[] = [];
     for (const pool of this.#table.pools()) {
       const info = pool.info();
       connections += info.connections;
       watches += info.watches;
-      if (info.server !== undefined) others.push(info.server);
     }
-    const server = root.link === undefined ? base.server : root.pool.info().server;
     return { ...base, server, others, connections, watches };
   }
 

@@ -18,6 +18,7 @@ export type SharePool = Pick<
   | "probe"
   | "temporary"
   | "info"
+  | "servers"
   | "referral"
   | "replaceAuth"
   | "echo"
@@ -85,10 +86,15 @@ export class DfsTable {
     this.#options = options;
   }
 
+  /** No link is known: everything is on the configured share. */
+  get empty(): boolean {
+    return this.#links.size === 0;
+  }
+
   /** By the longest known link on the way. */
   leg(path: CanonicalPath): DfsLeg {
-    const names = segmentsOf(path);
-    for (let length = names.length; length >= 0 && this.#links.size > 0; length--) {
+    const names = this.empty ? [] : segmentsOf(path);
+    for (let length = names.length; length >= 0 && !this.empty; length--) {
       const link = this.#links.get(foldCase(pathOf(names.slice(0, length))));
       const target = link?.targets[link.current];
       if (link === undefined || target === undefined) continue;

@@ -146,16 +146,16 @@ export class Session {
     if (signal?.aborted === true) throw new AbortedError(signal.reason);
     const calls = requests.map((each) => new Call(each, connection.options.timeouts.requestMs, orphan));
     connection.submit(calls);
-    const results = await Promise.allSettled(calls.map((call) => connection.settle(call, signal)));
+    await connection.ended(calls, signal);
     const responses: Response[] = [];
-    let failure: PromiseRejectedResult | undefined;
-    for (const result of results) {
-      if (result.status === "fulfilled") responses.push(result.value);
-      else failure ??= result;
+    let failure: Error | undefined;
+    for (const call of calls) {
+      if (call.response !== undefined) responses.push(call.response);
+      else failure ??= call.failure;
     }
     if (failure === undefined) return responses;
     for (const response of responses) orphan?.(response);
-    throw failure.reason;
+    throw failure;
   }
 
   /** @param expiresAt when the session ends, Unix ms, where it still holds. */

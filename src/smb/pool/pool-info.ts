@@ -2,6 +2,9 @@ import type { ServerInfo } from "../server-info.ts";
 
 export type PoolState = "idle" | "connecting" | "connected" | "waiting" | "refused" | "closed";
 
+/** The servers that a pool speaks to. The same object as long as they are the same. */
+export interface Servers extends Pick<PoolInfo, "server" | "others"> {}
+
 export interface PoolInfo {
   /**
    * `idle`: never asked for anything. `waiting`: between two attempts. `refused`: the credentials were,

@@ -22,18 +22,15 @@ import {
   type TemporaryFile,
 } from "../files/index.ts";
 import type { Tree } from "../login/index.ts";
-import type { ServerInfo } from "../server-info.ts";
 import { wirePath } from "../wire-path.ts";
 import { CompoundRetry } from "./compound-retry.ts";
 import { type DialOptions, dialTree } from "./dial.ts";
 import { Dialer } from "./dialer.ts";
 import { Orphans } from "./orphans.ts";
-import type { PoolInfo, PoolState } from "./pool-info.ts";
+import type { PoolInfo, PoolState, Servers } from "./pool-info.ts";
 import { dialOptions, type PoolOpenOptions, type PoolOptions, type ReadyOptions } from "./pool-options.ts";
 import { isShareFull, openOn, type WatchLane } from "./watch-lane.ts";
 import { WatchLanes } from "./watch-lanes.ts";
-
-export type { PoolInfo, PoolState } from "./pool-info.ts";
 
 type Cancellable = ProbeOptions;
 type Ask<T> = (tree: Tree, name: string) => Promise<T>;
@@ -53,7 +50,7 @@ export class SmbPool {
   readonly #orphans = new Orphans();
   #dial: DialOptions;
   #scan: Tree | undefined;
-  #server: ServerInfo | undefined;
+  #servers: Servers = { server: undefined };
   #loop: Promise<void> | undefined;
   #attempt: Deferred<void> | undefined;
   #growing: Promise<void> | undefined;
@@ -145,11 +142,13 @@ export class SmbPool {
     return { ...(await askReferral(tree.session, name, { signal })), asked };
   }
 
+  readonly servers = (): Servers => this.#servers;
+
   info(): PoolInfo {
     return {
       state: this.#state(),
       error: this.#dialer.lastError,
-      server: this.#server,
+      server: this.#servers.server,
       connections: this.#trees().length,
       watches: this.#lanes.load,
       watchesPerConnection: this.#lanes.cap,
@@ -294,7 +293,7 @@ export class SmbPool {
     try {
       tree = await this.#connect("scan");
       this.#scan = tree;
-      this.#server = tree.info;
+      this.#servers = { server: tree.info };
     } finally {
       this.#attempt = undefined;
       attempt.resolve();

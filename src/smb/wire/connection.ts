@@ -1,4 +1,4 @@
-import { ignoreRejection, waitFor } from "../../base/async.ts";
+import { ignoreRejection, onAbort, waitFor } from "../../base/async.ts";
 import { AbortedError } from "../../base/errors.ts";
 import { Command, commandName } from "../../codec/header.ts";
 import { encodeEchoRequest } from "../../codec/msg/echo.ts";
@@ -161,15 +161,38 @@ export class Connection {
     return this.settle(call, signal);
   }
 
-  /** Waits for a submitted call, and gives it up when the signal fires. */
-  async settle(call: Call, signal: AbortSignal | undefined): Promise<Response> {
-    if (signal === undefined) return call.result;
-    try {
-      return await waitFor(call.result, { signal });
-    } catch (error) {
-      if (error instanceof AbortedError) this.giveUp(call, error);
-      throw error;
-    }
+  /** Waits for a submitted call, and gives it up when the signal fires. @throws as `call` */
+  async settle(call: Call, signal?: AbortSignal): Promise<Response> {
+    await this.ended([call], signal);
+    if (call.response === undefined) throw call.failure;
+    return call.response;
+  }
+
+  /** Waits until all of them have ended, and gives up those that have not when the signal fires. Never rejects. */
+  ended(calls: readonly Call[], signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      let left = 1;
+      const end = (): void => {
+        if (--left > 0) return;
+        forget?.();
+        resolve();
+      };
+      const abandon = (reason: unknown): void => {
+        const error = new AbortedError(reason);
+        for (const call of calls) {
+          this.giveUp(call, error);
+          if (!call.ended) call.onFailure(error);
+        }
+      };
+      for (const call of calls) {
+        if (call.ended) continue;
+        left++;
+        call.onEnd = end;
+      }
+      if (signal?.aborted === true) abandon(signal.reason);
+      const forget = signal === undefined || left === 1 ? undefined : onAbort(signal, abandon);
+      end();
+    });
   }
 
   /** Ends a request for its caller. What has not left yet does not leave; a late answer goes to `onOrphan`. */
@@ -195,7 +218,7 @@ export class Connection {
     // The connection's own limit judges; a lost ECHO alone proves nothing.
     const echo = new Call({ command: Command.ECHO, body: encodeEchoRequest() }, undefined);
     this.submit([echo]);
-    await echo.result;
+    await this.settle(echo);
     this.telemetry.echo(this.#keepalive.now() - echo.sentAt);
   }
 

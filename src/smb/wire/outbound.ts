@@ -1,5 +1,6 @@
 import { joinCompound } from "../../codec/compound.ts";
 import { Command, encodeHeader, HeaderFlags } from "../../codec/header.ts";
+import { scratch } from "../../codec/scratch.ts";
 import { creditCharge } from "./credits.ts";
 import type { PendingRequest } from "./request.ts";
 import type { SessionSecurity } from "./security.ts";
@@ -95,7 +96,9 @@ function protect(
 }
 
 function concat(...parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const whole = scratch(length);
   let at = 0;
   for (const part of parts) {
     whole.set(part, at);

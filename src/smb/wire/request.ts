@@ -1,4 +1,3 @@
-import { type Deferred, deferred } from "../../base/async.ts";
 import type { Header } from "../../codec/header.ts";
 import type { Spender } from "./credits.ts";
 
@@ -95,9 +94,12 @@ export abstract class PendingRequest {
   onOrphan(_response: Response): void {}
 }
 
-/** A request with a promise. */
+/** A request whose answer somebody waits for. */
 export class Call extends PendingRequest {
-  readonly #result: Deferred<Response> = deferred();
+  response: Response | undefined;
+  failure: Error | undefined;
+  /** Called once, when it has one or the other. */
+  onEnd: (() => void) | undefined;
   readonly #orphan: ((response: Response) => void) | undefined;
 
   /** @param orphan takes the answer that comes after the caller went away: a handle to be closed, say. */
@@ -110,16 +112,18 @@ export class Call extends PendingRequest {
     this.#orphan = orphan;
   }
 
-  get result(): Promise<Response> {
-    return this.#result.promise;
+  get ended(): boolean {
+    return this.response !== undefined || this.failure !== undefined;
   }
 
   override onResponse(response: Response): void {
-    this.#result.resolve(response);
+    this.response = response;
+    this.onEnd?.();
   }
 
   override onFailure(error: Error): void {
-    this.#result.reject(error);
+    this.failure = error;
+    this.onEnd?.();
   }
 
   override onOrphan(response: Response): void {

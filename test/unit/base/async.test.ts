@@ -1,5 +1,6 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
-import { AsyncQueue, Backoff, deferred, sleep, waitFor } from "../../../src/base/async.ts";
+import { AsyncQueue, Backoff, deferred, onAbort, sleep, waitFor } from "../../../src/base/async.ts";
 import { ManualClock } from "../../../src/base/clock.ts";
 import { AbortedError, ClosedError, DeadlineError, OverflowError } from "../../../src/base/errors.ts";
 
@@ -57,6 +58,31 @@ describe("one signal for many", () => {
     await Promise.all(waiting);
     process.off("warning", listener);
     expect(warnings).toEqual([]);
+  });
+});
+
+describe("onAbort", () => {
+  it("has one listener for all who wait, and none when nobody does", () => {
+    const { signal } = new AbortController();
+    const forget = [1, 2, 3].map(() => onAbort(signal, () => undefined));
+    expect(getEventListeners(signal, "abort")).toHaveLength(1);
+    for (const each of forget) each();
+    for (const each of forget) each();
+    expect(getEventListeners(signal, "abort")).toHaveLength(0);
+  });
+
+  it("tells all who wait by then, once, with the reason", () => {
+    const controller = new AbortController();
+    const heard: unknown[] = [];
+    const [first] = [1, 2].map((who) => onAbort(controller.signal, (reason) => heard.push([who, reason])));
+    first?.();
+    onAbort(controller.signal, (reason) => heard.push([3, reason]));
+    controller.abort("enough");
+    expect(heard).toEqual([
+      [2, "enough"],
+      [3, "enough"],
+    ]);
+    expect(getEventListeners(controller.signal, "abort")).toHaveLength(0);
   });
 });
 

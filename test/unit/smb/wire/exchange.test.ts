@@ -29,12 +29,8 @@ beforeEach(() => {
 /** Its failure, once it has one. */
 function submitted(payload = 0): { readonly call: Call; readonly failure: () => unknown } {
   const call = new Call({ command: Command.ECHO, body: encodeEchoRequest(), payload }, 30_000);
-  let failure: unknown;
-  call.result.catch((error: unknown) => {
-    failure = error;
-  });
   exchange.submit([call]);
-  return { call, failure: () => failure };
+  return { call, failure: () => call.failure };
 }
 const told = async (): Promise<void> => void (await new Promise((resolve) => setImmediate(resolve)));
 
