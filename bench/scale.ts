@@ -116,7 +116,7 @@ async function upkeep(samba: Samba): Promise<Row[]> {
     for (let i = 0; i < UPKEEP_OF; i++) {
       const directory = await source.open(`/d${i}`, {});
       const options = { recursive: false, filter: 0x1f, depth: source.traits.notifyDepth };
-      const subscription = new NotifyRequests(directory, options, () => undefined);
+      const subscription = new NotifyRequests(directory, options, { answered: () => undefined });
       subscriptions.push(subscription);
       if (!(await subscription.start())) throw new Error("a notify was not accepted");
     }

@@ -72,12 +72,18 @@ export class Pacer {
     this.#gapMs = 1_000 / perSecond;
   }
 
-  /** @throws AbortedError */
-  async turn(signal: AbortSignal): Promise<void> {
+  /** Takes the next turn; returns how many ms there are until then. */
+  reserve(): number {
     const now = this.#clock.monotonic();
     const at = Math.max(now, this.#next);
     this.#next = at + this.#gapMs;
-    if (at > now) await sleep(at - now, { signal, clock: this.#clock });
+    return at - now;
+  }
+
+  /** @throws AbortedError */
+  async turn(signal: AbortSignal): Promise<void> {
+    const ms = this.reserve();
+    if (ms > 0) await sleep(ms, { signal, clock: this.#clock });
   }
 }
 

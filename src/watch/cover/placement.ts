@@ -8,6 +8,7 @@ import {
   RemovalHabit,
   StrayRecords,
   Trust,
+  Upkeep,
 } from "../handle/index.ts";
 import type { Picture, PictureNode } from "../picture/index.ts";
 import type { CoverPlan } from "./cover-plan.ts";
@@ -27,7 +28,7 @@ export interface PlacementContext {
   readonly interests: InterestIndex;
   readonly plan: CoverPlan;
   readonly registry: HandleRegistry;
-  readonly services: Omit<HandleServices, "strays" | "trust" | "removals">;
+  readonly services: Omit<HandleServices, "upkeep" | "strays" | "trust" | "removals">;
   /** A handle that interests may have waited for is gone. */
   readonly dismissed: (path: CanonicalPath) => void;
 }
@@ -50,6 +51,7 @@ export class Placement {
     const { source, clock } = context.services;
     this.#services = {
       ...context.services,
+      upkeep: new Upkeep(clock),
       strays: this.#strays,
       trust: new Trust(clock),
       removals: new RemovalHabit(() => source.traits.doubtfulRenames === true),

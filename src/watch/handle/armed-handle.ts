@@ -1,28 +1,25 @@
 import { deferred, waitFor } from "../../base/async.ts";
-import { stages } from "../../base/channels.ts";
 import type { Doubt } from "../doubt.ts";
 import type { WatchMode } from "../events.ts";
 import { doubts, type HandleState } from "../facts.ts";
-import { every } from "../pacing.ts";
-import { type NotifyOutcome, SourceError } from "../source.ts";
+import { SourceError } from "../source.ts";
+import { Breaker } from "./breaker.ts";
 import { Certainty } from "./certainty.ts";
-import { Coalescer, type LocatedChange } from "./coalesce.ts";
+import type { LocatedChange } from "./coalesce.ts";
 import type { HandleServices, HandleSpec, HandleView } from "./handle-port.ts";
 import {
   asPollError,
   asSourceError,
   type HandleStatus,
   type Loss,
-  publishAnswer,
   publishMove,
+  STARTING,
   stateAfter,
   statusAfter,
 } from "./handle-status.ts";
 import { IdentityCheck } from "./identity-check.ts";
-import { NotifyRequests } from "./notify-requests.ts";
 import { Recovery } from "./recovery.ts";
-import { secondLook } from "./second-look.ts";
-import { StrayRecordCheck } from "./stray-records.ts";
+import { Session, type SessionOwner } from "./session.ts";
 
 /*
  * One handle on one directory, kept alive for ever.
@@ -52,28 +49,37 @@ import { StrayRecordCheck } from "./stray-records.ts";
 /** Servers get configured: one that could not notify is asked again this often. */
 const NOTIFY_AGAIN_MS = 3_600_000;
 
-export class ArmedHandle implements HandleView {
+/**
+ * A live handle is a few small objects and nothing that waits: no promise, no timer, no signal of its own. There are tens
+ * of thousands, and what waits in an asynchronous function keeps all that this has in hand.
+ */
+export class ArmedHandle implements HandleView, SessionOwner {
   readonly spec: HandleSpec;
   readonly #services: HandleServices;
-  readonly #stop = new AbortController();
+  readonly #stop = new Breaker();
   #running: Promise<void> | undefined;
   #state: HandleState = "idle";
-  #status: HandleStatus = { state: "starting", mode: "notify" };
+  #status: HandleStatus = STARTING;
   /** The server may have been deaf at first, and nobody has looked since. */
   lookDue = false;
+  /** From asking for the directory's handle until that is closed. */
+  #session: Session | undefined;
+  /** Ends a session that is not live yet. */
   #lose: ((loss: Loss) => void) | undefined;
-  #rescan: (() => void) | undefined;
-  #check: (() => void) | undefined;
-  readonly #certainty: Certainty;
+  /** A live session is about to end. */
+  #leaving = false;
+  /** Directories are listed from time to time instead. */
+  #polls = false;
+  readonly certainty: Certainty;
   readonly #recovery: Recovery;
-  readonly #identity: IdentityCheck;
+  readonly identity: IdentityCheck;
 
   constructor(spec: HandleSpec, services: HandleServices) {
     this.spec = spec;
     this.#services = services;
     this.#recovery = new Recovery(services);
-    this.#identity = new IdentityCheck(spec, services, this);
-    this.#certainty = new Certainty(services.clock);
+    this.identity = new IdentityCheck(spec, services, this);
+    this.certainty = new Certainty(services.clock);
   }
 
   get state(): HandleState {
@@ -85,7 +91,7 @@ export class ArmedHandle implements HandleView {
   }
 
   get untold(): boolean {
-    return this.#identity.lastWrite.untold;
+    return this.identity.lastWrite.untold;
   }
 
   get failures(): number {
@@ -101,30 +107,36 @@ export class ArmedHandle implements HandleView {
   }
 
   /** Something may have been missed since `since`; a rescan follows as soon as the handle is armed. */
-  doubt(reason: Doubt["reason"], since: number = this.#certainty.since): void {
+  doubt(reason: Doubt["reason"], since: number = this.certainty.since): void {
     doubts.publish({ connection: this.#services.options.label, path: this.spec.path, reason });
-    this.#certainty.doubt({ reason, since });
-    this.#rescan?.();
+    this.certainty.doubt({ reason, since });
+    this.#rescan();
   }
 
   /** Looks now whether the path still names the directory we hold, or whether a failure has passed. */
   poke(): void {
-    this.#check?.();
+    this.#session?.poke();
     this.retry();
   }
 
-  readonly retry: () => void = () => this.#recovery.wake();
+  retry(): void {
+    this.#recovery.wake();
+  }
 
   /** The path does not name the directory any more that we hold: what that tells is of another place. */
   evict(): void {
     const error = new SourceError("gone", "the path does not name the watched directory any more");
     this.#services.strays.released();
-    this.#fail(error, "silent", this.#identity.healthyAt);
+    this.fail(error, "silent", this.identity.healthyAt);
     this.retry();
   }
 
   close(): Promise<void> {
-    this.#stop.abort();
+    if (!this.#stop.broken) {
+      this.#stop.break();
+      this.#session?.breaker.break();
+      if (this.#session?.held !== undefined) this.#leave(undefined);
+    }
     return this.#running ?? Promise.resolve();
   }
 
@@ -138,156 +150,155 @@ export class ArmedHandle implements HandleView {
     if (this.#status !== before) this.#services.host.statusChanged(this);
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      const loss = await this.#session(signal).catch((error: unknown): Loss => {
-        return { error: asSourceError(error), reason: "reconnect", since: this.#certainty.since };
-      });
-      if (signal.aborted) break;
-      // A server that cannot notify has dropped nothing.
-      const reason = loss.error.failure === "unsupported" ? "timer" : loss.reason;
-      this.#certainty.doubt({ reason, since: loss.since });
-      await this.#recover(loss, signal).catch(() => undefined);
+  /** Ends when the handle is live, and goes on when it is lost; or ends for ever. */
+  async #run(lost?: Loss): Promise<void> {
+    for (let loss = lost; !this.#stop.broken; ) {
+      if (loss !== undefined) {
+        // A server that cannot notify has dropped nothing.
+        const reason = loss.error.failure === "unsupported" ? "timer" : loss.reason;
+        this.certainty.doubt({ reason, since: loss.since });
+        const passed = loss;
+        await this.#stop.lend((signal) => this.#recover(passed, signal)).catch(() => undefined);
+        if (this.#stop.broken) break;
+      }
+      loss = await this.#begin();
+      if (loss === undefined && this.#session !== undefined) return;
     }
     this.#move("stopped");
   }
 
-  /** Ends with the reason why the handle is of no use any more. */
-  async #session(stop: AbortSignal): Promise<Loss> {
-    const { source, host, clock, strays, removals } = this.#services;
-    const { path, recursive, filter, polled = false } = this.spec;
-    const session = new AbortController();
-    const signal = AbortSignal.any([stop, session.signal]);
+  /** Opens, arms, lists. Returns why the handle is of no use, or `undefined`: it is live, or closed. */
+  async #begin(): Promise<Loss | undefined> {
+    const session = new Session(this.spec, this.#services, this);
     const lost = deferred<Loss>();
+    this.#session = session;
     this.#lose = lost.resolve;
-    this.#move("opening");
-    if (polled) throw new SourceError("unsupported", "the share's root may not be watched");
-    const check = new StrayRecordCheck(strays, clock, () => this.#lookAgain());
-    const directory = await source.open(path, { signal, recursive });
-    const coalescer = new Coalescer(clock, recursive, (change) => this.#tell([change]), removals);
-    const depth = source.traits.notifyDepth;
-    const requests = new NotifyRequests(directory, { recursive, filter, depth }, (outcome) => {
-      this.#answered(outcome, coalescer);
-      check.heard(outcome);
-      this.#identity.lastWrite.heard(outcome);
-    });
-    const timers = [() => check.stop(), () => this.#identity.lastWrite.stop()];
+    let loss: Loss | undefined;
     try {
-      await host.admit(this, directory.info, signal);
-      this.#move("arming");
-      const armedAt = clock.monotonic();
-      if (!(await waitFor(requests.start(), { signal }))) return await waitFor(lost.promise, { signal });
-      this.#certainty.confirm(armedAt);
-      this.#identity.healthyAt = armedAt;
-      const early = await Promise.race([this.#rescanUntilSure("notify", "scanning", signal), lost.promise]);
-      if (early !== undefined) return early;
-      this.#recovery.healed();
-      this.#rescan = () => void this.#rescanLive(signal);
-      this.#check = () =>
-        void this.#identity.lost(directory.info, signal).then((lost) => lost && this.evict());
-      timers.push(...this.#timers(requests));
-      this.#move("live");
-      if (this.#certainty.doubtful) this.#rescan();
-      return await waitFor(lost.promise, { signal });
-    } finally {
-      this.#lose = undefined;
-      this.#rescan = undefined;
-      this.#check = undefined;
-      for (const cancel of timers) cancel();
-      requests.stop();
-      session.abort();
-      this.#tell(coalescer.flush());
-      await directory.close().catch(() => undefined);
+      loss = await session.breaker.lend((signal) => this.#open(session, lost.promise, signal));
+      if (loss === undefined && !session.breaker.broken) {
+        this.#live(session);
+        return undefined;
+      }
+    } catch (error) {
+      loss = { error: asSourceError(error), reason: "reconnect", since: this.certainty.since };
     }
+    await this.#end(session);
+    return loss;
   }
 
-  #lookAgain(): boolean {
+  /** @throws SourceError, AbortedError */
+  async #open(session: Session, lost: Promise<Loss>, signal: AbortSignal): Promise<Loss | undefined> {
+    const { host, clock } = this.#services;
+    this.#move("opening");
+    if (this.spec.polled === true)
+      throw new SourceError("unsupported", "the share's root may not be watched");
+    const { directory, requests } = await session.open(signal);
+    await host.admit(this, directory.info, signal);
+    this.#move("arming");
+    const armedAt = clock.monotonic();
+    if (!(await waitFor(requests.start(), { signal }))) return await waitFor(lost, { signal });
+    this.certainty.confirm(armedAt);
+    this.identity.healthyAt = armedAt;
+    // The comparison may go on when the race is over: the signal is lent to it by itself.
+    const sure = session.breaker.lend((own) => this.#rescanUntilSure("notify", "scanning", own));
+    return await Promise.race([sure, lost]);
+  }
+
+  #live(session: Session): void {
+    this.#recovery.healed();
+    this.#lose = undefined;
+    this.#polls = false;
+    session.live();
+    this.#move("live");
+    if (this.certainty.doubtful) this.#rescan();
+  }
+
+  async #end(session: Session): Promise<void> {
+    this.#session = undefined;
+    this.#lose = undefined;
+    this.#polls = false;
+    this.identity.drop();
+    this.tell(session.stop());
+    await session.close();
+  }
+
+  /** A live session is over: because of a loss, or for good. */
+  #leave(loss: Loss | undefined): void {
+    const session = this.#session;
+    if (session === undefined || this.#leaving) return;
+    this.#leaving = true;
+    this.#running = Promise.resolve()
+      .then(() => this.#end(session))
+      .then(() => {
+        this.#leaving = false;
+        return this.#run(loss);
+      });
+  }
+
+  #rescan(): void {
+    if (this.#polls) this.#recovery.wake();
+    else if (this.#session?.held !== undefined) void this.#rescanLive(this.#session);
+  }
+
+  lookNow(): boolean {
     if (this.#state !== "live") return false;
-    this.#rescan?.();
+    this.#rescan();
     return true;
   }
 
-  #timers(requests: NotifyRequests): (() => void)[] {
-    const { clock, options, random } = this.#services;
-    const often = (ms: number, fn: () => unknown): (() => void) =>
-      every(clock, ms, ms * (0.5 + random() / 2), fn);
-    return [
-      often(options.healthSeconds * 1_000, () => this.#check?.()),
-      often(options.refreshMinutes * 60_000, () => void this.#renew(requests)),
-      // One under way will do: it may take longer than the time between two.
-      often(this.spec.rescanMinutes * 60_000, () => this.#state === "live" && this.doubt("timer")),
-      secondLook(this.#services, this, () => this.doubt("settling")),
-    ];
+  check(): void {
+    void this.#session?.check();
   }
 
-  /** A server may have forgotten us without a word; after a silent period only a listing can tell. */
-  async #renew(requests: NotifyRequests): Promise<void> {
-    const { clock, options } = this.#services;
-    const silentSince = this.#certainty.since;
-    await requests.refresh();
-    const silent = clock.monotonic() - this.#certainty.since >= (options.refreshMinutes * 60_000) / 2;
-    if (silent && this.#certainty.since === silentSince) this.doubt("silent", silentSince);
+  renew(): void {
+    void this.#session?.renew();
   }
 
-  #answered(outcome: NotifyOutcome, coalescer: Coalescer): void {
-    stages.publish("heard");
-    const { clock, options } = this.#services;
-    publishAnswer(options.label, this.spec.path, outcome);
-    const { since } = this.#certainty;
-    this.#certainty.heard();
-    switch (outcome.type) {
-      case "records": {
-        const { changes, doubtful } = coalescer.push(outcome.records);
-        this.#certainty.confirm(clock.monotonic());
-        this.#tell(changes);
-        if (doubtful || outcome.doubtful === true) this.doubt("overflow", since);
-        return;
-      }
-      case "overflow":
-        this.#tell(coalescer.flush());
-        this.doubt("overflow", since);
-        this.#certainty.confirm(clock.monotonic());
-        return;
-      case "cleanup":
-        this.#fail(new SourceError("unreachable", "the server dropped the handle"), "server-cleanup", since);
-        return;
-      case "failed":
-        this.#fail(outcome.error, "reconnect", since);
-    }
+  /** One under way will do: it may take longer than the time between two. */
+  compare(): void {
+    if (this.#state === "live") this.doubt("timer");
   }
 
-  #tell(changes: readonly LocatedChange[]): void {
-    if (changes.length > 0 && !this.#stop.signal.aborted) this.#services.host.notified(this, changes);
+  lookAgain(): void {
+    this.lookDue = false;
+    this.doubt("settling");
+  }
+
+  tell(changes: readonly LocatedChange[]): void {
+    if (changes.length > 0 && !this.#stop.broken) this.#services.host.notified(this, changes);
   }
 
   /** The handle is of no use any more. */
-  #fail(error: SourceError, reason: Loss["reason"], since: number): void {
-    this.#lose?.({ error, reason, since });
+  fail(error: SourceError, reason: Loss["reason"], since: number): void {
+    const loss = { error, reason, since };
+    if (this.#lose !== undefined) this.#lose(loss);
+    else if (this.#session?.held !== undefined) this.#leave(loss);
   }
 
   /** Ends when no doubt is left. */
   async #rescanUntilSure(mode: WatchMode, state: HandleState, signal: AbortSignal): Promise<undefined> {
     const via = mode === "poll" ? "poll" : "rescan";
     this.#move(state);
-    await this.#certainty.restore(
+    await this.certainty.restore(
       async (doubt) => {
         const found = await this.#services.host.rescan(this, doubt, via, signal);
-        this.#identity.lastWrite.compared(found, doubt?.reason);
+        this.identity.lastWrite.compared(found, doubt?.reason);
       },
       { pause: state === "rescanning", signal },
     );
   }
 
-  async #rescanLive(signal: AbortSignal): Promise<void> {
+  async #rescanLive({ breaker }: Session): Promise<void> {
     if (this.#state !== "live") return;
     try {
-      await this.#rescanUntilSure("notify", "rescanning", signal);
+      await breaker.lend((signal) => this.#rescanUntilSure("notify", "rescanning", signal));
+      if (breaker.broken) return;
       this.#move("live");
-      if (this.#certainty.doubtful) this.#rescan?.();
+      if (this.certainty.doubtful) this.#rescan();
     } catch (error) {
-      if (signal.aborted) return;
-      this.#fail(asSourceError(error), "reconnect", this.#certainty.since);
+      if (breaker.broken) return;
+      this.fail(asSourceError(error), "reconnect", this.certainty.since);
     }
   }
 
@@ -300,40 +311,27 @@ export class ArmedHandle implements HandleView {
     if (away && reason === "server-cleanup" && recovery.failures === 1) return;
     this.#move(stateAfter(error.failure), error);
     if (!away || recovery.failures > 1) await recovery.pauseAfter(error.failure, signal);
-    if (recovery.isAtTheDoor(error.failure)) await this.#reach(signal);
-  }
-
-  /** The source owns reconnecting; a login it will not repeat is asked for again slowly. */
-  async #reach(signal: AbortSignal): Promise<void> {
-    try {
-      // That it is away has been told.
-      const onFailed = (why: SourceError): unknown => why.failure === "policy" && this.#move("denied", why);
-      await this.#services.source.reachable({ signal, onFailed });
-    } catch (error) {
-      if (signal.aborted) throw error;
-      const refusal = asSourceError(error);
-      this.#move(stateAfter(refusal.failure), refusal);
-      await this.#recovery.pauseAfter(refusal.failure, signal);
-    }
+    if (!recovery.isAtTheDoor(error.failure)) return;
+    await recovery.reach(this.#services.source, (why) => this.#move(stateAfter(why.failure), why), signal);
   }
 
   async #poll(signal: AbortSignal): Promise<void> {
     const { options, clock } = this.#services;
     const triedAt = clock.monotonic();
-    this.#rescan = () => this.#recovery.wake();
+    this.#polls = true;
     while (clock.monotonic() - triedAt < NOTIFY_AGAIN_MS) {
       try {
         await this.#rescanUntilSure("poll", this.#state === "polling" ? "polling" : "scanning", signal);
       } catch (error) {
         if (signal.aborted) throw error;
-        const loss: Loss = { error: asPollError(error), reason: "reconnect", since: this.#certainty.since };
-        this.#certainty.doubt({ reason: loss.reason, since: loss.since });
+        const loss: Loss = { error: asPollError(error), reason: "reconnect", since: this.certainty.since };
+        this.certainty.doubt({ reason: loss.reason, since: loss.since });
         return await this.#recover(loss, signal);
       }
       this.#recovery.healed();
       this.#move("polling");
       await this.#recovery.pause(options.pollSeconds * 1_000, signal);
-      if (!this.#certainty.doubtful) this.#certainty.doubt({ reason: "timer", since: this.#certainty.since });
+      if (!this.certainty.doubtful) this.certainty.doubt({ reason: "timer", since: this.certainty.since });
     }
   }
 }

@@ -5,13 +5,12 @@ import { QuietPeriod } from "../quiet-period.ts";
 /** Until when nothing can have been missed of a directory, and the doubt that has arisen since, if one has. */
 export class Certainty {
   readonly #clock: Clock;
-  readonly #quiet: QuietPeriod;
+  #quiet: QuietPeriod | undefined;
   #since = 0;
   #doubt: Doubt | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#quiet = new QuietPeriod(clock);
   }
 
   /** Monotonic ms of the last moment at which nothing could have been missed. */
@@ -30,6 +29,7 @@ export class Certainty {
 
   /** The server has said something. */
   heard(): void {
+    this.#quiet ??= new QuietPeriod(this.#clock);
     this.#quiet.heard();
   }
 
@@ -43,7 +43,10 @@ export class Certainty {
     { pause, signal }: { readonly pause: boolean; readonly signal: AbortSignal },
   ): Promise<void> {
     for (let again = pause, tookMs = 0; ; again = true) {
-      if (again) await this.#quiet.wait(tookMs, signal);
+      if (again) {
+        this.#quiet ??= new QuietPeriod(this.#clock);
+        await this.#quiet.wait(tookMs, signal);
+      }
       const doubt = this.#doubt;
       this.#doubt = undefined;
       const begunAt = this.#clock.monotonic();

@@ -10,6 +10,7 @@ import type { HandleStatus } from "./handle-status.ts";
 import type { RemovalHabit } from "./late-removals.ts";
 import type { StrayRecords } from "./stray-records.ts";
 import type { Trust } from "./trust.ts";
+import type { Upkeep } from "./upkeep.ts";
 
 /** What a handle is for. */
 export interface HandleSpec {
@@ -62,6 +63,8 @@ export interface HandleServices extends Surroundings {
   /** Spreads the second looks of a share. */
   readonly looks: Pacer;
   readonly options: ResolvedOptions;
+  /** When what is to be done. */
+  readonly upkeep: Upkeep;
   readonly strays: StrayRecords;
   readonly trust: Trust;
   readonly removals: RemovalHabit;

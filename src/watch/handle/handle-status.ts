@@ -55,6 +55,11 @@ export function stateAfter(failure: SourceFailure): "gone" | "denied" | "unreach
   }
 }
 
+/* The same for thousands of handles. */
+const LIVE: HandleStatus = { state: "live", mode: "notify" };
+const POLLED: HandleStatus = { state: "live", mode: "poll" };
+export const STARTING: HandleStatus = { state: "starting", mode: "notify" };
+
 /** States on the way back to `live` change nothing for consumers. */
 export function statusAfter(
   before: HandleStatus,
@@ -66,8 +71,7 @@ export function statusAfter(
   switch (state) {
     case "live":
     case "polling": {
-      const now = state === "live" ? "notify" : "poll";
-      return before.state === "live" && mode === now ? before : { state: "live", mode: now };
+      return state === "live" ? LIVE : POLLED;
     }
     case "gone":
     case "denied":

@@ -15,7 +15,8 @@ export class IdentityCheck {
   readonly lastWrite: LastWrite;
   readonly #path: CanonicalPath;
   readonly #services: HandleServices;
-  #checking = false;
+  /** Monotonic ms; a check is due or under way. */
+  #askedAt: number | undefined;
   /** Monotonic ms when it last did. */
   healthyAt = 0;
 
@@ -25,20 +26,26 @@ export class IdentityCheck {
     this.lastWrite = new LastWrite(spec, services, owner);
   }
 
-  /** Waits for its turn. `false` also when it cannot be told, and while another check is under way. */
+  /** A check is wanted, and has to wait for its turn. Returns whether there is none yet. */
+  ask(): boolean {
+    if (this.#askedAt !== undefined) return false;
+    this.#askedAt = this.#services.clock.monotonic();
+    return true;
+  }
+
+  /** There will be no turn: the handle has let go. */
+  drop(): void {
+    this.#askedAt = undefined;
+  }
+
+  /** The check that was asked for has its turn. `false` also when it cannot be told. */
   async lost(held: EntryInfo, signal: AbortSignal): Promise<boolean> {
-    if (this.#checking) return false;
-    this.#checking = true;
-    const { source, checks, clock, options } = this.#services;
-    const asked = clock.monotonic();
-    let lookedAt = asked;
-    const turn = (): Promise<void> =>
-      checks.turn(signal).then(() => {
-        lookedAt = clock.monotonic();
-      });
-    const { verdict, modified } = await judge(source, this.#path, held, turn, signal);
-    this.#checking = false;
+    const { source, clock, options } = this.#services;
+    const lookedAt = clock.monotonic();
+    const asked = this.#askedAt ?? lookedAt;
+    const { verdict, modified } = await judge(source, this.#path, held, signal);
     if (signal.aborted) return false;
+    this.#askedAt = undefined;
     healths.publish({ connection: options.label, path: this.#path, verdict });
     if (verdict === "same") this.healthyAt = asked;
     if (modified !== undefined) this.lastWrite.seen(modified, lookedAt);
@@ -50,11 +57,9 @@ async function judge(
   source: DirectorySource,
   path: CanonicalPath,
   held: EntryInfo,
-  turn: () => Promise<void>,
   signal: AbortSignal,
 ): Promise<{ readonly verdict: HealthFact["verdict"]; readonly modified?: bigint }> {
   try {
-    await turn();
     const { fileId, created, modified } = await source.stat(path, { signal });
     const known = fileId !== undefined && held.fileId !== undefined;
     const same = known ? fileId === held.fileId : created === held.created;

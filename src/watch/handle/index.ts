@@ -8,3 +8,4 @@ export { LeasedHandle, type LeasedHandleHost } from "./leased-handle.ts";
 export { takesSecondLook } from "./second-look.ts";
 export { StrayRecords } from "./stray-records.ts";
 export { Trust } from "./trust.ts";
+export { Upkeep } from "./upkeep.ts";

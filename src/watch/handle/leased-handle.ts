@@ -142,13 +142,15 @@ export class LeasedHandle {
       const requests = new NotifyRequests(
         directory,
         { recursive: false, filter, depth: source.traits.notifyDepth },
-        (outcome) => {
-          if (outcome.type === "failed" || outcome.type === "cleanup") return ended.resolve();
-          if (outcome.type === "overflow") return this.#host.compare();
-          if (outcome.type !== "records") return;
-          const { changes, doubtful } = coalescer.push(outcome.records);
-          if (changes.length > 0) this.#host.told(changes);
-          if (doubtful || outcome.doubtful === true) this.#host.compare();
+        {
+          answered: (outcome) => {
+            if (outcome.type === "failed" || outcome.type === "cleanup") return ended.resolve();
+            if (outcome.type === "overflow") return this.#host.compare();
+            if (outcome.type !== "records") return;
+            const { changes, doubtful } = coalescer.push(outcome.records);
+            if (changes.length > 0) this.#host.told(changes);
+            if (doubtful || outcome.doubtful === true) this.#host.compare();
+          },
         },
       );
       timers.push(() => requests.stop());

@@ -12,6 +12,12 @@ export interface NotifyRequestOptions {
   readonly depth: number;
 }
 
+export interface OutcomeTaker {
+  answered(outcome: NotifyOutcome): void;
+}
+
+const NONE: readonly ArmedNotify[] = [];
+
 /**
  * Keeps `depth` CHANGE_NOTIFY requests at the server. Each answer is replaced by a new request: before anybody looks at it
  * where that may take a while and no other is left at the server, or where there is never more than one; else as soon as
@@ -21,20 +27,17 @@ export interface NotifyRequestOptions {
 export class NotifyRequests {
   readonly #directory: WatchedDirectory;
   readonly #options: NotifyRequestOptions;
-  readonly #onOutcome: (outcome: NotifyOutcome) => void;
-  readonly #armed = new Set<ArmedNotify>();
-  readonly #givenUp = new Set<ArmedNotify>();
+  readonly #taker: OutcomeTaker;
+  /** Few: exactly as long as it is, a list is a third of a set. */
+  #armed = NONE;
+  #givenUp = NONE;
   #depth: number;
   #over = false;
 
-  constructor(
-    directory: WatchedDirectory,
-    options: NotifyRequestOptions,
-    onOutcome: (outcome: NotifyOutcome) => void,
-  ) {
+  constructor(directory: WatchedDirectory, options: NotifyRequestOptions, taker: OutcomeTaker) {
     this.#directory = directory;
     this.#options = options;
-    this.#onOutcome = onOutcome;
+    this.#taker = taker;
     this.#depth = Math.max(1, options.depth);
   }
 
@@ -51,13 +54,14 @@ export class NotifyRequests {
    * give them up either has them all still, or keeps one for each handle; whichever it answers is heard.
    */
   async refresh(): Promise<void> {
-    if (this.#givenUp.size >= MOST_UNANSWERED) return;
-    const old = [...this.#armed];
+    if (this.#givenUp.length >= MOST_UNANSWERED) return;
+    const old = this.#armed;
     const fresh = this.#arm();
     if (!(await fresh.accepted)) return;
     for (const armed of old) {
-      if (!this.#armed.delete(armed)) continue;
-      this.#givenUp.add(armed);
+      if (!this.#armed.includes(armed)) continue;
+      this.#armed = without(this.#armed, armed);
+      this.#givenUp = [...this.#givenUp, armed];
       armed.cancel();
     }
     this.#fill();
@@ -69,20 +73,21 @@ export class NotifyRequests {
   }
 
   #fill(): void {
-    while (!this.#over && this.#armed.size < this.#depth) this.#arm();
+    while (!this.#over && this.#armed.length < this.#depth) this.#arm();
   }
 
   #arm(): ArmedNotify {
     const { recursive, filter } = this.#options;
     const armed = this.#directory.arm({ recursive, filter });
-    this.#armed.add(armed);
+    this.#armed = [...this.#armed, armed];
     void armed.outcome.then((outcome) => this.#ended(armed, outcome));
     return armed;
   }
 
   #ended(armed: ArmedNotify, outcome: NotifyOutcome): void {
-    this.#armed.delete(armed);
-    const givenUp = this.#givenUp.delete(armed);
+    this.#armed = without(this.#armed, armed);
+    const givenUp = this.#givenUp.includes(armed);
+    if (givenUp) this.#givenUp = without(this.#givenUp, armed);
     if (this.#over) return;
     switch (outcome.type) {
       case "records":
@@ -90,29 +95,34 @@ export class NotifyRequests {
         // What was said comes first. With another request at the server nothing is missed meanwhile; where two are
         // stacked and answered at once (a change and what it does to its directory's times) the server keeps for a
         // moment what happens, and only a burst would be too much for it.
-        if (this.#armed.size === 0 && (this.#depth === 1 || isLong(outcome))) this.#fill();
+        if (this.#armed.length === 0 && (this.#depth === 1 || isLong(outcome))) this.#fill();
         else process.nextTick(() => this.#fill());
-        this.#onOutcome(outcome);
+        this.#taker.answered(outcome);
         return;
       case "cancelled":
-        this.#onOutcome(givenUp ? outcome : { type: "cleanup" });
+        this.#taker.answered(givenUp ? outcome : { type: "cleanup" });
         return;
       case "failed":
         // The server is short of slots: one request is enough to miss nothing, only slower to re-arm.
-        if (outcome.error.failure === "busy" && this.#armed.size > 0) {
-          this.#depth = this.#armed.size;
+        if (outcome.error.failure === "busy" && this.#armed.length > 0) {
+          this.#depth = this.#armed.length;
           return;
         }
-        this.#onOutcome({ type: "failed", error: asNotifyError(outcome.error) });
+        this.#taker.answered({ type: "failed", error: asNotifyError(outcome.error) });
         return;
       case "cleanup":
-        this.#onOutcome(outcome);
+        this.#taker.answered(outcome);
     }
   }
 }
 
 function isLong(outcome: NotifyOutcome): boolean {
   return outcome.type !== "records" || outcome.records.length > FEW_RECORDS;
+}
+
+function without(list: readonly ArmedNotify[], one: ArmedNotify): readonly ArmedNotify[] {
+  const rest = list.filter((each) => each !== one);
+  return rest.length === 0 ? NONE : rest;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { Backoff, sleep } from "../../base/async.ts";
 import type { Surroundings } from "../options.ts";
-import type { SourceFailure } from "../source.ts";
+import type { DirectorySource, SourceError, SourceFailure } from "../source.ts";
+import { asSourceError } from "./handle-status.ts";
 
 /** A watch that was live this long starts its retries afresh. */
 const HOLDS_MS = 10_000;
@@ -44,6 +45,26 @@ export class Recovery {
   /** Whether the whole connection is away, not a path of it: then the source knows when it is back. */
   isAtTheDoor(failure: SourceFailure): boolean {
     return failure === "unreachable" || failure === "credentials" || failure === "policy";
+  }
+
+  /**
+   * The source owns reconnecting; a login it will not repeat is asked for again slowly.
+   * @param refused told why it stays away, where waiting is no help @throws AbortedError
+   */
+  async reach(
+    source: DirectorySource,
+    refused: (why: SourceError) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    try {
+      // That it is away has been told.
+      await source.reachable({ signal, onFailed: (why) => why.failure === "policy" && refused(why) });
+    } catch (error) {
+      if (signal.aborted) throw error;
+      const refusal = asSourceError(error);
+      refused(refusal);
+      await this.pauseAfter(refusal.failure, signal);
+    }
   }
 
   /** Waits as long as the failure asks for, or until `wake`. @throws AbortedError */

@@ -33,20 +33,24 @@ export class StrayRecords {
   }
 }
 
+export interface StrayRecordOwner {
+  /** Lists and compares; returns whether it could begin now. */
+  lookNow(): boolean;
+}
+
 /** Has a directory listed once more after names were told in it that may be another directory's. */
 export class StrayRecordCheck {
   readonly #strays: StrayRecords;
   readonly #clock: Clock;
   readonly #openedAt: number;
-  readonly #look: () => boolean;
+  readonly #owner: StrayRecordOwner;
   #cancel: (() => void) | undefined;
 
-  /** @param look lists and compares; returns whether it could begin now */
-  constructor(strays: StrayRecords, clock: Clock, look: () => boolean) {
+  constructor(strays: StrayRecords, clock: Clock, owner: StrayRecordOwner) {
     this.#strays = strays;
     this.#clock = clock;
     this.#openedAt = clock.monotonic();
-    this.#look = look;
+    this.#owner = owner;
   }
 
   heard(outcome: NotifyOutcome): void {
@@ -62,7 +66,7 @@ export class StrayRecordCheck {
   #schedule(): void {
     this.#cancel ??= this.#clock.after(QUIET_MS, () => {
       this.#cancel = undefined;
-      if (!this.#look()) this.#schedule();
+      if (!this.#owner.lookNow()) this.#schedule();
     });
   }
 }

@@ -1,0 +1,64 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { sleep } from "../../../../src/base/async.ts";
+import { ManualClock } from "../../../../src/base/clock.ts";
+import type { CanonicalPath } from "../../../../src/base/path.ts";
+import { ShareWatcher } from "../../../../src/watch/share-watcher.ts";
+import type { DirectoryEntry, ListOptions } from "../../../../src/watch/source.ts";
+import { FakeShare } from "../../../support/fakes/fake-source.ts";
+
+/** Takes a minute for the first answer to a listing. */
+class SlowShare extends FakeShare {
+  readonly signals: AbortSignal[] = [];
+
+  override async *list(
+    path: CanonicalPath,
+    options: ListOptions,
+  ): AsyncGenerator<readonly DirectoryEntry[], void> {
+    const { signal } = options;
+    if (signal !== undefined) this.signals.push(signal);
+    await sleep(60_000, { signal, clock: this.options.clock });
+    yield* super.list(path, options);
+  }
+}
+
+const watchers: ShareWatcher[] = [];
+
+afterEach(async () => {
+  for (const watcher of watchers.splice(0)) await watcher.close();
+});
+
+function watching(): { clock: ManualClock; share: SlowShare; watcher: ShareWatcher } {
+  const clock = new ManualClock();
+  const share = new SlowShare({ clock });
+  const watcher = new ShareWatcher(share, { cover: "directory" }, { clock, random: () => 0 });
+  watchers.push(watcher);
+  watcher.watch({ path: "/", recursive: false }, () => undefined);
+  return { clock, share, watcher };
+}
+
+describe("a handle", () => {
+  it("that is lost before it is live ends the listing that is under way", async () => {
+    const { clock, share } = watching();
+    await clock.advance(1_000);
+    expect(share.signals.map(({ aborted }) => aborted)).toEqual([false]);
+    share.cleanup();
+    await clock.advance(1_000);
+    expect(share.signals.map(({ aborted }) => aborted)).toEqual([true, false]);
+  });
+
+  it("that is closed leaves nothing under way, in whatever state it is", async () => {
+    for (const after of [0, 1_000, 61_000, 63_000]) {
+      const { clock, share, watcher } = watching();
+      await clock.advance(after);
+      // At 63 s the overflow is being looked into.
+      if (after > 61_000) share.overflow();
+      await clock.advance(500);
+      const closed = watcher.close();
+      await clock.advance(100);
+      await closed;
+      expect(share.handles.size).toBe(0);
+      expect(share.signals.at(-1)?.aborted ?? true).toBe(after !== 61_000);
+      expect(clock.pending).toBe(0);
+    }
+  });
+});
