@@ -9,121 +9,93 @@ smb2nats.watch.acquire, .renew, .release, .stat and smb2nats.directory.snapshot.
 """
 
 import argparse
+import contextlib
 import json
+import queue
 import secrets
 import signal
 import socket
 import sys
+import threading
 import time
-
-
-STOPPING = []  # not empty once a signal said so
+from pathlib import PurePosixPath
 
 
 class Nats:
-    """The NATS client protocol over one plain socket: subscriptions, and requests by an inbox of our own."""
+    """The NATS client protocol over one plain socket: a thread reads, and puts each message into its subscription's queue."""
 
     def __init__(self, host, port, **login):
-        self.socket = socket.create_connection((host, port), timeout=10)
-        self.buffer = b""
-        self.inbox = "_INBOX.py" + secrets.token_hex(8)
-        self.replies, self.events, self.serial = {}, [], 0
-        self.line(time.time() + 10)  # INFO
-        options = {"verbose": False, "pedantic": False, "headers": True, "no_responders": True, "lang": "python", **login}
-        self.send(b"CONNECT %s\r\nPING\r\n" % json.dumps(options).encode())
-        self.pongs = 0
-        while self.pongs == 0:
-            self.step(10)
-        self.send(b"SUB %s.* 1\r\n" % self.inbox.encode())
+        self.socket = socket.create_connection((host, port))
+        self.lock, self.queues, self.serial, self.ended = threading.Lock(), {}, 0, None
+        options = {"verbose": False, "pedantic": False, "headers": True, "no_responders": True, "lang": "python"}
+        self.send(b"CONNECT %s\r\n" % json.dumps({**options, **login}).encode())
+        threading.Thread(target=self.read, daemon=True).start()
 
     def send(self, data):
-        self.socket.sendall(data)
+        with self.lock, contextlib.suppress(OSError):  # who reads says why the line has ended
+            self.socket.sendall(data)
 
-    def subscribe(self, subject, sid):
-        """Returns once the server knows it: nothing published from now on is missed."""
-        self.send(b"SUB %s %d\r\nPING\r\n" % (subject.encode(), sid))
-        before = self.pongs
-        while self.pongs == before:
-            self.step(10)
+    def subscribe(self, subject, messages):
+        self.serial += 1
+        self.queues[self.serial] = messages
+        if self.ended:
+            raise self.ended
+        self.send(b"SUB %s %d\r\n" % (subject.encode(), self.serial))
+        return self.serial
 
     def ask(self, subject, body, timeout):
-        """Each answer to one question, as long as they come within `timeout` of each other."""
-        self.serial += 1
-        reply = f"{self.inbox}.{self.serial}"
-        self.replies = {reply: []}  # what comes for another one was given up
-        data = json.dumps(body).encode()
-        self.send(b"PUB %s %s %d\r\n%s\r\n" % (subject.encode(), reply.encode(), len(data), data))
-        while True:
-            end = time.time() + timeout
-            while not self.replies[reply]:
-                if time.time() > end:
-                    raise TimeoutError(subject)
-                self.step(1)
-            headers, data = self.replies[reply].pop(0)
-            if headers.get("status", "").startswith("503"):
-                raise LookupError("unreachable", "no worker is there")
-            if "Nats-Service-Error" in headers:
-                raise LookupError(headers["Nats-Service-Error"], json.loads(data)["error"]["message"])
-            yield json.loads(data)
-
-    def request(self, subject, body, timeout=30):
-        return next(self.ask(subject, body, timeout))
-
-    def step(self, timeout):
-        """Takes one protocol message, or returns False after `timeout` seconds."""
-        line = self.line(time.time() + timeout)
-        if line is None:
-            return False
-        verb, _, rest = line.decode().partition(" ")
-        if verb == "PING":
-            self.send(b"PONG\r\n")
-        elif verb == "PONG":
-            self.pongs += 1
-        elif verb == "-ERR":
-            raise ConnectionError(rest)
-        elif verb in ("MSG", "HMSG"):
-            words = rest.split()
-            size = int(words[-1])
-            head = int(words[-2]) if verb == "HMSG" else 0
-            raw = self.exactly(size + 2)
-            message = (parse_headers(raw[:head]), raw[head:size])
-            if words[0].startswith(self.inbox):
-                self.replies.get(words[0], []).append(message)
-            else:
-                self.events.append((words[0], *message))
-        return True
-
-    def line(self, end):
-        while b"\r\n" not in self.buffer:
-            if not self.fill(end):
-                return None
-        line, _, self.buffer = self.buffer.partition(b"\r\n")
-        return line
-
-    def exactly(self, size):
-        while len(self.buffer) < size:
-            if not self.fill(time.time() + 10):
-                raise TimeoutError("the server stopped in the middle of a message")
-        data, self.buffer = self.buffer[:size], self.buffer[size:]
-        return data
-
-    def fill(self, end):
-        self.socket.settimeout(max(0.01, end - time.time()))
+        """The answer to one question, in one message or more, as long as they come within `timeout` of each other."""
+        inbox, answers, data = "_INBOX.py" + secrets.token_hex(8), queue.Queue(), json.dumps(body).encode()
+        sid = self.subscribe(inbox, answers)
         try:
-            data = self.socket.recv(65536)
-        except TimeoutError:
-            return False
-        if not data:
+            self.send(b"PUB %s %s %d\r\n%s\r\n" % (subject.encode(), inbox.encode(), len(data), data))
+            while True:
+                headers, data = take(answers, timeout) or ({}, b"")
+                if not data:  # the server says so at once where nobody listens
+                    raise LookupError("unreachable", "no worker answers")
+                if "Nats-Service-Error" in headers:
+                    raise LookupError(headers["Nats-Service-Error"], json.loads(data)["error"]["message"])
+                yield (answer := json.loads(data))
+                if answer.get("last", "page" not in answer):
+                    return
+        finally:
+            self.queues.pop(sid)
+            self.send(b"UNSUB %d\r\n" % sid)
+
+    def request(self, subject, body):
+        return next(self.ask(subject, body, 30))
+
+    def read(self):
+        try:
+            stream = self.socket.makefile("rb")
+            for line in stream:
+                verb, *words = line.decode().split()
+                if verb == "PING":
+                    self.send(b"PONG\r\n")
+                elif verb == "-ERR":
+                    raise ConnectionError(" ".join(words))
+                elif verb in ("MSG", "HMSG"):
+                    head, size = int(words[-2]) if verb == "HMSG" else 0, int(words[-1])
+                    raw = stream.read(size + 2)
+                    headers = dict(each.split(": ", 1) for each in raw[:head].decode().split("\r\n") if ": " in each)
+                    if int(words[1]) in self.queues:  # else what nobody waits for any more
+                        self.queues[int(words[1])].put((headers, raw[head:size]))
             raise ConnectionError("the server hung up")
-        self.buffer += data
-        return True
+        except OSError as error:
+            self.ended = ConnectionError(error)
+            for each in list(self.queues.values()):
+                each.put(self.ended)
 
 
-def parse_headers(raw):
-    lines = raw.decode().split("\r\n")
-    headers = dict(line.split(": ", 1) for line in lines[1:] if ": " in line)
-    headers["status"] = lines[0].partition(" ")[2] if lines else ""
-    return headers
+def take(messages, timeout):
+    """The next of them; nothing where none comes within `timeout` seconds."""
+    try:
+        message = messages.get(timeout=timeout)
+    except queue.Empty:
+        return None
+    if isinstance(message, Exception):
+        raise message
+    return message
 
 
 class Mirror:
@@ -131,59 +103,46 @@ class Mirror:
 
     def __init__(self, nats, target):
         self.nats, self.target = nats, target
-        self.depth = len(segments(target["path"]))
+        self.depth = len(PurePosixPath(target["path"]).parts)
         self.root = {}  # name -> what is known of it, and "below": the same of what is in it
         self.epoch = self.newest = None
 
     def take(self, reason):
         """What has been told so far, from the memory of whoever watches: the file server is not asked for it."""
-        while (pages := self.pages()) is None:
-            if STOPPING:
-                return
+        while True:
+            try:
+                pages = list(self.nats.ask("smb2nats.directory.snapshot", self.target, 5))
+                whole = [page["page"] for page in pages] == list(range(len(pages)))
+                # One from an owner that is none any more does not know what its successor has told.
+                if whole and newer(pages[0]["epoch"], self.newest) != -1:
+                    break
+            except LookupError as error:
+                if error.args[0] not in ("unreachable", "limit", "internal"):
+                    raise
             time.sleep(0.5)
         self.root = {}
-        for page in pages:
-            for directory in page["directories"]:
-                self.find(directory["path"]).update((entry["name"], entry) for entry in directory["entries"])
+        for directory in (each for page in pages for each in page["directories"]):
+            self.find(directory["path"]).update((entry["name"], entry) for entry in directory["entries"])
         self.epoch, self.told, self.stored = (pages[-1][key] for key in ("epoch", "told", "stored"))
         show({"snapshot": self.target["path"], "reason": reason, "names": sorted(self.root)})
-
-    def pages(self):
-        pages = []
-        try:
-            for page in self.nats.ask("smb2nats.directory.snapshot", self.target, 5):
-                if page["page"] != len(pages):
-                    return None  # one is missing
-                pages.append(page)
-                if page.get("last"):
-                    # One from an owner that is none any more does not know what its successor has told.
-                    return pages if self.newest is None or newer(page["epoch"], self.newest) != -1 else None
-        except TimeoutError:
-            return None
-        except LookupError as error:
-            if error.args[0] in ("unreachable", "limit", "internal"):
-                return None
-            raise
 
     def hear(self, kind, body):
         """The table of docs/nats.md: what is old, what goes on from the snapshot, and what asks for a new one."""
         if kind == "smb2nats.state":
-            show({"state": body["state"], "path": body["path"]})
-            return
-        if self.newest is None or newer(body["epoch"], self.newest) != -1:
+            return show({"state": body["state"], "path": body["path"]})
+        if newer(body["epoch"], self.newest) != -1:
             self.newest = body["epoch"]
         later = newer(body["epoch"], self.epoch)
-        if later is None or (later == 1 and not self.stored):
-            self.take(body.get("reason", "takeover"))
-        elif later == -1 or (later == 0 and body.get("told", self.told + 1) <= self.told):
-            pass
-        elif kind == "smb2nats.resync" and body.get("picture") != "kept":
-            self.take(body["reason"])
-        else:
-            if later == 1:
-                self.epoch, self.told = body["epoch"], -1
-            if kind == "smb2nats.changes":
-                self.apply(body)
+        if later == -1 or (later == 0 and body.get("told", self.told + 1) <= self.told):
+            return None  # the snapshot knows of it
+        lost = kind == "smb2nats.resync" and body.get("picture") != "kept"
+        if later is None or lost or (later == 1 and not self.stored):
+            return self.take(body.get("reason", "takeover"))
+        if later == 1:
+            self.epoch, self.told = body["epoch"], -1
+        if kind == "smb2nats.changes":
+            self.apply(body)
+        return None
 
     def apply(self, body):
         entries = self.find(body["path"])
@@ -202,18 +161,14 @@ class Mirror:
 
     def find(self, path):
         entries = self.root
-        for name in segments(path)[self.depth :]:
+        for name in PurePosixPath(path).parts[self.depth :]:
             entries = entries.setdefault(name, {"type": "directory"}).setdefault("below", {})
         return entries
 
 
-def segments(path):
-    return [name for name in path.split("/") if name]
-
-
 def newer(epoch, other):
-    """1: a later one; 0: the same; -1: an earlier one; None: they cannot be compared."""
-    (bucket, _, number), (its, _, before) = epoch.rpartition("-"), other.rpartition("-")
+    """1: a later one; 0: the same, or the first; -1: an earlier one; None: they cannot be compared."""
+    (bucket, _, number), (its, _, before) = epoch.rpartition("-"), (other or epoch).rpartition("-")
     return (int(number) > int(before)) - (int(number) < int(before)) if bucket == its else None
 
 
@@ -223,51 +178,46 @@ def show(line):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("connection")
-    parser.add_argument("path")
+    for name in ("connection", "path", "--token", "--user", "--password"):
+        parser.add_argument(name)
     parser.add_argument("--recursive", action="store_true")
     parser.add_argument("--server", default="127.0.0.1:4222")
-    parser.add_argument("--token")
-    parser.add_argument("--user")
-    parser.add_argument("--password")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     host, _, port = args.server.rpartition(":")
-    login = {"auth_token": args.token, "user": args.user, "pass": args.password}
-    nats = Nats(host, int(port), **{key: value for key, value in login.items() if value is not None})
-
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda *_: STOPPING.append(True))
-
+    nats = Nats(host, int(port), auth_token=args.token, user=args.user, **{"pass": args.password})
     target = {"connection": args.connection, "path": "/" + args.path.strip("/"), "recursive": args.recursive}
-    held = nats.request("smb2nats.watch.acquire", {**target, "ttlMs": 15000, "holder": "consumer.py"})
-    # Subscribe first, then wait for `live`, then take the snapshot: what happens meanwhile waits in `nats.events`.
-    nats.subscribe(held["subject"], 2)
-    if args.recursive:
-        nats.subscribe(held["subject"] + ".>", 3)
-    while nats.request("smb2nats.watch.stat", target)["state"] in ("unclaimed", "starting"):
-        time.sleep(0.1)
-    mirror = Mirror(nats, target)
-    mirror.take("first")
-
-    renew_at = time.time() + 5
-    while not STOPPING:
-        nats.step(0.2)
-        while nats.events:
-            _, headers, data = nats.events.pop(0)
-            mirror.hear(headers.get("ce-type"), json.loads(data))
-        if time.time() >= renew_at:
+    wish = {**target, "ttlMs": 15000, "holder": "consumer.py"}
+    held = nats.request("smb2nats.watch.acquire", wish)
+    try:
+        # Subscribe first, then wait for `live`, then take the snapshot: what happens meanwhile waits in `events`. The server
+        # takes what is sent in order, so with the first answer it has subscribed us.
+        events = queue.Queue()
+        for subject in (held["subject"], held["subject"] + ".>")[: 2 if args.recursive else 1]:
+            nats.subscribe(subject, events)
+        while nats.request("smb2nats.watch.stat", target)["state"] in ("unclaimed", "starting"):
+            time.sleep(0.1)
+        mirror = Mirror(nats, target)
+        mirror.take("first")
+        renew_at = time.time() + 5
+        while True:
+            if message := take(events, 0.2):
+                mirror.hear(message[0].get("ce-type"), json.loads(message[1]))
+            if time.time() < renew_at:
+                continue
             renew_at = time.time() + 5
             try:
                 nats.request("smb2nats.watch.renew", {"lease": held["lease"]})
             except LookupError:  # it ran out: we slept for too long, and have missed things
-                held = nats.request("smb2nats.watch.acquire", {**target, "ttlMs": 15000, "holder": "consumer.py"})
+                held = nats.request("smb2nats.watch.acquire", wish)
                 mirror.take("lease")
-    nats.request("smb2nats.watch.release", {"lease": held["lease"]})
-    show({"released": target["path"]})
+    except KeyboardInterrupt:
+        nats.request("smb2nats.watch.release", {"lease": held["lease"]})
+        show({"released": target["path"]})
 
 
 if __name__ == "__main__":
     try:
         main()
-    except (ConnectionError, TimeoutError, LookupError) as error:
+    except (OSError, LookupError, KeyboardInterrupt) as error:
         sys.exit(f"consumer.py: {error}")
