@@ -134,7 +134,8 @@ export class ListDesk {
     signal: AbortSignal,
   ): Promise<FrozenList | undefined> {
     const picture = watch.snapshot({ path, recursive: false });
-    if (typeof picture === "string") return undefined;
+    // What settles is not on it, so it must be known what does.
+    if (typeof picture === "string" || picture.unsorted === true) return undefined;
     const [directory] = picture.directories;
     if (directory?.snapshot === undefined) return undefined;
     const { snapshot, path: told } = directory;

@@ -17,6 +17,8 @@ export interface Stage {
   push(event: WatchEvent, told: number): void;
   /** Full paths that have been told to it as new and not to the sink: files that settle. */
   withheld(): ReadonlySet<CanonicalPath>;
+  /** Whether it does not know yet of something new if that settles. */
+  readonly unsorted?: boolean;
   /** With `ready`. */
   readonly ready?: ReadyLedger;
   /** Lets out what it holds, as it is. */
@@ -185,7 +187,12 @@ export class ActiveInterest implements WatchHandle {
     const directories = this.#hooks.freeze(this, scope);
     return typeof directories === "string"
       ? directories
-      : { told: this.#told, directories, withheld: this.#stage?.withheld() ?? NOTHING_HELD };
+      : {
+          told: this.#told,
+          directories,
+          withheld: this.#stage?.withheld() ?? NOTHING_HELD,
+          unsorted: this.#stage?.unsorted ?? false,
+        };
   }
 
   async close(): Promise<void> {

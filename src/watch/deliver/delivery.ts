@@ -49,6 +49,9 @@ function tellingStage({ out, number }: StageOutlets, options: DeliveryOptions): 
     },
     push: (event, told) => first.push(event, told),
     withheld: () => settler.withheld(),
+    get unsorted() {
+      return first.holds;
+    },
     release: () => {
       first.release();
       settler.release();

@@ -52,6 +52,9 @@ export class ReadyStage {
       },
       push: (event, told) => first.push(event, told),
       withheld: () => first.withheld(),
+      get unsorted() {
+        return first.unsorted ?? false;
+      },
       release: () => first.release(),
       close: () => {
         first.close();

@@ -21,6 +21,8 @@ export interface FrozenPicture {
   readonly directories: FrozenDirectories;
   /** Full paths of files that are in `directories`, and have not been told: they settle. */
   readonly withheld: ReadonlySet<CanonicalPath>;
+  /** The file server is being asked which of what is new are files: more may come to settle. */
+  readonly unsorted?: boolean;
 }
 
 /**

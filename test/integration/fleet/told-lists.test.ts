@@ -182,8 +182,26 @@ describe("listing a directory that is watched", () => {
     await told();
     share.write("/in/new");
     await until("the file server's word", async () => names(await list({ fresh: true })).includes("new"));
+    // Written again and again it does not come to rest, however long an answer takes.
+    const writing = setInterval(() => share.write("/in/new"), 100);
     expect(names(await told())).toEqual(["old"]);
+    clearInterval(writing);
     await until("it is told", async () => names(await told()).join() === "new,old");
+  });
+
+  it("does not show what may settle before the file server has said whether it is a file", async () => {
+    share = new FakeShare({ clock: systemClock, latencyMs: 600 });
+    share.mkdir("/in");
+    await begin({}, { settleMs: 4_000 });
+    share.write("/in/old");
+    await watched();
+    await told();
+    share.write("/in/new");
+    for (const end = performance.now() + 1_000; performance.now() < end; ) {
+      const listing = await list();
+      if (listing.position !== undefined) expect(names(listing)).toEqual(["old"]);
+    }
+    expect(names(await told())).toEqual(["old"]);
   });
 
   it("asks the file server where the owner has not told what is there, or hears of it late", async () => {
