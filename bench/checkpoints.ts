@@ -53,7 +53,7 @@ async function round(count: number, entries: number): Promise<Row[]> {
     const read = await measured(() => readAll(broker, watches));
     const what = `${count} of ${entries} entries`;
     return [
-      effort(`saved: ${what}`, saved, `one at a time, ${rounded(copyMs)} ms for the copy of one`),
+      effort(`saved: ${what}`, saved, `small ones a few together; ${rounded(copyMs)} ms to freeze one`),
       { name: "in the bucket", value: state.messages, unit: "messages", note: kib(state.bytes) },
       effort(`read by a new owner: ${what}`, read, `${AT_ONCE} want theirs at once`),
     ];

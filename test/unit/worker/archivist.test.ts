@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ManualClock } from "../../../src/base/clock.ts";
 import { BrokerError } from "../../../src/broker/errors.ts";
 import type { ObjectBucket } from "../../../src/broker/port.ts";
+import { Snapshot, UNKNOWN } from "../../../src/watch/picture/index.ts";
 import { Archivist } from "../../../src/worker/archivist.ts";
 import type { Checkpoint } from "../../../src/worker/checkpoint-record.ts";
 import { checkpointFacts } from "../../../src/worker/facts.ts";
@@ -85,11 +86,36 @@ describe("saving pictures", () => {
     expect(puts).toHaveLength(2);
   });
 
-  it("is done one by one, however many are due", async () => {
+  it("is done for a few small ones together, however many are due", async () => {
     for (let i = 0; i < 50; i++) archivist.told(watchOf(`/d${i}`));
     await clock.advance(AFTER_MS + 5_000);
     expect(puts).toHaveLength(50);
+    expect(most).toBe(16);
+  });
+
+  it("is done one by one for large ones", async () => {
+    const entries = new Snapshot();
+    for (let i = 0; i < 20_000; i++) entries.set(`a name of some length ${i}`, UNKNOWN);
+    for (let i = 0; i < 5; i++) {
+      const watch = watchOf(`/d${i}`);
+      const directories = [{ path: `/d${i}` as const, snapshot: entries.freeze(), modified: 1n }];
+      watch.picture = { ...(watch.picture as Checkpoint), directories };
+      archivist.told(watch);
+    }
+    await clock.advance(AFTER_MS + 5_000);
+    expect(puts).toHaveLength(5);
     expect(most).toBe(1);
+  });
+
+  it("is left to its last word for a watch that ends while others are made ready", async () => {
+    const [first, second] = [watchOf("/first"), watchOf("/second")];
+    archivist.told(first);
+    archivist.told(second);
+    second.stored = async () => {
+      (first as FakeWatch).closed = true;
+    };
+    await clock.advance(AFTER_MS + 5_000);
+    expect(puts).toEqual([expect.stringContaining("second")]);
   });
 
   it("is repeated for what is quiet only before the stream forgets", async () => {
