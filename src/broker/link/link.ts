@@ -1,9 +1,9 @@
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import {
-  headers as createHeaders,
   createInbox,
   type Msg,
   type MsgHdrs,
+  MsgHdrsImpl,
   type NatsConnection,
 } from "@nats-io/transport-node";
 import { Backoff, ignoreRejection, sleep, waitFor } from "../../base/async.ts";
@@ -265,10 +265,21 @@ function jsOptions(options: ConnectOptions): { timeout: number; domain?: string 
   };
 }
 
+/**
+ * The names are ours. The client's `set` looks each up among those there are, and builds it anew letter by letter: of what
+ * lies between sealing a message and handing it to the socket, a quarter.
+ * @throws InvalidArgumentError for a value with a line break
+ */
 export function toNatsHeaders(values: Readonly<Record<string, string>>): MsgHdrs {
-  const headers = createHeaders();
-  for (const [name, value] of Object.entries(values)) headers.set(name, value);
+  const headers = new MsgHdrsImpl();
+  for (const name in values) headers.headers.set(name, [MsgHdrsImpl.validHeaderValue(values[name] ?? "")]);
   return headers;
+}
+
+/** What the client's `get` finds, by name and not by going through all of them: a message is asked for ten. */
+export function headerOf({ headers }: Pick<Msg, "headers">, name: string): string | undefined {
+  if (headers instanceof MsgHdrsImpl) return headers.headers.get(name)?.[0];
+  return headers?.has(name) === true ? headers.get(name) : undefined;
 }
 
 function toCoreMessage(message: Msg): CoreMessage {
@@ -277,7 +288,7 @@ function toCoreMessage(message: Msg): CoreMessage {
     reply: message.reply === "" ? undefined : message.reply,
     data: message.data,
     noResponders: message.data.length === 0 && message.headers?.code === 503,
-    header: (name) => (message.headers?.has(name) === true ? message.headers.get(name) : undefined),
+    header: (name) => headerOf(message, name),
     respond(data, headers) {
       try {
         return message.respond(data, headers === undefined ? {} : { headers: toNatsHeaders(headers) });

@@ -23,6 +23,7 @@ export interface EncodedMessage {
 const STRUCTURED = "application/cloudevents";
 /** A larger body is not looked at. Ours are at most 512 KiB. */
 const MAX_BODY_BYTES = 8 * 1_048_576;
+const UTF8 = new TextDecoder("utf-8", { fatal: true });
 
 /** @param source `smb://<server>/<share>` */
 export function encodeMessage(
@@ -140,7 +141,7 @@ function parsedOrRoot(connection: string, subjects: Subjects, subject: string): 
 function parseJson(payload: Uint8Array): unknown {
   if (payload.length > MAX_BODY_BYTES) throw malformed(`${payload.length} bytes, limit ${MAX_BODY_BYTES}`);
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload));
+    return JSON.parse(UTF8.decode(payload));
   } catch (error) {
     throw new BrokerError("BROKER_MALFORMED", "event message: the body is not JSON", error);
   }

@@ -176,6 +176,16 @@ describe("event messages", () => {
     );
   });
 
+  it("are refused where they are no UTF-8, cut in a character too, and the next one is read as ever", () => {
+    const { headers, payload } = encodeMessage(changes, "smb://nas/share");
+    const read = (body: Uint8Array): EventMessage => decodeMessage((name) => headers[name], body);
+    const cut = payload.subarray(0, Buffer.from(payload).indexOf(0xc3) + 1);
+    for (const bad of [Uint8Array.of(0xff, 0xfe), cut]) {
+      expect(() => read(bad)).toThrow(/not JSON/);
+      expect(read(payload)).toEqual(changes);
+    }
+  });
+
   it("when unreadable become a resync of what their subject names", () => {
     expect(unreadable("nas1", { subjects, subject: "smb.nas1.a=20b" }, 7, 0)).toEqual({
       type: "resync",
