@@ -176,6 +176,29 @@ describe("event messages", () => {
     );
   });
 
+  it("come back with each field that a change may have, and are refused where one is wrong", () => {
+    const fields = {
+      ...{ oldName: "o", stream: true, movedTo: "/t", movedFrom: "/f", type: "directory", size: 0 },
+      ...{ modified: time, fileId: "0", emptied: true, settled: true, closed: false },
+    } as const;
+    const of = (more: object): Buffer => {
+      const body = { ...changes.body, changes: [{ action: "renamed", name: "n", ...more }] };
+      return Buffer.from(JSON.stringify(body));
+    };
+    const { headers } = encodeMessage(changes, "smb://nas/share");
+    const read = (more: object): unknown => {
+      const { type, body } = decode(headers, of(more));
+      return type === "changes" && body.changes[0];
+    };
+    expect(read(fields)).toEqual({ action: "renamed", name: "n", ...fields });
+    expect(read({})).toEqual({ action: "renamed", name: "n" });
+    for (const field of Object.keys(fields)) {
+      for (const bad of [null, {}, "", -1])
+        expect(() => read({ [field]: bad }), `${field}: ${JSON.stringify(bad)}`).toThrow(field);
+      expect(read({ [field]: fields[field as keyof typeof fields] })).toHaveProperty(field);
+    }
+  });
+
   it("are refused where they are no UTF-8, cut in a character too, and the next one is read as ever", () => {
     const { headers, payload } = encodeMessage(changes, "smb://nas/share");
     const read = (body: Uint8Array): EventMessage => decodeMessage((name) => headers[name], body);
