@@ -28,7 +28,11 @@ export class DirectoryFromAbove implements WatchedDirectory {
 
   arm(options: Parameters<WatchedDirectory["arm"]>[0]): ArmedNotify {
     const notify = this.#root.arm(options);
-    return { ...notify, outcome: notify.outcome.then((outcome) => this.#below(outcome)) };
+    return {
+      accepted: notify.accepted,
+      outcome: notify.outcome.then((outcome) => this.#below(outcome)),
+      cancel: () => notify.cancel(),
+    };
   }
 
   get recalled(): Promise<void> | undefined {

@@ -224,16 +224,29 @@ class SmbWatchedDirectory implements WatchedDirectory {
   }
 
   arm(options: ArmOptions): ArmedNotify {
-    const notify = this.#handle.arm(options);
-    return {
-      accepted: notify.accepted,
-      outcome: notify.outcome.then((outcome) => watchOutcome(outcome, this.#mapped)),
-      cancel: () => notify.cancel(),
-    };
+    return new SmbArmedNotify(this.#handle.arm(options), this.#mapped);
   }
 
   close(): Promise<void> {
     return this.#handle.close();
+  }
+}
+
+class SmbArmedNotify implements ArmedNotify {
+  readonly outcome: Promise<NotifyOutcome>;
+  readonly #notify: ReturnType<DirectoryHandle["arm"]>;
+
+  constructor(notify: ReturnType<DirectoryHandle["arm"]>, mapped: boolean) {
+    this.#notify = notify;
+    this.outcome = notify.outcome.then((outcome) => watchOutcome(outcome, mapped));
+  }
+
+  get accepted(): Promise<boolean> {
+    return this.#notify.accepted;
+  }
+
+  cancel(): void {
+    this.#notify.cancel();
   }
 }
 

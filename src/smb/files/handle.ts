@@ -2,7 +2,7 @@ import type { CanonicalPath } from "../../base/path.ts";
 import { LeaseState } from "../../codec/msg/lease.ts";
 import { SmbNotSentError } from "../errors.ts";
 import type { Tree, TreeResource } from "../login/index.ts";
-import type { HeldLease } from "../wire/index.ts";
+import { bytesToText, type HeldLease } from "../wire/index.ts";
 import type { FileInfo } from "./file-info.ts";
 import { ArmedNotify, type ArmOptions, type NotifySubject } from "./notify.ts";
 import { closeQuietly, createDirectory, type Opened, open } from "./open.ts";
@@ -24,6 +24,7 @@ export interface OpenDirectoryOptions {
   readonly lease?: boolean;
 }
 
+const NONE: readonly ArmedNotify[] = [];
 const NOBODY: HandleOwner = { released: () => undefined, short: () => undefined };
 
 /** A directory opened for watching. */
@@ -32,16 +33,13 @@ export class DirectoryHandle implements NotifySubject, TreeResource {
   /** Identity of the directory this handle holds, whatever its path means by now. */
   readonly info: FileInfo;
   readonly tree: Tree;
-  readonly fileId: Uint8Array;
-  /**
-   * Resolves when the server wants the handle closed. Never when no lease was asked for, or none granted:
-   * `leased` tells.
-   */
-  readonly recalled: Promise<void>;
   readonly leased: boolean;
+  /** A character for each byte: a seventh of what an array of them takes, and it is asked for twice in a long life. */
+  readonly #fileId: string;
   readonly #lease: HeldLease | undefined;
   readonly #owner: HandleOwner;
-  readonly #armed = new Set<ArmedNotify>();
+  /** Few: a list that is exactly as long as it is takes a third of a set. */
+  #armed: readonly ArmedNotify[] = NONE;
   #closing: Promise<void> | undefined;
 
   /** Use `openDirectory`. */
@@ -54,14 +52,25 @@ export class DirectoryHandle implements NotifySubject, TreeResource {
   ) {
     this.leased = lease !== undefined && (granted & LeaseState.HANDLE) !== 0;
     if (lease !== undefined) tree.connection.leases.learn(this.leased);
-    this.recalled = lease?.recalled ?? new Promise(() => undefined);
     this.#lease = lease;
     this.tree = tree;
     this.path = path;
-    this.fileId = fileId;
+    this.#fileId = bytesToText(fileId);
     this.info = info;
     this.#owner = owner;
     tree.resources.add(this);
+  }
+
+  get fileId(): Uint8Array {
+    return Buffer.from(this.#fileId, "latin1");
+  }
+
+  /**
+   * Resolves when the server wants the handle closed. Never when no lease was asked for, or none granted:
+   * `leased` tells.
+   */
+  get recalled(): Promise<void> {
+    return this.#lease?.recalled ?? new Promise(() => undefined);
   }
 
   get closing(): boolean {
@@ -79,14 +88,15 @@ export class DirectoryHandle implements NotifySubject, TreeResource {
     if (this.closing) {
       notify.onFailure(new SmbNotSentError("CHANGE_NOTIFY", new Error("the handle is closed")));
     } else {
-      this.#armed.add(notify);
+      this.#armed = [...this.#armed, notify];
       this.tree.connection.submit([notify]);
     }
     return notify;
   }
 
   ended(notify: ArmedNotify, short: boolean): void {
-    this.#armed.delete(notify);
+    const rest = this.#armed.filter((each) => each !== notify);
+    this.#armed = rest.length === 0 ? NONE : rest;
     if (short) this.#owner.short();
   }
 

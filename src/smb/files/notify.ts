@@ -62,8 +62,13 @@ const BUFFER_BYTES = 65_536;
 export class ArmedNotify extends PendingRequest {
   readonly #subject: NotifySubject;
   readonly #options: ArmOptions;
-  readonly #accepted: Deferred<boolean> = deferred();
-  readonly #outcome: Deferred<NotifyOutcome> = deferred();
+  /** Never rejects. */
+  readonly outcome: Promise<NotifyOutcome>;
+  #settle!: (outcome: NotifyOutcome) => void;
+  /** `undefined`: not known yet. */
+  #accepted: boolean | undefined;
+  /** Of whoever waits to know: tens of thousands of requests are armed, and most of them nobody has asked. */
+  #awaited: Deferred<boolean> | undefined;
   #ended = false;
   #cancelled = false;
 
@@ -80,6 +85,9 @@ export class ArmedNotify extends PendingRequest {
     );
     this.#subject = subject;
     this.#options = options;
+    this.outcome = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
   }
 
   /**
@@ -87,12 +95,9 @@ export class ArmedNotify extends PendingRequest {
    * no change is missed. `false` when it failed first. Never rejects.
    */
   get accepted(): Promise<boolean> {
-    return this.#accepted.promise;
-  }
-
-  /** Never rejects. */
-  get outcome(): Promise<NotifyOutcome> {
-    return this.#outcome.promise;
+    if (this.#accepted !== undefined) return Promise.resolve(this.#accepted);
+    this.#awaited ??= deferred();
+    return this.#awaited.promise;
   }
 
   /**
@@ -106,7 +111,7 @@ export class ArmedNotify extends PendingRequest {
   }
 
   override onInterim(): void {
-    this.#accepted.resolve(true);
+    this.#accept(true);
   }
 
   override onResponse({ header, message }: Response): void {
@@ -138,6 +143,13 @@ export class ArmedNotify extends PendingRequest {
   override onFailure(error: Error): void {
     const ours = error instanceof AbortedError || this.#subject.closing;
     this.#end(ours ? { type: "cancelled" } : { type: "failed", error });
+  }
+
+  /** The first word counts. */
+  #accept(accepted: boolean): void {
+    this.#accepted ??= accepted;
+    this.#awaited?.resolve(this.#accepted);
+    this.#awaited = undefined;
   }
 
   #read(message: Uint8Array): NotifyOutcome {
@@ -181,8 +193,8 @@ export class ArmedNotify extends PendingRequest {
   #end(outcome: NotifyOutcome, short = false): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#accepted.resolve(outcome.type === "records" || outcome.type === "overflow");
-    this.#outcome.resolve(outcome);
+    this.#accept(outcome.type === "records" || outcome.type === "overflow");
+    this.#settle(outcome);
     const records = outcome.type === "records" ? outcome.records.length : 0;
     this.#subject.tree.connection.telemetry.notify(outcome.type, records);
     this.#subject.ended(this, short);

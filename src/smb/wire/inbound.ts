@@ -7,7 +7,7 @@ import { SmbConnectionError, SmbProtocolError, SmbSecurityError } from "../error
 import type { DeadLetterFact } from "../facts.ts";
 import type { CreditAccount } from "./credits.ts";
 import type { PendingTable } from "./pending.ts";
-import type { PendingRequest, Response } from "./request.ts";
+import { bytesToText, type PendingRequest, type Response } from "./request.ts";
 import type { SessionSecurity } from "./security.ts";
 
 /** MS-SMB2 3.2.5.1.2: the id of messages that answer nothing. */
@@ -207,9 +207,7 @@ function draggedAlong({ header, afterExpiry }: Arrival, request: PendingRequest)
  */
 function tolerateGone(header: Header, request: PendingRequest): void {
   const { status, signature } = header;
-  const careless =
-    signature.every((byte) => byte === 0) ||
-    (request.signature?.every((byte, index) => byte === signature[index]) ?? false);
+  const careless = signature.every((byte) => byte === 0) || request.signature === bytesToText(signature);
   const gone =
     status === NtStatus.USER_SESSION_DELETED ||
     (careless &&

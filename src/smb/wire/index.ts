@@ -2,5 +2,12 @@
 
 export { Connection } from "./connection.ts";
 export type { HeldLease } from "./leases.ts";
-export { Call, HandshakeCall, PendingRequest, type RequestOptions, type Response } from "./request.ts";
+export {
+  bytesToText,
+  Call,
+  HandshakeCall,
+  PendingRequest,
+  type RequestOptions,
+  type Response,
+} from "./request.ts";
 export { SessionSecurity } from "./security.ts";

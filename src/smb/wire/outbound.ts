@@ -2,7 +2,7 @@ import { joinCompound } from "../../codec/compound.ts";
 import { Command, encodeHeader, HeaderFlags } from "../../codec/header.ts";
 import { scratch } from "../../codec/scratch.ts";
 import { creditCharge } from "./credits.ts";
-import type { PendingRequest } from "./request.ts";
+import { bytesToText, type PendingRequest } from "./request.ts";
 import type { SessionSecurity } from "./security.ts";
 
 /** What the sender needs to know of its connection. */
@@ -87,7 +87,7 @@ function protect(
     const message = messages[index] ?? EMPTY;
     request.encrypted = sealing;
     if (security?.signing === true && !sealing) {
-      request.signature = security.sign(message, request.messageId, false);
+      request.signature = bytesToText(security.sign(message, request.messageId, false));
     }
     request.onSent(message);
   }

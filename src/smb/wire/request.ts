@@ -1,6 +1,11 @@
 import type { Header } from "../../codec/header.ts";
 import type { Spender } from "./credits.ts";
 
+/** A character for each byte, for what is kept long with each of tens of thousands: a typed array has 200 bytes besides. */
+export function bytesToText(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes);
+}
+
 /** Requests that wait together for the credits of one frame. */
 export interface SharedFrame extends Spender {
   readonly requests: readonly PendingRequest[];
@@ -55,8 +60,8 @@ export abstract class PendingRequest {
   since = 0;
   /** Watchdog time of sending. */
   sentAt = 0;
-  /** Signature field as sent: servers that give up early echo it. */
-  signature: Uint8Array | undefined;
+  /** Signature field as sent (`bytesToText`): servers that give up early echo it. */
+  signature: string | undefined;
   /** Sent inside a transform, so its answer must come in one. */
   encrypted = false;
 

@@ -77,8 +77,7 @@ export class NotifyRequests {
   }
 
   #arm(): ArmedNotify {
-    const { recursive, filter } = this.#options;
-    const armed = this.#directory.arm({ recursive, filter });
+    const armed = this.#directory.arm(this.#options);
     this.#armed = [...this.#armed, armed];
     void armed.outcome.then((outcome) => this.#ended(armed, outcome));
     return armed;
