@@ -40,7 +40,8 @@ cat >smb.conf <<CONF
 CONF
 printf 'Watch-me-7\nWatch-me-7\n' | smbpasswd -c smb.conf -a -s daemon >/dev/null
 smbd --version
-smbd -F -s smb.conf --no-process-group >/dev/null 2>&1 & server=$!
+# A process group of its own: at its end smbd signals all of it.
+setsid smbd -F -s smb.conf --no-process-group >/dev/null 2>&1 & server=$!
 for _ in $(seq 100); do (: >"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break; sleep 0.1; done
 cat >watch.py <<'PY'
 import collections, os, sys, threading, time, uuid
