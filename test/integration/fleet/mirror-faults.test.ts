@@ -208,6 +208,7 @@ describe("a mirror", { timeout: 180_000 }, () => {
       mkdirSync(disk(`/source/${d % 20}/${d}`), { recursive: true });
       for (let f = 0; f < 10; f++) writeFileSync(disk(`/source/${d % 20}/${d}/f${f}`), "x");
     }
+    rmSync(disk("/copy"), { recursive: true, force: true });
     mkdirSync(disk("/copy"));
     await start();
     const client = await clientOf(await brokerAt());
@@ -215,17 +216,20 @@ describe("a mirror", { timeout: 180_000 }, () => {
     await mirror.ready;
     const resyncs: (string | undefined)[] = [];
     const stop = new AbortController();
+    let live = false;
     const listening = (async () => {
       for await (const event of client.watch("lab", "/copy", { recursive: true, signal: stop.signal })) {
+        if (event.type === "live") live = true;
         if (event.type === "resync") resyncs.push(event.picture);
       }
     })().catch(() => undefined);
+    await until("who lists by himself", () => live);
     execFileSync("cp", ["-r", disk("/source"), disk("/copy/tree")]);
     await agrees(mirror);
     expect([...mirror.walk()].length).toBe(500 * 11 + 21);
     expect(mirror.snapshots).toEqual({ first: 1 });
     // Who lists by himself is told to, and a mirror is not.
-    expect(resyncs.length).toBeGreaterThan(0);
+    await until("a resync", () => resyncs.length > 0);
     expect(resyncs.filter((picture) => picture !== "kept")).toEqual([]);
     stop.abort();
     await listening;
