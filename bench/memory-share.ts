@@ -22,6 +22,11 @@ const INFO: EntryInfo = {
   attributes: 0x10,
 };
 
+/** Each by the number in its name: one that had the id of the directory above would be taken for a link that leads back. */
+function infoOf(path: CanonicalPath): EntryInfo {
+  return path === "/" ? INFO : { ...INFO, fileId: BigInt(2 + Number(path.replace(/\D/g, ""))) };
+}
+
 /** A quiet file server that answers at once: what remains to be measured is the watch engine. */
 export class MemoryShare implements DirectorySource {
   readonly traits: SourceTraits = { fullRecursion: false, notifyDepth: 2 };
@@ -29,12 +34,12 @@ export class MemoryShare implements DirectorySource {
 
   /** @param names directories at the root; each is empty, as is every other directory. */
   constructor(names: readonly string[]) {
-    this.#top = names.map((name, i) => ({ ...INFO, name, fileId: BigInt(i + 2) }));
+    this.#top = names.map((name) => ({ ...infoOf(`/${name}`), name }));
   }
 
   async open(path: CanonicalPath): Promise<WatchedDirectory> {
     await turn();
-    return new MemoryDirectory(path);
+    return new MemoryDirectory(path, infoOf(path));
   }
 
   async *list(
@@ -42,15 +47,15 @@ export class MemoryShare implements DirectorySource {
     { onOpened, only }: ListOptions,
   ): AsyncGenerator<readonly DirectoryEntry[], void> {
     await turn();
-    onOpened?.(INFO);
+    onOpened?.(infoOf(path));
     const entries = path === "/" ? this.#top : [];
     const shown = only === undefined ? entries : entries.filter(({ name }) => only.includes(name));
     if (shown.length > 0) yield shown;
   }
 
-  async stat(): Promise<EntryInfo> {
+  async stat(path: CanonicalPath): Promise<EntryInfo> {
     await turn();
-    return INFO;
+    return infoOf(path);
   }
 
   roundTrip(): Promise<void> {
@@ -64,11 +69,12 @@ export class MemoryShare implements DirectorySource {
 
 class MemoryDirectory implements WatchedDirectory {
   readonly path: CanonicalPath;
-  readonly info: EntryInfo = INFO;
+  readonly info: EntryInfo;
   readonly #ends: (() => void)[] = [];
 
-  constructor(path: CanonicalPath) {
+  constructor(path: CanonicalPath, info: EntryInfo) {
     this.path = path;
+    this.info = info;
   }
 
   arm(): ArmedNotify {

@@ -51,6 +51,15 @@ describe("a live watch that nothing happens to", () => {
     expect(promises).toBeLessThan(12);
   });
 
+  it("is live in a recursive watch as well, each with a handle", async () => {
+    const names = Array.from({ length: 50 }, (_, i) => `d${i}`);
+    const watcher = new ShareWatcher(new MemoryShare(names), { cover: "directory" });
+    watchers.push(watcher);
+    const watch = watcher.watch({ path: "/", recursive: true }, () => undefined);
+    await watch.live;
+    expect([watch.state, watcher.handles]).toEqual(["live", 51]);
+  });
+
   it("takes a few KiB", async () => {
     await arm(10);
     const before = settledMemory();
