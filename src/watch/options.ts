@@ -45,7 +45,7 @@ export interface ShareWatcherOptions {
   readonly refreshMinutes?: number;
   /** Health checks per second over the whole share. Default 5. */
   readonly checksPerSecond?: number;
-  /** Directories listed at the same time. Default 4. */
+  /** Directories listed at the same time, on one connection, which Samba serves one request after the other. Default 16. */
   readonly scansAtOnce?: number;
   /** Entries read per second and listing; 0 means as fast as the server answers. Default 0. */
   readonly scanEntriesPerSecond?: number;
@@ -74,7 +74,7 @@ const DEFAULTS: ResolvedOptions = {
   healthSeconds: 60,
   refreshMinutes: 10,
   checksPerSecond: 5,
-  scansAtOnce: 4,
+  scansAtOnce: 16,
   scanEntriesPerSecond: 0,
   entriesPerTurn: 1_000,
   fallbackRescanMinutes: 5,
