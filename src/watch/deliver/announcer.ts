@@ -43,7 +43,9 @@ export class Announcer<T> {
     if (node === undefined) return;
     if (node.path !== path) node.spell(path);
     const audience = this.#interests.covering(path);
-    if (audience.length === 0) {
+    // Nor of this one, which is here as the way towards an interest; a listing under way would have begun to listen.
+    const unheardOf = !node.told && node.logs.size === 0;
+    if (audience.length === 0 || unheardOf) {
       for (const change of changes) this.#pass(node, change);
       return;
     }
