@@ -161,6 +161,7 @@ export class HandleSet implements HandleHost {
         listed: (node, silent, directories) => {
           this.#descent.cleared(node.path);
           this.#beside.listed(node);
+          if (silent) this.#announcer.adopted(node);
           this.#descent.expand(node, silent, directories);
         },
         adopted: (node, names) => this.#announcer.appeared(node, names),

@@ -319,6 +319,18 @@ export class Announcer<T> {
   }
 
   /**
+   * A directory has been listed for the first time: its own handle was in trouble while those above came live without
+   * it. They hear of its contents now.
+   */
+  adopted(node: PictureNode<T>): void {
+    const own = this.#key(node.path);
+    const late = this.#interests
+      .covering(node.path)
+      .filter(({ wasLive, interest }) => wasLive && interest.recursive && this.#key(interest.path) !== own);
+    if (late.length > 0) this.#retell(late, node);
+  }
+
+  /**
    * A directory that somebody asked for by itself is told before, and without, its ancestors. Those who
    * hear of it only now hear of its contents too.
    */
