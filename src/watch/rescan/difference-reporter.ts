@@ -173,6 +173,7 @@ export class DifferenceReporter<T> {
           }
           this.#tellGap(listed, doubt, byListing.get(listed)?.changes);
         }
+        this.#tellFiles(listed);
         const { modified } = listing;
         const unheard = doubt !== undefined && node.dirModified !== modified;
         const fresh = node.inherited || node.dirModified === undefined || unheard;
@@ -267,6 +268,19 @@ export class DifferenceReporter<T> {
     const namesAgree = changes?.every(({ action }) => action === "modified") === true;
     const gap = gapAfterListing(node, { modified, begunAt, namesAgree }, doubt);
     if (gap !== undefined) this.#report.gap(node, gap);
+  }
+
+  /** What is a file holds nothing: names that were told below it are ghosts, and no listing of their own will say so. */
+  #tellFiles({ node }: Listed<T>): void {
+    for (const child of node.children()) {
+      const { snapshot } = child;
+      if (snapshot === undefined || snapshot.size === 0) continue;
+      const { flags = 0 } = node.snapshot?.get(child.name) ?? {};
+      if ((flags & (EntryFlag.known | EntryFlag.directory | EntryFlag.link)) !== EntryFlag.known) continue;
+      const changes = [...snapshot.entries()].map(([name]): Change => ({ action: "removed", name }));
+      for (const { name } of changes) snapshot.delete(name);
+      this.#report.differences(child, "rescan", changes);
+    }
   }
 
   /** The first listing of a directory that nobody was told of, or that was too large until now. */
