@@ -214,7 +214,8 @@ export class GatewayMirror implements Mirror {
   }
 
   #apply(directory: string, changes: readonly Change[], via: string): boolean {
-    return changes.length > 0 && this.#tree.apply(directory, changes, via);
+    // A resync has none, and says at least that there is such a directory.
+    return this.#tree.apply(directory, changes, via) && changes.length > 0;
   }
 
   #onState({ directory, state, mode = "notify", error, late }: Frame): void {

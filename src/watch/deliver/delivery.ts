@@ -48,7 +48,12 @@ function tellingStage({ out, number }: StageOutlets, options: DeliveryOptions): 
       return first.holds || settler.holds || last.holds;
     },
     push: (event, told) => first.push(event, told),
-    withheld: () => settler.withheld(),
+    withheld: () => {
+      const names = settler.withheld();
+      // What is about to be told by that name is numbered, and so in the picture: it is another one.
+      if (names.size > 0) for (const path of first.announced()) names.delete(path);
+      return names;
+    },
     get unsorted() {
       return first.holds;
     },

@@ -1,6 +1,6 @@
 import { waitFor } from "../../base/async.ts";
 import type { Clock } from "../../base/clock.ts";
-import type { CanonicalPath } from "../../base/path.ts";
+import { type CanonicalPath, joinPath } from "../../base/path.ts";
 import type { Change, WatchEvent } from "../events.ts";
 import { fileTimeToIso } from "../file-time.ts";
 import type { NameLookup } from "../rescan/index.ts";
@@ -58,6 +58,15 @@ export class Enricher implements Stage {
   /** What waits here is told as it is taken in, only later. */
   withheld(): ReadonlySet<CanonicalPath> {
     return NOTHING;
+  }
+
+  /** Full paths that are told as new by what waits here. */
+  *announced(): IterableIterator<CanonicalPath> {
+    for (const { event } of this.#queue) {
+      if (event.type !== "changes") continue;
+      for (const { action, name } of event.changes)
+        if (action === "added" || action === "renamed") yield joinPath(event.path, name);
+    }
   }
 
   release(): void {

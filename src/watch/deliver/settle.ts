@@ -58,7 +58,7 @@ export class Settler implements Stage {
     this.#schedule();
   }
 
-  withheld(): ReadonlySet<CanonicalPath> {
+  withheld(): Set<CanonicalPath> {
     const added = new Set<CanonicalPath>();
     for (const [full, { change }] of this.#held) if (change.action === "added") added.add(full);
     return added;

@@ -289,9 +289,9 @@ export class LiveMirror implements Mirror {
     }
     this.#base = advance(base, message);
     const { path, via = "notify", changes = [] } = message;
-    if (changes.length === 0) return;
+    // A resync has none, and says at least that there is such a directory.
     if (above) this.#above(path, changes);
-    else if (this.#tree.apply(path, changes, via)) {
+    else if (this.#tree.apply(path, changes, via) && changes.length > 0) {
       // Something in it: the way to it is there again.
       if (this.#absent) this.#appear();
       this.#tell({ type: "changes", path, via, changes });

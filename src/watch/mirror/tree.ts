@@ -65,7 +65,7 @@ export class MirrorTree {
     this.#root = new Directory();
   }
 
-  /** Returns whether the directory is a part of this. */
+  /** Returns whether the directory is a part of this. Without changes it is at least known to be one. */
   apply(path: CanonicalPath, changes: readonly Change[], via: Via = "notify"): boolean {
     const directory = this.#find(path, true);
     if (directory === undefined) return false;

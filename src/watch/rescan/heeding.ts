@@ -21,12 +21,13 @@ export function mayHaveLost(doubt: Doubt | undefined): boolean {
 
 /**
  * Directories that have been told, but not as that: consumers need not hear of the name again, and what lies below is
- * followed all the same.
+ * followed all the same. Not where somebody has looked since, and found a file: whoever was given the picture has it as one.
  */
 export function revealedIn(changes: readonly Change[], before: Snapshot): ReadonlySet<string> {
   const removed = new Set(changes.filter(({ action }) => action === "removed").map(({ name }) => name));
   const revealed = changes.filter(
-    ({ action, name }) => action === "added" && before.has(name) && !removed.has(name),
+    ({ action, name }) =>
+      action === "added" && before.has(name) && !removed.has(name) && before.get(name)?.facts === undefined,
   );
   return new Set(revealed.map(({ name }) => name));
 }

@@ -721,6 +721,10 @@ describe("the mirror oracle", () => {
     ["told late, one recursive handle", 3000],
     ["a server that hides, one recursive handle", 2022],
     ["a server that hides, one recursive handle that hears a part", 3022],
+    ["a server that hides, one recursive handle", 4003],
+    ["overlapping interests, and a server that forgets them", 4011],
+    ["told late, with stat and settling", 4024],
+    ["interests that come and go, one handle per directory", 5000],
   ])("%s, as seed %i has it", async (name, seed) => {
     expect(await play(seed, scenes[name] as Scene)).toEqual([]);
   });
