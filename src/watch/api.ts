@@ -28,6 +28,11 @@ export interface WatchHandle {
   readonly sure?: boolean;
   /** Looks now for what the server does not tell by itself, where that is looked for (`rescanMinutes`). Not `sure` until then. */
   recheck?(): void;
+  /**
+   * An earlier owner of the same watch has told this while we listened as well: what of it we have never heard of is
+   * compared, and told to be removed where it is not there.
+   */
+  recall?(told: readonly CheckpointDirectory[]): void;
   /** A directory that is gone or refused may be there again: looks now, not after a pause. A refused login is not repeated. */
   retry?(): void;
   /** Tells at once what is held back (settling, `stat`), as it is. */

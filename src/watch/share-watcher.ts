@@ -83,6 +83,7 @@ export class ShareWatcher implements ShareWatch {
       freeze: ({ interest }, scope) => freezePicture(handles.picture, interest, scope),
       sure: (each) => handles.isSure(each),
       recheck: (each) => handles.recheck(each),
+      recall: (told) => handles.recall(told),
       retry: (each) => {
         ignoreRejection(source.hurry?.({ signal: this.#stop.signal }) ?? Promise.resolve());
         handles.retry(each);

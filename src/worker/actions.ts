@@ -4,7 +4,6 @@ import type { EventPublisher, KvBucket } from "../broker/port.ts";
 import type { WatchKey } from "../fleet/identity.ts";
 import type { WatchTarget } from "../fleet/port.ts";
 import type { ClaimEntry, FleetView } from "../fleet/view.ts";
-import type { ReadyRecord } from "../watch/ready/index.ts";
 import type { Archivist } from "./archivist.ts";
 import type { ClaimWriter } from "./claim-writer.ts";
 import type { Action } from "./decide.ts";
@@ -177,15 +176,20 @@ export class WatchActions {
     const clean = fresh.record.clean === true;
     const bequest = await this.#bequest(local);
     if (this.#options.lease() !== entry.record.lease) return false;
-    await local.open(epoch, clean ? undefined : "takeover", this.#options.signal, bequest);
+    // What he found by looking, and what we listened to in vain, nobody knows who cannot read what he left.
+    const joined = clean && (bequest !== undefined || !looks(local) || local.inherits);
+    // Before anybody can ask us what has been told.
+    if (joined && bequest !== undefined) local.recall(bequest);
+    await local.open(epoch, joined ? undefined : "takeover", this.#options.signal, bequest?.ready);
     return this.#options.writer.announce(fresh, local.state);
   }
 
-  /** Which files the former owner of a watch still waited for; one that was inherited whole has them already. */
-  async #bequest(local: LocalWatch): Promise<ReadyRecord | undefined> {
+  /** What the former owner of a watch has left for us; what was inherited whole is known already. */
+  async #bequest(local: LocalWatch): Promise<Inherited | undefined> {
     const { inheritance, signal } = this.#options;
-    if (inheritance === undefined || !local.waitsForReady || local.inherits) return undefined;
-    return (await inheritance.of(local.target, local.runtime, signal))?.ready;
+    const wanted = local.waitsForReady || looks(local);
+    if (inheritance === undefined || !wanted || local.inherits) return undefined;
+    return inheritance.of(local.target, local.runtime, signal);
   }
 
   async #letGo(
@@ -209,8 +213,9 @@ export class WatchActions {
     const { clean, last } = (await local?.letGo(this.#options.flushMs ?? 10_000)) ?? { clean: false };
     const { view, writer, archivist, leaving } = this.#options;
     const over = how === "release" && !leaving() && targets?.plan.has(key) !== true;
-    // Whoever goes on has listed by himself; of files that are waited for a listing says nothing.
-    const bequeathed = how === "release" ? !over : local?.waitsForReady === true;
+    // Whoever goes on has listed by himself. Of files that are waited for a listing says nothing, nor of what came and
+    // went between two.
+    const bequeathed = how === "release" ? !over : local?.waitsForReady === true || looks(local);
     if (local !== undefined && bequeathed) await archivist?.bequeath(local, last);
     this.remove(key);
     const latest = view.claim(key) ?? entry;
@@ -258,4 +263,9 @@ export class WatchActions {
   #random(): number {
     return (this.#options.random ?? Math.random)();
   }
+}
+
+/** Whether changes may be found by looking only: what one owner has found so, another need never have heard of. */
+function looks(local: LocalWatch | undefined): boolean {
+  return local?.state.late !== undefined;
 }

@@ -136,6 +136,11 @@ export class LocalWatch {
     this.#handle.recheck?.();
   }
 
+  /** What the former owner has told, as consumers know it: see `WatchHandle.recall`. */
+  recall({ directories }: Pick<Inherited, "directories">): void {
+    this.#handle.recall?.(directories);
+  }
+
   /** Somebody asks anew for what could not be watched: looks now. */
   retry(): void {
     const { state } = this.#state;

@@ -4,7 +4,7 @@ import type { Comparison } from "../doubt.ts";
 import { type HandleHost, type HandleView, type LocatedChange, takesSecondLook } from "../handle/index.ts";
 import type { ResolvedOptions, Surroundings } from "../options.ts";
 import { type Gate, Pacer } from "../pacing.ts";
-import { EntryFlag, Picture, type PictureNode } from "../picture/index.ts";
+import { type CheckpointDirectory, EntryFlag, Picture, type PictureNode } from "../picture/index.ts";
 import {
   LinkLoops,
   ListedNames,
@@ -21,6 +21,7 @@ import { HandleRegistry, isSure } from "./handle-registry.ts";
 import { Hearing } from "./hearing.ts";
 import { InterestReports } from "./interest-reports.ts";
 import { type NodeHandles, Placement } from "./placement.ts";
+import { recallTold } from "./recall.ts";
 import { LET_WORK_MS, TreeRoots } from "./tree-roots.ts";
 
 type Node = PictureNode<NodeHandles>;
@@ -270,6 +271,10 @@ export class HandleSet implements HandleHost {
 
   recheck({ interest }: ActiveInterest): void {
     this.#registry.recheck(interest);
+  }
+
+  recall(told: readonly CheckpointDirectory[]): void {
+    recallTold(this.picture, told, (node) => this.#descent.compare(node));
   }
 
   /** A directory that somebody asked for by its path is watched wherever it leads. */

@@ -48,6 +48,7 @@ export interface InterestHooks {
   freeze(interest: ActiveInterest, scope: Interest): FrozenDirectories | NoPicture;
   sure(interest: ActiveInterest): boolean;
   recheck(interest: ActiveInterest): void;
+  recall(told: readonly CheckpointDirectory[]): void;
   retry(interest: ActiveInterest): void;
 }
 
@@ -171,6 +172,10 @@ export class ActiveInterest implements WatchHandle {
 
   recheck(): void {
     if (!this.#closed) this.#hooks.recheck(this);
+  }
+
+  recall(told: readonly CheckpointDirectory[]): void {
+    if (!this.#closed) this.#hooks.recall(told);
   }
 
   retry(): void {

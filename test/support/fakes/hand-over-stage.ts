@@ -32,6 +32,8 @@ import { HeldShare } from "./held-share.ts";
 export interface Scene {
   readonly recursive: boolean;
   readonly cover?: "directory" | "tree";
+  /** Samba's recursive handles: what is done on the server itself is found by looking. */
+  readonly partly?: boolean;
   readonly settleMs?: number;
   /** Files are told when they have been quiet that long, ms. */
   readonly readyMs?: number;
@@ -88,6 +90,7 @@ export class Stage {
       latencyMs: 20,
       lagMs: 40,
       birthTimes: false,
+      ...(scene.partly === true ? { traits: { fullRecursion: false } } : {}),
       ...(scene.deaf === true ? { deafMs: 700, traits: { settleScanMs: 1_500 } } : {}),
     });
     this.share.mkdir("/d");

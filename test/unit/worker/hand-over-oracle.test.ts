@@ -62,6 +62,13 @@ const scenes: Record<string, Scene> = {
   "of one directory, settling": { recursive: false, settleMs: 300 },
   "of one directory, with changes that are not told": { recursive: false, silent: true, paceMs: 300 },
   "of a tree, with changes that are not told": { recursive: true, silent: true, paceMs: 1_000 },
+  "of one directory inside a recursive handle that hears a part": {
+    recursive: false,
+    cover: "tree",
+    partly: true,
+    silent: true,
+    paceMs: 300,
+  },
   "of a tree by one handle per directory": { recursive: true },
   "of a tree on a server that is deaf at first": { recursive: true, deaf: true },
   "of a tree by one recursive handle": { recursive: true, cover: "tree" },
@@ -114,6 +121,40 @@ it("a name that only a consumer's own listing had does not outlive its owner bec
   }
   expect(await stage.judge()).toEqual([]);
   await stage.close();
+});
+
+it("a name that an owner found by looking, and that nobody saw go, does not outlive the hand-over", async () => {
+  let gone = 0;
+  for (let ms = 0; ms < 240; ms += 4) {
+    const stage = new Stage(SEED + ms, { recursive: false, cover: "tree", partly: true, silent: true });
+    const { clock, share } = stage;
+    await stage.join();
+    for (let i = 0; stage.owner === undefined && i < 100; i++) await clock.advance(100);
+    stage.start();
+    await clock.advance(5_000);
+    await stage.join();
+    const listings = share.calls.list;
+    let step: "wait" | "made" | "gone" = "wait";
+    stage.change = () => {
+      // The successor lists, and then the owner looks once more.
+      if (step === "wait" && share.calls.list > listings) {
+        clock.after(ms, () => share.locally(() => share.write("/d/f")));
+        step = "made";
+      } else if (step === "made" && stage.unlisting.get("f") !== undefined) {
+        share.secretly(() => share.remove("/d/f"));
+        step = "gone";
+        gone++;
+      }
+    };
+    await stage.leave(false);
+    for (let minutes = 70; minutes > 0; minutes--) {
+      stage.renew();
+      await clock.advance(60_000);
+    }
+    expect(await stage.judge(), `after ${ms} ms`).toEqual([]);
+    await stage.close();
+  }
+  expect(gone).toBeGreaterThan(0);
 });
 
 describe("hand-overs while everything changes", () => {
