@@ -70,7 +70,7 @@ export class Consumer {
         for (const mirror of this.#late) mirror.apply(event);
         if (this.#live) this.mirror.apply(event);
         // What was not there at the first try is listed when it comes.
-        else if (this.#refused && event.type === "state" && event.state === "live") this.#list(journal);
+        else if (this.#refused && event.type === "state" && isServed(event.state)) this.#list(journal);
       },
       overrides,
     );
@@ -90,13 +90,13 @@ export class Consumer {
   get calm(): boolean {
     const { state } = this.handle;
     const listing = this.mirrors.some(({ busy }) => busy);
-    return this.#live && !listing && (state === "live" || state === "degraded");
+    return this.#live && !listing && isServed(state);
   }
 
   /** One more of its audience comes, where it is open; an earlier one leaves. */
   join(): void {
     const { state } = this.handle;
-    if (!this.#live || (state !== "live" && state !== "degraded")) return;
+    if (!this.#live || !isServed(state)) return;
     this.#journal.add("note", `${this.name} is joined and lists`, [this.interest.path]);
     this.#mirror(1);
     const mirror = this.#mirrorAnew();
@@ -145,6 +145,11 @@ export class Consumer {
     );
     return [...this.mirrors.flatMap((mirror) => disagreements(mirror, truth)), ...mirrored];
   }
+}
+
+/** Degraded, too: what is there is told, only later or in another way. */
+function isServed(state: string): boolean {
+  return state === "live" || state === "degraded";
 }
 
 /** Again and again: a consumer whose listing fails has no picture. */
