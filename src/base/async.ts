@@ -49,33 +49,19 @@ export async function waitFor<T>(promise: Promise<T>, options: WaitOptions = {})
   }
   if (signal === undefined && deadlineMs === undefined) return promise;
   return new Promise<T>((resolve, reject) => {
-    const finish = (): void => {
+    const finish = (settle: () => void): void => {
       cancel?.();
-      forget?.();
+      forget();
+      settle();
     };
     const cancel =
       deadlineMs === undefined
         ? undefined
-        : clock.after(deadlineMs, () => {
-            finish();
-            reject(new DeadlineError(what, deadlineMs));
-          });
-    const forget =
-      signal === undefined
-        ? undefined
-        : onAbort(signal, (reason) => {
-            finish();
-            reject(new AbortedError(reason));
-          });
+        : clock.after(deadlineMs, () => finish(() => reject(new DeadlineError(what, deadlineMs))));
+    const forget = onAbort(signal, (reason) => finish(() => reject(new AbortedError(reason))));
     promise.then(
-      (value) => {
-        finish();
-        resolve(value);
-      },
-      (reason: unknown) => {
-        finish();
-        reject(reason);
-      },
+      (value) => finish(() => resolve(value)),
+      (reason: unknown) => finish(() => reject(reason)),
     );
   });
 }
@@ -89,16 +75,13 @@ export async function sleep(
   throwIfAborted(signal);
   await new Promise<void>((resolve, reject) => {
     const cancel = clock.after(ms, () => {
-      forget?.();
+      forget();
       resolve();
     });
-    const forget =
-      signal === undefined
-        ? undefined
-        : onAbort(signal, (reason) => {
-            cancel();
-            reject(new AbortedError(reason));
-          });
+    const forget = onAbort(signal, (reason) => {
+      cancel();
+      reject(new AbortedError(reason));
+    });
   });
 }
 
@@ -113,11 +96,12 @@ interface Audience {
 const audiences = new WeakMap<AbortSignal, Audience>();
 
 /**
- * Calls `fn` once when the signal aborts, which it has not yet. Returns how to be forgotten. However many wait for one signal,
+ * Calls `fn` once when the signal aborts, which it has not yet; never without one. Returns how to be forgotten. However many wait for one signal,
  * it has one listener: an EventTarget walks all it has for each that comes and for each that goes, and ten thousand
  * watches wait for one signal.
  */
-export function onAbort(signal: AbortSignal, fn: Aborted): () => void {
+export function onAbort(signal: AbortSignal | undefined, fn: Aborted): () => void {
+  if (signal === undefined) return () => undefined;
   const audience = audiences.get(signal) ?? listen(signal);
   const { waiting, listener } = audience;
   waiting.add(fn);

@@ -4,9 +4,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import { ManualClock } from "../../src/base/clock.ts";
 import type { EventPublisher, WatchPublisher } from "../../src/broker/port.ts";
 import { ShareWatcher } from "../../src/watch/share-watcher.ts";
-import { LocalWatch } from "../../src/worker/local-watch.ts";
-import type { ConnectionRuntime } from "../../src/worker/runtime.ts";
 import { FakeShare } from "../support/fakes/fake-source.ts";
+import { oneWatch } from "../support/one-watch.ts";
 import { seeded } from "../support/random.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -67,18 +66,8 @@ describe("the way of one change", () => {
       flush: async () => undefined,
       close: async () => true,
     };
-    const watch = new LocalWatch({
-      key: "k",
-      target: { connection: "nas1", path: "/d", recursive: true },
-      runtime: {
-        ...{ name: "nas1", caseSensitive: false, sourceUrl: "smb://s/s", watches: watcher },
-        ...{ list: async () => ({ entries: [] }), close: async () => undefined },
-      } as ConnectionRuntime,
-      publisher: { open: () => outlet as unknown as WatchPublisher } as unknown as EventPublisher,
-      clock,
-      resyncTargets: () => [],
-      onChange: () => undefined,
-    });
+    const publisher = { open: () => outlet as unknown as WatchPublisher };
+    const watch = oneWatch(watcher, publisher as unknown as EventPublisher, clock);
     stop.push(() => watch.close());
     await clock.advance(500);
     await watch.open("1", undefined, new AbortController().signal);

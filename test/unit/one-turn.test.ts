@@ -12,8 +12,7 @@ import type {
   NotifyOutcome,
   WatchedDirectory,
 } from "../../src/watch/source.ts";
-import { LocalWatch } from "../../src/worker/local-watch.ts";
-import type { ConnectionRuntime } from "../../src/worker/runtime.ts";
+import { oneWatch } from "../support/one-watch.ts";
 import { seeded } from "../support/random.ts";
 
 const INFO: EntryInfo = {
@@ -102,18 +101,7 @@ describe("the turn in which a change is heard", () => {
     };
     const publisher = new NatsEventPublisher(store, { mayPublish: () => true }, clock);
     stop.push(() => publisher.close());
-    const watch = new LocalWatch({
-      key: "k",
-      target: { connection: "nas1", path: "/d", recursive: true },
-      runtime: {
-        ...{ name: "nas1", caseSensitive: false, sourceUrl: "smb://s/s", watches: watcher },
-        ...{ list: async () => ({ entries: [] }), close: async () => undefined },
-      } as ConnectionRuntime,
-      publisher,
-      clock,
-      resyncTargets: () => [],
-      onChange: () => undefined,
-    });
+    const watch = oneWatch(watcher, publisher, clock);
     stop.push(() => watch.close());
     await clock.advance(500);
     await watch.open("1", undefined, new AbortController().signal);

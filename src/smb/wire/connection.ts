@@ -174,7 +174,7 @@ export class Connection {
       let left = 1;
       const end = (): void => {
         if (--left > 0) return;
-        forget?.();
+        forget();
         resolve();
       };
       const abandon = (reason: unknown): void => {
@@ -190,7 +190,7 @@ export class Connection {
         call.onEnd = end;
       }
       if (signal?.aborted === true) abandon(signal.reason);
-      const forget = signal === undefined || left === 1 ? undefined : onAbort(signal, abandon);
+      const forget = onAbort(left === 1 ? undefined : signal, abandon);
       end();
     });
   }
