@@ -36,8 +36,8 @@ import {
   type PeerSocket,
   Peers,
   Pressure,
-  peerSocket,
   type Seat,
+  WsSocket,
 } from "./peer/index.ts";
 
 export interface GatewayStats {
@@ -159,7 +159,7 @@ class GatewayServer implements Gateway {
           explain(request, this.#admissions, this.#addresses, this.#keys.verifier()),
         ),
       onUpgrade: (request, socket, head) => {
-        socket.on("error", () => socket.destroy());
+        endOnError(socket);
         this.#intake.take(() => void this.#onUpgrade(request, socket, head));
       },
     });
@@ -266,7 +266,7 @@ class GatewayServer implements Gateway {
     if (this.#closing !== undefined) return reject(socket, 503);
     const caller = callerOf(admission.client, request.headers, this.#clock.now());
     this.#ws.handleUpgrade(request, socket, head, (webSocket) =>
-      this.#onSocket(peerSocket(webSocket, socket), webSocket, { admitted, seat, caller }),
+      this.#onSocket(new WsSocket(webSocket, socket), webSocket, { admitted, seat, caller }),
     );
   }
 
@@ -312,6 +312,11 @@ class GatewayServer implements Gateway {
     this.#http.closeAllConnections();
     await stopped;
   }
+}
+
+/** By itself: a listener among others lives as long as the socket, and keeps all that any of them has in hand. */
+function endOnError(socket: Duplex): void {
+  socket.on("error", () => socket.destroy());
 }
 
 function byName(connections: readonly ServedConnection[]): ReadonlyMap<string, ServedConnection> {

@@ -1,36 +1,47 @@
 import type { Clock } from "../../base/clock.ts";
 import { type Admitted, type Credential, type CurrentKeys, type Identity, verifyNow } from "../auth/index.ts";
 import { RequestError, TokenError, type TokenFault } from "../errors.ts";
-import { Session } from "./session.ts";
+import { Session, type SessionOwner } from "./session.ts";
 
-export interface AuthenticationOptions {
-  readonly keys: CurrentKeys;
+/** What all sockets share. */
+export interface AuthenticationHost extends CurrentKeys {
   readonly clock: Clock;
-  /** How long a client may take for its `auth` frame. */
-  readonly authMs: number;
+  /** How long a client may take for its `auth` frame, ms. */
+  readonly times: { readonly authMs: number };
+}
+
+/** Whose conversation it is. */
+export interface AuthenticationOwner {
   /** Nobody is let in any more. */
-  readonly over: () => boolean;
+  readonly over: boolean;
   /** Somebody is in, or is somebody else now. */
-  readonly onAdmitted: (admitted: Admitted) => void;
+  admit(admitted: Admitted): void;
   /** The conversation has to end. */
-  readonly onRefused: (reason: TokenFault, message: string) => void;
+  refuse(reason: TokenFault, message: string): void;
+  /** The token must be checked again. */
+  recheck(): Promise<void>;
 }
 
 /** Who is at the other end of a socket: waits for a token, checks it, and again when it has to hold for longer. */
-export class Authentication {
-  readonly #options: AuthenticationOptions;
+export class Authentication implements SessionOwner {
+  readonly #host: AuthenticationHost;
+  readonly #owner: AuthenticationOwner;
   readonly #session: Session;
   #admitted = false;
   #cancelWait: (() => void) | undefined;
 
-  /** `onStale`: the token must be checked again. */
-  constructor(options: AuthenticationOptions, onStale: () => void) {
-    this.#options = options;
-    this.#session = new Session({
-      clock: options.clock,
-      onExpired: () => options.onRefused("expired", "the token has run out"),
-      onStale,
-    });
+  constructor(host: AuthenticationHost, owner: AuthenticationOwner) {
+    this.#host = host;
+    this.#owner = owner;
+    this.#session = new Session(host.clock, this);
+  }
+
+  expired(): void {
+    this.#owner.refuse("expired", "the token has run out");
+  }
+
+  stale(): void {
+    void this.#owner.recheck();
   }
 
   /** `admitted` by the handshake, or waits for a token, for a while. */
@@ -39,8 +50,9 @@ export class Authentication {
       this.#admit(admitted);
       return;
     }
-    const { clock, authMs, onRefused } = this.#options;
-    this.#cancelWait = clock.after(authMs, () => onRefused("missing", "no auth frame in time"));
+    const { clock, times } = this.#host;
+    const none = (): void => this.#owner.refuse("missing", "no auth frame in time");
+    this.#cancelWait = clock.after(times.authMs, none);
   }
 
   get identity(): Identity | undefined {
@@ -58,7 +70,7 @@ export class Authentication {
   async recheck(): Promise<void> {
     const { credential } = this.#session;
     if (credential !== undefined) await this.verify(credential, { believed: true });
-    else if (this.#options.keys.verifier().required) await this.verify({ token: "" });
+    else if (this.#host.verifier().required) await this.verify({ token: "" });
   }
 
   /** Takes the token's rights over, or refuses. `believed`: it was, until now. Never rejects. */
@@ -66,22 +78,22 @@ export class Authentication {
     credential: Credential,
     { believed = false }: { readonly believed?: boolean } = {},
   ): Promise<void> {
-    const { keys, over, onRefused } = this.#options;
+    const owner = this.#owner;
     try {
-      const identity = await verifyNow(keys, credential);
-      if (!over()) this.#admit({ identity, credential });
+      const identity = await verifyNow(this.#host, credential);
+      if (!owner.over) this.#admit({ identity, credential });
     } catch (error) {
       const reason = error instanceof TokenError ? error.reason : "unavailable";
       // An issuer out of reach takes nothing away from those who are in, unless what is known holds no longer.
-      if (reason === "unavailable" && this.#admitted && !over()) {
-        if (this.#session.outlived) onRefused("invalid", "the token could not be checked for too long");
+      if (reason === "unavailable" && this.#admitted && !owner.over) {
+        if (this.#session.outlived) owner.refuse("invalid", "the token could not be checked for too long");
         else this.#session.recheckLater();
         return;
       }
       // Its key has been replaced: a fresh token will be right.
       const outdated = believed && error instanceof TokenError && error.otherKey;
       const message = error instanceof TokenError ? error.message : "the token cannot be checked";
-      onRefused(outdated ? "expired" : reason, message);
+      owner.refuse(outdated ? "expired" : reason, message);
     }
   }
 
@@ -94,6 +106,6 @@ export class Authentication {
     this.#cancelWait?.();
     this.#session.begin(admitted);
     this.#admitted = true;
-    this.#options.onAdmitted(admitted);
+    this.#owner.admit(admitted);
   }
 }

@@ -8,18 +8,23 @@ export interface HeartbeatOptions {
   readonly everyMs: number;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  readonly ping: () => void;
-  /** Not even a pong since the last ping. */
-  readonly onSilence: () => void;
+}
+
+export interface Pinged {
+  ping(): void;
+  /** Not even a pong since the last ping: nobody is there to read a close frame. */
+  terminate(): void;
 }
 
 /** Pings a socket, and notices when nobody is there any more. */
 export class Heartbeat {
+  readonly #socket: Pinged;
   readonly #options: HeartbeatOptions;
   #heard = true;
   #cancel: (() => void) | undefined;
 
-  constructor(options: HeartbeatOptions) {
+  constructor(socket: Pinged, options: HeartbeatOptions) {
+    this.#socket = socket;
     this.#options = options;
     this.#schedule();
   }
@@ -35,17 +40,17 @@ export class Heartbeat {
 
   /** The jitter is drawn each time, so that sockets opened together drift apart. */
   #schedule(): void {
-    const { clock, everyMs, onSilence, ping, random } = this.#options;
+    const { clock, everyMs, random } = this.#options;
     const wait = everyMs * (1 + JITTER * (2 * random() - 1));
     this.#cancel = clock.after(
       wait,
       () => {
         if (!this.#heard) {
-          onSilence();
+          this.#socket.terminate();
           return;
         }
         this.#heard = false;
-        ping();
+        this.#socket.ping();
         this.#schedule();
       },
       { unref: true },

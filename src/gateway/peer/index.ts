@@ -5,4 +5,4 @@ export { Intake } from "./intake.ts";
 export { Peer, type PeerHost, type PeerSocket } from "./peer.ts";
 export { Peers, type Seat } from "./peers.ts";
 export { Pressure } from "./pressure.ts";
-export { peerSocket } from "./ws-socket.ts";
+export { WsSocket } from "./ws-socket.ts";

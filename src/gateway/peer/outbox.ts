@@ -51,13 +51,15 @@ export class Outbox {
   readonly #times: GatewayTimes;
   readonly #pressure: Pressure;
   readonly #onHopeless: () => void;
-  readonly #bulk: Bulk;
+  /** Most readers never ask for more than goes out at once. */
+  #bulk: Bulk | undefined;
   /** In order of `dueAt`, as long as all windows are equally long: a reopened one moves to the end. */
   readonly #windows = new Map<Addressee | string, Window>();
   readonly #trees = new Map<Addressee, Tree>();
   #serial = 0;
-  /** How long windows are; more than one length, and their order says nothing. */
-  readonly #lengths = new Set<number>();
+  /** How long windows are. Of different lengths their order says nothing. */
+  #length: number | undefined;
+  #unequal = false;
   #waitingChanges = 0;
   #behindSince: number | undefined;
   #cancelTimer: (() => void) | undefined;
@@ -80,11 +82,6 @@ export class Outbox {
     this.#times = options.times;
     this.#pressure = options.pressure;
     this.#onHopeless = options.onHopeless;
-    this.#bulk = new Bulk({
-      clock: options.clock,
-      isBehind: () => this.#isBehind(),
-      send: (text) => this.#send(() => text),
-    });
   }
 
   /** Directories of which something was sent within the window, or waits. */
@@ -104,7 +101,13 @@ export class Outbox {
 
   /** More than goes out at once. */
   load(load: Load): void {
-    if (!this.#closed) this.#bulk.add(load);
+    if (this.#closed) return;
+    this.#bulk ??= new Bulk({
+      clock: this.#clock,
+      isBehind: () => this.#isBehind(),
+      send: (text) => this.#send(() => text),
+    });
+    this.#bulk.add(load);
   }
 
   /** A change or a resync. */
@@ -141,7 +144,8 @@ export class Outbox {
     const { coalesceMs, windowMs } = this.#times;
     const own = to.windowMs ?? (to.detail ? windowMs : coalesceMs);
     const length = this.#pressure.loaded ? Math.max(own, coalesceMs) : own;
-    this.#lengths.add(length);
+    this.#unequal ||= this.#length !== undefined && this.#length !== length;
+    this.#length = length;
     window.open(this.#clock.monotonic() + length);
     if (window.dueAt < this.#timerAt) {
       this.#cancelTimer?.();
@@ -156,7 +160,7 @@ export class Outbox {
   forget(to: Addressee): void {
     for (const [key, window] of this.#windows) if (window.to === to) this.#drop(key, window);
     this.#trees.delete(to);
-    this.#bulk.forget(to);
+    this.#bulk?.forget(to);
   }
 
   close(): void {
@@ -164,7 +168,7 @@ export class Outbox {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     this.#windows.clear();
-    this.#bulk.close();
+    this.#bulk?.close();
   }
 
   #key(to: Addressee, directory: string): Addressee | string {
@@ -237,7 +241,7 @@ export class Outbox {
     const dueAt = this.#nextDue();
     if (dueAt === undefined) {
       // Nobody looks any more: being behind starts anew with the next look.
-      if (!this.#bulk.waiting) this.#behindSince = undefined;
+      if (this.#bulk?.waiting !== true) this.#behindSince = undefined;
       return;
     }
     const now = this.#clock.monotonic();
@@ -246,8 +250,11 @@ export class Outbox {
   }
 
   #nextDue(): number | undefined {
-    if (this.#windows.size === 0) this.#lengths.clear();
-    if (this.#lengths.size <= 1) return this.#windows.values().next().value?.dueAt;
+    if (this.#windows.size === 0) {
+      this.#length = undefined;
+      this.#unequal = false;
+    }
+    if (!this.#unequal) return this.#windows.values().next().value?.dueAt;
     let next = Number.POSITIVE_INFINITY;
     for (const { dueAt } of this.#windows.values()) next = Math.min(next, dueAt);
     return next;
@@ -260,7 +267,7 @@ export class Outbox {
     for (const [key, window] of this.#windows) {
       if (this.#closed) break;
       if (window.dueAt > now) {
-        if (this.#lengths.size <= 1) break;
+        if (!this.#unequal) break;
         continue;
       }
       if (window.pending.length === 0) {

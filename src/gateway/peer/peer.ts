@@ -8,7 +8,7 @@ import { authFailureFacts, requestFacts, socketFacts } from "../facts.ts";
 import type { Hub } from "../hub/index.ts";
 import type { ServedConnection } from "../options.ts";
 import { aboutFrame } from "./about.ts";
-import { Authentication } from "./authentication.ts";
+import { Authentication, type AuthenticationOwner } from "./authentication.ts";
 import { type Caller, clientInfo } from "./caller.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Listings } from "./listings.ts";
@@ -62,7 +62,7 @@ export type PeerState = "authenticating" | "open" | "closing" | "closed";
 const FORGIVEN_OVER_RATE = 100;
 
 /** One WebSocket: reads requests, answers them, tells changes. Never throws. */
-export class Peer {
+export class Peer implements AuthenticationOwner {
   readonly caller: Caller;
   readonly #host: PeerHost;
   readonly #socket: PeerSocket;
@@ -109,15 +109,7 @@ export class Peer {
       outbox: this.#outbox,
       signal: this.#gone.signal,
     };
-    this.#authentication = new Authentication(
-      {
-        ...{ keys: host, clock, authMs: times.authMs },
-        over: () => this.#over,
-        onAdmitted: (each) => this.#admit(each),
-        onRefused: (reason, message) => this.#refuse(reason, message),
-      },
-      () => void this.recheck(),
-    );
+    this.#authentication = new Authentication(host, this);
     this.#subscriptions = new Subscriptions(shared);
     this.#listings = new Listings(shared);
     this.#rate = new RateLimit({ perSecond: limits.messagesPerSecond, burst: limits.messageBurst, clock });
@@ -128,14 +120,7 @@ export class Peer {
       onLost: () => this.close(CLOSE.goingAway, "the application's socket is lost"),
     });
     socketFacts.publish({ type: "opened" });
-    this.#heartbeat = new Heartbeat({
-      clock,
-      everyMs: times.pingMs,
-      random: host.random,
-      ping: () => socket.ping(),
-      // Nobody is there to read a close frame.
-      onSilence: () => socket.terminate(),
-    });
+    this.#heartbeat = new Heartbeat(socket, { clock, everyMs: times.pingMs, random: host.random });
     this.#authentication.begin(admitted);
   }
 
@@ -143,7 +128,8 @@ export class Peer {
     return this.#state;
   }
 
-  get #over(): boolean {
+  /** Nobody is let in any more. */
+  get over(): boolean {
     return this.#state === "closing" || this.#state === "closed";
   }
 
@@ -163,7 +149,7 @@ export class Peer {
   /** A whole message. */
   onMessage(data: string | undefined): void {
     this.#heartbeat.heard();
-    if (this.#over) return;
+    if (this.over) return;
     if (data === undefined) {
       this.#answerError(new RequestError("bad_message", "binary messages are not understood"), {});
       return;
@@ -199,7 +185,7 @@ export class Peer {
 
   /** Ends the conversation; a client that does not answer the close frame is cut. */
   close(code: number, reason: string): void {
-    if (this.#over) return;
+    if (this.over) return;
     this.#state = "closing";
     this.#release();
     this.#socket.close(code, reason);
@@ -219,7 +205,7 @@ export class Peer {
   }
 
   #dispatch(request: Request): void {
-    if (this.#over) return;
+    if (this.over) return;
     const context = contextOf(request);
     try {
       if (request.action === "auth") {
@@ -278,15 +264,15 @@ export class Peer {
     });
   }
 
-  #admit(admitted: Admitted): void {
+  admit(admitted: Admitted): void {
     this.#upstream?.open(admitted);
     if (this.#state !== "authenticating") return;
     this.#state = "open";
     this.#host.onAuthenticated(this);
   }
 
-  #refuse(reason: TokenFault, message: string): void {
-    if (this.#over) return;
+  refuse(reason: TokenFault, message: string): void {
+    if (this.over) return;
     authFailureFacts.publish({ reason });
     const expired = reason === "expired";
     if (reason === "unavailable") {

@@ -7,25 +7,24 @@ const SLACK_MS = 10;
 /** An application that is away, or an issuer whose newest keys are not known, is asked again. */
 const AGAIN_MS = 60_000;
 
+export interface SessionOwner {
+  /** The token has run out. */
+  expired(): void;
+  /** It must be checked again. */
+  stale(): void;
+}
+
 /** Whose socket it is, and for how long that holds. */
 export class Session {
   readonly #clock: Clock;
-  readonly #onExpired: () => void;
-  readonly #onStale: () => void;
+  readonly #owner: SessionOwner;
   #admitted: Admitted | undefined;
   #cancelExpiry: (() => void) | undefined;
   #cancelRecheck: (() => void) | undefined;
 
-  constructor(options: {
-    readonly clock: Clock;
-    /** The token has run out. */
-    readonly onExpired: () => void;
-    /** It must be checked again. */
-    readonly onStale: () => void;
-  }) {
-    this.#clock = options.clock;
-    this.#onExpired = options.onExpired;
-    this.#onStale = options.onStale;
+  constructor(clock: Clock, owner: SessionOwner) {
+    this.#clock = clock;
+    this.#owner = owner;
   }
 
   get identity(): Identity | undefined {
@@ -53,7 +52,7 @@ export class Session {
     this.#recheckIn((admitted.identity.recheckAt ?? Number.POSITIVE_INFINITY) - this.#clock.monotonic());
     if (expiresAt === undefined) return;
     const left = Math.max(0, expiresAt - this.#clock.now()) + SLACK_MS;
-    this.#cancelExpiry = this.#clock.after(left, this.#onExpired, { unref: true });
+    this.#cancelExpiry = this.#clock.after(left, () => this.#owner.expired(), { unref: true });
   }
 
   /** It could not be checked: again soon, and when it may hold no longer. */
@@ -65,7 +64,9 @@ export class Session {
   #recheckIn(ms: number): void {
     this.#cancelRecheck?.();
     if (ms === Number.POSITIVE_INFINITY) return;
-    this.#cancelRecheck = this.#clock.after(Math.max(0, ms) + SLACK_MS, this.#onStale, { unref: true });
+    this.#cancelRecheck = this.#clock.after(Math.max(0, ms) + SLACK_MS, () => this.#owner.stale(), {
+      unref: true,
+    });
   }
 
   end(): void {

@@ -154,13 +154,11 @@ export class Upstream {
     socket.on("open", () => {
       openedAt = clock.monotonic();
       upstreamFacts.publish({ outcome: "open" });
-      this.#heartbeat = new Heartbeat({
-        clock,
-        everyMs: times.pingMs,
-        random,
+      const pinged = {
         ping: () => socket.ping(undefined, undefined, () => undefined),
-        onSilence: () => socket.terminate(),
-      });
+        terminate: () => socket.terminate(),
+      };
+      this.#heartbeat = new Heartbeat(pinged, { clock, everyMs: times.pingMs, random });
       for (const text of this.#wanted.values()) this.#send(text);
     });
     socket.on("message", (data, isBinary) => {

@@ -36,33 +36,54 @@ function frameOf(text: string): Buffer {
   return frame;
 }
 
+const ignore = (): void => undefined;
+
 /**
  * A `ws` socket as a peer wants it: sending to one that is going away is not an error. Text bypasses the library's sender,
  * which would build a header and make two writes for each socket; without compression it holds nothing back that this could
  * overtake, and writes each of its own frames in one turn.
  */
-export function peerSocket(socket: WebSocket, stream: Duplex): PeerSocket {
-  const ignore = (): void => undefined;
+export class WsSocket implements PeerSocket {
+  readonly #socket: WebSocket;
+  readonly #stream: Duplex;
   /** Reasons not to read: a token that is being checked, frames that wait to be served. */
-  let paused = 0;
-  return {
-    send: (text) => {
-      stages.publish("framed");
-      if (socket.readyState === socket.OPEN) stream.write(frameOf(text), ignore);
-    },
-    get bufferedAmount() {
-      return socket.bufferedAmount;
-    },
-    ping: () => {
-      if (socket.readyState === socket.OPEN) socket.ping(undefined, undefined, ignore);
-    },
-    pause: () => {
-      if (paused++ === 0) socket.pause();
-    },
-    resume: () => {
-      if (--paused === 0) socket.resume();
-    },
-    close: (code, reason) => socket.close(code, reason),
-    terminate: () => socket.terminate(),
-  };
+  #paused = 0;
+
+  constructor(socket: WebSocket, stream: Duplex) {
+    this.#socket = socket;
+    this.#stream = stream;
+  }
+
+  get bufferedAmount(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  send(text: string): void {
+    stages.publish("framed");
+    if (this.#isOpen) this.#stream.write(frameOf(text), ignore);
+  }
+
+  ping(): void {
+    if (this.#isOpen) this.#socket.ping(undefined, undefined, ignore);
+  }
+
+  pause(): void {
+    if (this.#paused++ === 0) this.#socket.pause();
+  }
+
+  resume(): void {
+    if (--this.#paused === 0) this.#socket.resume();
+  }
+
+  close(code: number, reason: string): void {
+    this.#socket.close(code, reason);
+  }
+
+  terminate(): void {
+    this.#socket.terminate();
+  }
+
+  get #isOpen(): boolean {
+    return this.#socket.readyState === this.#socket.OPEN;
+  }
 }
