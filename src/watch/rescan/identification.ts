@@ -87,7 +87,8 @@ export class Identification<T> {
     if (names.length === 0) return;
     node.listen(log);
     try {
-      const listed = (await this.#lookup.listed(path, names, this.#signal))?.listed;
+      const size = node.snapshot?.size;
+      const listed = (await this.#lookup.listed(path, names, this.#signal, size))?.listed;
       if (listed === undefined || this.#picture.find(path) !== node) return;
       for (const [name, entry] of listed) if (!log.has(name)) found(entry);
       const missed = names.filter((name) => !listed.has(name) && !log.has(name) && !isHidden(node, name));

@@ -1,10 +1,16 @@
 import { sleep } from "../../base/async.ts";
 import type { Clock } from "../../base/clock.ts";
+import { Pacer } from "../pacing.ts";
 import { QuietPeriod } from "../quiet-period.ts";
 import { STAT_AT_MOST } from "./name-lookup.ts";
 
 /** Names that are only to be confirmed are gathered so long: what is written and renamed at once is gone by then. */
 const GATHER_MS = 500;
+/**
+ * Directories in which names are only to be confirmed, of a share: while many are written to at once, what is told goes
+ * before what is looked up, and more names share a request.
+ */
+const CONFIRMED_PER_SECOND = 200;
 /** A burst may last so long before what it has brought is listed in its midst. */
 const BURST_MS = 30_000;
 
@@ -24,6 +30,7 @@ export class LookupQueue<Directory> {
   readonly #signal: AbortSignal;
   readonly #ask: (directory: Directory, names: readonly string[]) => Promise<void>;
   readonly #delay: (directory: Directory) => number;
+  readonly #confirmations: Pacer;
   /** Where a lookup is under way: what has come up since. */
   readonly #waiting = new Map<Directory, Waiting>();
   readonly #errands = new Set<{ readonly directory: Directory }>();
@@ -39,6 +46,7 @@ export class LookupQueue<Directory> {
     delay: (directory: Directory) => number = () => 0,
   ) {
     this.#delay = delay;
+    this.#confirmations = new Pacer(clock, CONFIRMED_PER_SECOND);
     this.#clock = clock;
     this.#signal = signal;
     this.#ask = ask;
@@ -59,7 +67,7 @@ export class LookupQueue<Directory> {
 
   /**
    * @param urgent - what they are decides what is watched. Else it is only to be confirmed that they are there: those of
-   *   half a second go together, and many wait for the end of a burst, however long that is.
+   *   half a second go together, a share's directories have turns, and many wait for the end of a burst, however long that is.
    */
   add(directory: Directory, names: Iterable<string>, urgent = true): void {
     const known = this.#waiting.get(directory);
@@ -81,6 +89,7 @@ export class LookupQueue<Directory> {
     while (names.size > 0) {
       const ms = Math.max(this.#delay(directory), waiting.urgent ? 0 : GATHER_MS);
       if (ms > 0) await sleep(ms, { signal: this.#signal, clock: this.#clock });
+      if (!waiting.urgent) await this.#turn(waiting);
       if (names.size > STAT_AT_MOST) await quiet.wait(waiting.urgent ? 0 : BURST_MS, this.#signal);
       waiting.urgent = false;
       const now = [...names];
@@ -88,5 +97,11 @@ export class LookupQueue<Directory> {
       await this.#ask(directory, now);
     }
     this.#waiting.delete(directory);
+  }
+
+  /** Until it may be asked, or one of its names is urgent. @throws AbortedError */
+  async #turn(waiting: Waiting): Promise<void> {
+    for (let ms = this.#confirmations.reserve(); ms > 0 && !waiting.urgent; ms -= GATHER_MS)
+      await sleep(Math.min(ms, GATHER_MS), { signal: this.#signal, clock: this.#clock });
   }
 }

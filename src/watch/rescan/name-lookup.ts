@@ -15,6 +15,9 @@ export const STAT_AT_MOST = 16;
 /** Names asked for at the same time, where each has to be asked for. */
 const AT_ONCE = 16;
 
+/** A listing is two requests, and each entry of it costs a server a quarter of one. */
+const ENTRIES_PER_REQUEST = 4;
+
 /** So many new names are hardly all there is. */
 const LARGE = 200;
 
@@ -88,16 +91,20 @@ export class NameLookup {
 
   /**
    * Which of the names a listing shows, and as what: also of what is refused to us. `undefined` where the directory
-   * cannot be listed (any more). @throws SourceError, AbortedError
+   * cannot be listed (any more).
+   * @param size - how many entries it is thought to have. Default: more than are asked for
+   * @throws SourceError, AbortedError
    */
   async listed(
     path: CanonicalPath,
     names: readonly string[],
     signal: AbortSignal,
+    size: number = Number.POSITIVE_INFINITY,
   ): Promise<ListedNames | undefined> {
     const wanted = new Set(names);
     const folded = new Set(names.map(foldCase));
-    const few = wanted.size <= STAT_AT_MOST ? { only: [...wanted] } : { large: wanted.size > LARGE };
+    const isFew = wanted.size <= STAT_AT_MOST && (wanted.size - 2) * ENTRIES_PER_REQUEST <= size;
+    const few = isFew ? { only: [...wanted] } : { large: wanted.size > LARGE };
     const found = await this.#pick(path, (name) => folded.has(foldCase(name)), { signal, ...few });
     if (found === undefined) return undefined;
     const listed = new Map(found.filter(({ name }) => wanted.has(name)).map((entry) => [entry.name, entry]));

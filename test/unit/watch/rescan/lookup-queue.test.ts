@@ -68,4 +68,20 @@ describe("lookups about names", () => {
     expect(asked.length).toBe(2);
     expect(clock.pending).toBe(0);
   });
+
+  it("that only confirm have turns, share them with what comes meanwhile, and are overtaken by urgent ones", async () => {
+    const { clock, asked, lookups } = bench();
+    const confirm = (directory: number, name: string): void => lookups.add(`d${directory}`, [name], false);
+    for (let i = 0; i < 1_000; i++) confirm(i, "first");
+    await clock.advance(1_500);
+    expect(asked.length).toBeGreaterThan(190);
+    expect(asked.length).toBeLessThan(210);
+    confirm(999, "second");
+    lookups.add("d998", ["urgent"]);
+    await clock.advance(500);
+    expect(asked.find(({ directory }) => directory === "d998")?.names).toEqual(["first", "urgent"]);
+    await clock.advance(3_500);
+    expect(asked.length).toBe(1_000);
+    expect(asked.find(({ directory }) => directory === "d999")?.names).toEqual(["first", "second"]);
+  });
 });
