@@ -2,7 +2,7 @@ import type { StoredMsg } from "@nats-io/jetstream";
 import { sleep, throwIfAborted } from "../../base/async.ts";
 import type { Smb2NatsError } from "../../base/errors.ts";
 import { BrokerError, ConflictError } from "../errors.ts";
-import { type NatsLink, StreamReader, toBrokerError, toNatsHeaders } from "../link/index.ts";
+import { type NatsLink, StreamReader, toBrokerError } from "../link/index.ts";
 import type { KvBucket, KvEntry, KvWriteOptions } from "../port.ts";
 
 const KEY = /^[-/=\w]+(\.[-/=\w]+)*$/;
@@ -108,13 +108,16 @@ export class NatsKvBucket implements KvBucket {
     for (let attempt = 1; ; attempt++) {
       throwIfAborted(signal);
       try {
-        const ack = await this.#link.js.publish(this.#link.kvWriteSubject(this.name, key), value, {
-          timeout: this.#link.requestTimeoutMs,
-          headers: toNatsHeaders(headers),
-          expect: { streamName: `KV_${this.name}`, lastSubjectSequence: expected },
-          ...(msgId === undefined ? {} : { msgID: msgId }),
+        const stored = await this.#link.acks.store(this.#link.kvWriteSubject(this.name, key), value, {
+          timeoutMs: this.#link.requestTimeoutMs,
+          headers: {
+            ...headers,
+            "Nats-Expected-Stream": `KV_${this.name}`,
+            "Nats-Expected-Last-Subject-Sequence": String(expected),
+            ...(msgId === undefined ? {} : { "Nats-Msg-Id": msgId }),
+          },
         });
-        return ack.seq;
+        return stored.sequence;
       } catch (error) {
         const failure = toBrokerError(error, `write ${key}`, key);
         // Servers from 2.11 on compare the revision before they look for a repetition: the stored message tells.

@@ -2,6 +2,7 @@
 
 export type { ConnectAuth, ConnectOptions } from "./connect-options.ts";
 export { mergeBySequence, type StoredMessage } from "./delivery.ts";
-export { NatsLink, toNatsHeaders } from "./link.ts";
+export { toNatsHeaders } from "./headers.ts";
+export { NatsLink } from "./link.ts";
 export { toBrokerError } from "./nats-errors.ts";
 export { StreamReader } from "./reader.ts";

@@ -1,18 +1,14 @@
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
-import {
-  createInbox,
-  type Msg,
-  type MsgHdrs,
-  MsgHdrsImpl,
-  type NatsConnection,
-} from "@nats-io/transport-node";
+import { createInbox, errors, type Msg, type NatsConnection } from "@nats-io/transport-node";
 import { Backoff, ignoreRejection, sleep, waitFor } from "../../base/async.ts";
 import { AbortedError, DeadlineError, describeError, type Smb2NatsError } from "../../base/errors.ts";
 import { BrokerError } from "../errors.ts";
 import { connectionFacts } from "../facts.ts";
 import type { BrokerLink, CoreMessage, CoreSubscription, LinkStatus, RequestOptions } from "../port.ts";
 import { Subjects } from "../subjects.ts";
+import { Acknowledgements } from "./acks.ts";
 import { type ConnectOptions, natsOptions } from "./connect-options.ts";
+import { headerOf, toNatsHeaders } from "./headers.ts";
 import { toBrokerError } from "./nats-errors.ts";
 import { connectNats } from "./transport.ts";
 
@@ -22,6 +18,8 @@ export const DEFAULT_REQUEST_TIMEOUT_MS: number = 2_000;
 export class NatsLink implements BrokerLink {
   readonly nc: NatsConnection;
   readonly js: JetStreamClient;
+  /** What is written to streams. */
+  readonly acks: Acknowledgements;
   readonly jsm: JetStreamManager;
   readonly subjects: Subjects;
   readonly inboxPrefix: string;
@@ -41,6 +39,7 @@ export class NatsLink implements BrokerLink {
     this.subjects = new Subjects(options.subjectPrefix);
     this.#domain = options.domain;
     this.inboxPrefix = options.inboxPrefix ?? "_INBOX";
+    this.acks = new Acknowledgements(nc, this.inboxPrefix);
     this.requestTimeoutMs = options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS;
     this.#statusLoop = this.#followStatus();
     this.#tell({ type: "connected", ...this.server, server: nc.getServer(), again: false });
@@ -200,6 +199,7 @@ export class NatsLink implements BrokerLink {
           this.#tell({ type: "connected", ...this.server, server: status.server, again: true });
           break;
         case "error": {
+          if (status.error instanceof errors.PermissionViolationError) this.acks.refused(status.error);
           const error = toBrokerError(status.error, "NATS");
           this.#tell({ type: "error", code: error.code, message: error.message });
           break;
@@ -210,6 +210,7 @@ export class NatsLink implements BrokerLink {
     }
     const reason = await this.nc.closed();
     this.#connected = false;
+    this.acks.close();
     this.#tell({ type: "closed", ...(reason instanceof Error ? { message: describeError(reason) } : {}) });
   }
 
@@ -263,23 +264,6 @@ function jsOptions(options: ConnectOptions): { timeout: number; domain?: string 
     timeout: options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS,
     ...(options.domain === undefined ? {} : { domain: options.domain }),
   };
-}
-
-/**
- * The names are ours. The client's `set` looks each up among those there are, and builds it anew letter by letter: of what
- * lies between sealing a message and handing it to the socket, a quarter.
- * @throws InvalidArgumentError for a value with a line break
- */
-export function toNatsHeaders(values: Readonly<Record<string, string>>): MsgHdrs {
-  const headers = new MsgHdrsImpl();
-  for (const name in values) headers.headers.set(name, [MsgHdrsImpl.validHeaderValue(values[name] ?? "")]);
-  return headers;
-}
-
-/** What the client's `get` finds, by name and not by going through all of them: a message is asked for ten. */
-export function headerOf({ headers }: Pick<Msg, "headers">, name: string): string | undefined {
-  if (headers instanceof MsgHdrsImpl) return headers.headers.get(name)?.[0];
-  return headers?.has(name) === true ? headers.get(name) : undefined;
 }
 
 function toCoreMessage(message: Msg): CoreMessage {

@@ -5,7 +5,7 @@ import { ClosedError } from "../../base/errors.ts";
 import { formatCursor } from "../cursor.ts";
 import { BrokerError } from "../errors.ts";
 import { outboxFacts, publishFacts } from "../facts.ts";
-import { type NatsLink, toBrokerError, toNatsHeaders } from "../link/index.ts";
+import { type NatsLink, toBrokerError } from "../link/index.ts";
 import type {
   EventPublisher,
   OutboxDepth,
@@ -17,7 +17,7 @@ import { isConnectionName, type Subjects } from "../subjects.ts";
 import type { Lane, OutboxLimits } from "./outbox.ts";
 import { type Sealed, WatchOutbox } from "./watch-outbox.ts";
 
-/** How a message is stored: NATS, or a script in tests. Rejects with BrokerError. */
+/** How a message is stored: NATS, or a script in tests. Rejects with what `toBrokerError` understands. */
 export interface Store {
   readonly connected: boolean;
   /** Of the stream: see `streamNonce`. */
@@ -322,10 +322,8 @@ export function jetStreamStore(link: NatsLink, nonce: () => string): Store {
     get maxPayload() {
       return link.server.maxPayload;
     },
-    async publish(subject, payload, headers, timeout) {
-      const ack = await link.js.publish(subject, payload, { headers: toNatsHeaders(headers), timeout });
-      return { duplicate: ack.duplicate, sequence: ack.seq };
-    },
+    publish: (subject, payload, headers, timeoutMs) =>
+      link.acks.store(subject, payload, { headers, timeoutMs }),
     onConnected: (listener) =>
       link.onStatus((status) => {
         if (status.type === "connected") listener();

@@ -1,6 +1,6 @@
 import { headers, MsgHdrsImpl } from "@nats-io/transport-node";
 import { describe, expect, it } from "vitest";
-import { headerOf, toNatsHeaders } from "../../../../src/broker/link/link.ts";
+import { headerOf, toNatsHeaders } from "../../../../src/broker/link/headers.ts";
 
 const VALUES = {
   "Nats-Msg-Id": "epoch-4:42",
