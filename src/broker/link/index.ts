@@ -2,7 +2,6 @@
 
 export type { ConnectAuth, ConnectOptions } from "./connect-options.ts";
 export { mergeBySequence, type StoredMessage } from "./delivery.ts";
-export { toNatsHeaders } from "./headers.ts";
 export { NatsLink } from "./link.ts";
 export { toBrokerError } from "./nats-errors.ts";
 export { StreamReader } from "./reader.ts";
