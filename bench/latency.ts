@@ -13,12 +13,16 @@ import { Trace } from "./trace.ts";
  */
 const EVERY_MS = 600;
 const WARM_UP = 5;
+/** Between the two series: by then the code that a change passes is compiled. */
+const BETWEEN = 1_500;
+const BETWEEN_MS = 30;
 
 /**
  * From a change on the server to three listeners of the same run: a bare CHANGE_NOTIFY loop, a plain NATS
- * subscriber, and a WebSocket client. Worker, gateway and each listener are processes of their own.
+ * subscriber, and a WebSocket client. Worker, gateway and each listener are processes of their own. `twice`: once more after
+ * many changes, since a worker that has told of few runs code that is not compiled yet.
  */
-export async function latency(rounds: number, traced = false): Promise<Section> {
+export async function latency(rounds: number, traced = false, twice = false): Promise<Section> {
   const trace = traced ? new Trace() : undefined;
   const stack = await startStack({
     connection: { cover: "directory" },
@@ -41,20 +45,32 @@ export async function latency(rounds: number, traced = false): Promise<Section> 
     if (traced) await listen("stored", { type: "nats", url: nats.url, subject: "smbin.lab.bench" });
     await listen("bare CHANGE_NOTIFY loop", { type: "bare", ...login, path: "/bench" });
 
-    const begun = new Map<string, number>();
-    for (let i = -WARM_UP; i < rounds; i++) {
-      const name = `d${i}`;
-      await delay(EVERY_MS);
-      if (i >= 0) begun.set(name, Number(process.hrtime.bigint()) / 1e6);
-      mkdirSync(join(samba.path(), "bench", name));
-    }
+    const make = async (prefix: string, count: number, everyMs: number): Promise<Map<string, number>> => {
+      const begun = new Map<string, number>();
+      for (let i = 0; i < count; i++) {
+        const name = `${prefix}${i}`;
+        await delay(everyMs);
+        begun.set(name, Number(process.hrtime.bigint()) / 1e6);
+        mkdirSync(join(samba.path(), "bench", name));
+      }
+      return begun;
+    };
+    await make("w", WARM_UP, EVERY_MS);
+    const begun = await make("d", rounds, EVERY_MS);
+    if (twice) await make("b", BETWEEN, BETWEEN_MS);
+    const later = twice ? await make("l", rounds, EVERY_MS) : undefined;
     await delay(1_000);
     const heard: Record<string, Awaited<ReturnType<Listener["end"]>>> = {};
     for (const { what, listener } of listeners.splice(0)) heard[what] = await listener.end();
     rows = describe(begun, heard);
+    if (later !== undefined) {
+      const rest = describe(later, heard).map((row) => ({ ...row, name: `${row.name}, later` }));
+      rows.push(...rest);
+    }
     if (trace !== undefined) {
       await stack.close();
-      rows.push(...trace.rows([...begun.values()], heard));
+      const traced = { "": [...begun.values()], ...(later && { ", later": [...later.values()] }) };
+      rows.push(...trace.rows(traced, heard));
     }
   } finally {
     for (const { listener } of listeners) listener.kill();
@@ -62,7 +78,7 @@ export async function latency(rounds: number, traced = false): Promise<Section> 
   }
   return {
     title: "From a change to a listener",
-    method: `${rounds} directories made on the server, ${EVERY_MS} ms apart; all three listen in one run, each in a process of its own`,
+    method: `${rounds} directories made on the server, ${EVERY_MS} ms apart${twice ? `, and as many later, after ${BETWEEN} more of them, ${BETWEEN_MS} ms apart` : ""}; all three listen in one run, each in a process of its own`,
     rows,
   };
 }

@@ -41,7 +41,7 @@ const { values } = parseArgs({
   },
 });
 const sections: Record<string, () => Promise<Section>> = {
-  latency: () => latency(values.quick ? 20 : 60, values.trace),
+  latency: () => latency(values.quick ? 20 : 60, values.trace, !values.quick),
   burst: () => burst(values.quick ? 2_000 : 20_000),
   copy: () => treeCopy(values.quick ? 50 : 500),
   large: () => largeDirectory(values.quick ? 20_000 : 200_000),

@@ -37,9 +37,9 @@ export class Trace {
     return { BENCH_TRACE_DIR: this.#dir, NODE_OPTIONS: `--import ${hook}` };
   }
 
-  /** Medians over all changes; `begun`: when each was made. The roles have ended. */
+  /** Medians over all changes of each series, by when they were made; a series' name follows that of its rows. The roles have ended. */
   rows(
-    begun: readonly number[],
+    series: Readonly<Record<string, readonly number[]>>,
     heard: Readonly<
       Record<string, { readonly names: ReadonlyMap<string, number>; readonly stages: readonly Heard[] }>
     >,
@@ -60,23 +60,32 @@ export class Trace {
         [...names.values()].map((at): Heard => ["heard of", at]),
       );
     }
-    const median = (name: string): { readonly p50: number; readonly p99: number } => {
-      const times = after(
-        begun,
-        marks.filter(([each]) => each === name).map(([, at]) => at),
-      );
-      return { p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
-    };
-    let before = 0;
-    const row = ([where, stage, means]: (typeof WAY)[number], onTheWay: boolean): Row => {
-      const name = `${where}: ${stage}`;
-      const { p50, p99 } = median(name);
-      const step = onTheWay ? `+ ${rounded(p50 - before)}; ` : "";
-      if (onTheWay) before = p50;
-      return { name, value: `${rounded(p50)} / ${rounded(p99)}`, unit: "ms p50 / p99", note: step + means };
-    };
-    return [...WAY.map((each) => row(each, true)), ...BESIDE.map((each) => row(each, false))];
+    return Object.entries(series).flatMap(([name, begun]) => rowsOf(name, begun, marks));
   }
+}
+
+function rowsOf(series: string, begun: readonly number[], marks: readonly Heard[]): Row[] {
+  const median = (name: string): { readonly p50: number; readonly p99: number } => {
+    const times = after(
+      begun,
+      marks.filter(([each]) => each === name).map(([, at]) => at),
+    );
+    return { p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
+  };
+  let before = 0;
+  const row = ([where, stage, means]: (typeof WAY)[number], onTheWay: boolean): Row => {
+    const name = `${where}: ${stage}`;
+    const { p50, p99 } = median(name);
+    const step = onTheWay ? `+ ${rounded(p50 - before)}; ` : "";
+    if (onTheWay) before = p50;
+    return {
+      name: name + series,
+      value: `${rounded(p50)} / ${rounded(p99)}`,
+      unit: "ms p50 / p99",
+      note: step + means,
+    };
+  };
+  return [...WAY.map((each) => row(each, true)), ...BESIDE.map((each) => row(each, false))];
 }
 
 /** From each change to the first mark behind it, where there is one before the next change. */
