@@ -97,10 +97,11 @@ function answer(what: ListenerAnswer): void {
 
 process.on("message", (order: ListenerOrder | { readonly type: "end" }) => {
   if (order.type === "end") {
-    answer({ type: "heard", names: [...names], stages: passed });
-    process.disconnect();
-    // Sockets would keep it: nothing is left to be told.
-    process.exit();
+    // Sockets would keep it: nothing is left to be told. What is long leaves later than `send` comes back.
+    process.send?.({ type: "heard", names: [...names], stages: passed } satisfies ListenerAnswer, () =>
+      process.exit(),
+    );
+    return;
   }
   const listening =
     order.type === "bare" ? bare(order) : order.type === "nats" ? nats(order) : webSocket(order);
