@@ -138,9 +138,9 @@ export class HandleSet implements HandleHost {
       poke: (node) => this.#poke(node),
       entered: (node) => this.#descent.entered(node),
       enquire: (node, asked, urgent) => this.#lookups.add(node, asked, urgent),
-      modified: (node, name) => {
-        this.#descent.touched(node.child(name));
-        this.#names.modified(node, name);
+      modified: (node, name, action) => {
+        if (action === "modified") this.#descent.touched(node.child(name));
+        this.#names.modified(node, name, action);
       },
     });
     this.#rescanner = new Rescanner(

@@ -57,7 +57,9 @@ export class Announcer<T> {
       doubted.push(...ask);
       for (const change of tell) {
         told.push(this.#follow(node, change));
-        if (change.action === "modified") this.#followers.modified(node, change.name);
+        // What a rename carries along may have been hidden by a change that nobody has looked into yet.
+        const { action, name } = change;
+        if (action === "modified" || action === "renamed") this.#followers.modified(node, name, action);
       }
     }
     if (told.length > 0) this.#tell(node, "notify", told, audience);

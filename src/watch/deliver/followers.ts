@@ -18,6 +18,6 @@ export interface Followers<T> {
    * they are decides what is watched, or what is told.
    */
   enquire(node: PictureNode<T>, names: readonly string[], urgent: boolean): void;
-  /** What consumers have was modified: it may have been hidden by that, or allowed to us. */
-  modified(node: PictureNode<T>, name: string): void;
+  /** What consumers have was modified, or renamed since: it may have been hidden by that, or allowed to us. */
+  modified(node: PictureNode<T>, name: string, action: "modified" | "renamed"): void;
 }

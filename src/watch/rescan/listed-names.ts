@@ -15,6 +15,7 @@ const LOOKS_PER_SECOND = 100;
 
 /** What names are, and whether listings show them: everything that keeps consumers from names they could not list. */
 export class ListedNames<T> {
+  readonly #habits = new Habits();
   readonly #identification: Identification<T>;
   readonly #unlisted: UnlistedNames<T>;
   readonly #modified: ModifiedNames<T>;
@@ -39,7 +40,7 @@ export class ListedNames<T> {
     },
     report: NameReport<T>,
   ) {
-    const habits = new Habits();
+    const habits = this.#habits;
     const signal = (): AbortSignal => this.#wanted.signal;
     const services: NameServices<T> = {
       ...{ lookup, picture, clock, habits },
@@ -66,9 +67,9 @@ export class ListedNames<T> {
     return this.#identification.find(node, names);
   }
 
-  /** What was modified may have been hidden by that. */
-  modified(node: PictureNode<T>, name: string): void {
-    this.#modified.add(node, name);
+  /** What was modified may have been hidden by that; what was renamed, before that, where a share is known to hide. */
+  modified(node: PictureNode<T>, name: string, action: "modified" | "renamed"): void {
+    if (action === "modified" || this.#habits.hides) this.#modified.add(node, name);
   }
 
   /** As `UnlistedNames.keeps`. @throws SourceError, AbortedError */

@@ -725,6 +725,7 @@ describe("the mirror oracle", () => {
     ["overlapping interests, and a server that forgets them", 4011],
     ["told late, with stat and settling", 4024],
     ["interests that come and go, one handle per directory", 5000],
+    ["a server that hides, one recursive handle", 7202],
   ])("%s, as seed %i has it", async (name, seed) => {
     expect(await play(seed, scenes[name] as Scene)).toEqual([]);
   });
