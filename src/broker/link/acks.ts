@@ -31,7 +31,7 @@ interface Waiting {
 
 /**
  * Publishes to streams, and hears of the acknowledgements by one inbox. The client's own `publish` makes a request, a timer,
- * a race and, also where all is well, an error with its stack of each (3.4.0): at 1,000 a second a tenth of a worker's time.
+ * a race and, also where all is well, an error with its stack of each (3.4.0): six hundredths of what a worker does for a change (ADR 0026).
  */
 export class Acknowledgements {
   readonly #nc: NatsConnection;
