@@ -2,7 +2,7 @@
  * A process of bench/latency.ts: listens for names in one way, and notes when it hears of each for the first time. Each
  * listener has a process of its own, as in life: what one does with an answer keeps no other waiting.
  */
-import { connect } from "@nats-io/transport-node";
+import { connect, createInbox } from "@nats-io/transport-node";
 import WebSocket from "ws";
 import { createNtlmProvider } from "../src/auth/ntlm.ts";
 import { type Stage, stages } from "../src/base/channels.ts";
@@ -21,10 +21,17 @@ export type ListenerOrder =
       readonly path: string;
     }
   | { readonly type: "nats"; readonly url: string; readonly subject: string }
+  /** Listens to nothing: publishes a message of the same kind for each name it is told, and notes when. */
+  | { readonly type: "publisher"; readonly url: string; readonly subject: string }
   | { readonly type: "ws"; readonly url: string; readonly connection: string; readonly path: string };
 
 /** When something was, by the clock that all processes of the machine share, ms. */
 export type Heard = readonly [what: string, at: number];
+
+export type ListenerRequest =
+  | ListenerOrder
+  | { readonly type: "publish"; readonly name: string }
+  | { readonly type: "end" };
 
 export type ListenerAnswer =
   | { readonly type: "ready" }
@@ -72,6 +79,21 @@ async function nats({ url, subject }: Extract<ListenerOrder, { type: "nats" }>):
   await connection.flush();
 }
 
+/** As large as what a worker publishes for one name, headers included. */
+const BALLAST = "-".repeat(500);
+let publish: (name: string) => void = () => {};
+
+async function publisher({ url, subject }: Extract<ListenerOrder, { type: "publisher" }>): Promise<void> {
+  const connection = await connect({ servers: url });
+  const reply = createInbox();
+  connection.subscribe(reply, { callback: () => {} });
+  await connection.flush();
+  publish = (name) => {
+    names.set(name, now());
+    connection.publish(subject, JSON.stringify({ changes: [{ name }], ballast: BALLAST }), { reply });
+  };
+}
+
 async function webSocket(order: Extract<ListenerOrder, { type: "ws" }>): Promise<void> {
   const { url, connection, path } = order;
   const socket = new WebSocket(url);
@@ -95,7 +117,24 @@ function answer(what: ListenerAnswer): void {
   process.send?.(what);
 }
 
-process.on("message", (order: ListenerOrder | { readonly type: "end" }) => {
+function listen(order: ListenerOrder): Promise<void> {
+  switch (order.type) {
+    case "bare":
+      return bare(order);
+    case "nats":
+      return nats(order);
+    case "publisher":
+      return publisher(order);
+    case "ws":
+      return webSocket(order);
+  }
+}
+
+process.on("message", (order: ListenerRequest) => {
+  if (order.type === "publish") {
+    publish(order.name);
+    return;
+  }
   if (order.type === "end") {
     // Sockets would keep it: nothing is left to be told. What is long leaves later than `send` comes back.
     process.send?.({ type: "heard", names: [...names], stages: passed } satisfies ListenerAnswer, () =>
@@ -103,9 +142,7 @@ process.on("message", (order: ListenerOrder | { readonly type: "end" }) => {
     );
     return;
   }
-  const listening =
-    order.type === "bare" ? bare(order) : order.type === "nats" ? nats(order) : webSocket(order);
-  listening.then(
+  listen(order).then(
     () => answer({ type: "ready" }),
     (error: unknown) => answer({ type: "failed", why: String(error) }),
   );

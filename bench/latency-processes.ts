@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { join } from "node:path";
-import type { Heard, ListenerAnswer, ListenerOrder } from "./latency-listener.ts";
+import type { Heard, ListenerAnswer, ListenerOrder, ListenerRequest } from "./latency-listener.ts";
 
 const ANSWER_MS = 30_000;
 
@@ -31,12 +31,17 @@ export class Listener {
     return { names: new Map(names), stages };
   }
 
+  /** Of a publisher. */
+  publish(name: string): void {
+    this.#child.send({ type: "publish", name } satisfies ListenerRequest);
+  }
+
   kill(): void {
     this.#child.kill();
   }
 
   #ask<T extends ListenerAnswer["type"]>(
-    order: ListenerOrder | { readonly type: "end" },
+    order: ListenerRequest,
     wanted: T,
   ): Promise<Extract<ListenerAnswer, { type: T }>> {
     const child = this.#child;

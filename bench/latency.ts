@@ -17,9 +17,11 @@ const WARM_UP = 5;
 const BETWEEN = 1_500;
 const BETWEEN_MS = 30;
 
+const PUBLISHER = "publisher";
+
 /**
  * From a change on the server to three listeners of the same run: a bare CHANGE_NOTIFY loop, a plain NATS
- * subscriber, and a WebSocket client. Worker, gateway and each listener are processes of their own. `twice`: once more after
+ * subscriber, and a WebSocket client; and, between the changes, from one plain NATS client to another. Worker, gateway and each listener are processes of their own. `twice`: once more after
  * many changes, since a worker that has told of few runs code that is not compiled yet.
  */
 export async function latency(rounds: number, traced = false, twice = false): Promise<Section> {
@@ -43,13 +45,19 @@ export async function latency(rounds: number, traced = false, twice = false): Pr
     await listen("WebSocket client", { type: "ws", url, connection: "lab", path: "/bench" });
     await listen("NATS subscriber", { type: "nats", url: nats.url, subject: "smb.lab.bench" });
     if (traced) await listen("stored", { type: "nats", url: nats.url, subject: "smbin.lab.bench" });
+    // The broker's own way, beside ours: from one plain NATS client to another, by the same stream.
+    await listen("broker alone", { type: "nats", url: nats.url, subject: "smb.bench.broker" });
+    await listen(PUBLISHER, { type: "publisher", url: nats.url, subject: "smbin.bench.broker" });
+    const publisher = listeners.at(-1)?.listener;
     await listen("bare CHANGE_NOTIFY loop", { type: "bare", ...login, path: "/bench" });
 
     const make = async (prefix: string, count: number, everyMs: number): Promise<Map<string, number>> => {
       const begun = new Map<string, number>();
       for (let i = 0; i < count; i++) {
         const name = `${prefix}${i}`;
-        await delay(everyMs);
+        await delay(everyMs / 2);
+        publisher?.publish(name);
+        await delay(everyMs / 2);
         begun.set(name, Number(process.hrtime.bigint()) / 1e6);
         mkdirSync(join(samba.path(), "bench", name));
       }
@@ -88,17 +96,25 @@ function describe(
   heard: Readonly<Record<string, { readonly names: ReadonlyMap<string, number> }>>,
 ): Row[] {
   const listeners = ["bare CHANGE_NOTIFY loop", "NATS subscriber", "WebSocket client"];
-  const series = listeners.map((name) => {
-    const values = [...begun].flatMap(([each, start]) => {
-      const end = heard[name]?.names.get(each);
-      return end === undefined ? [] : [end - start];
+  const timesOf = (name: string, from: ReadonlyMap<string, number>) => {
+    const values = [...begun.keys()].flatMap((each) => {
+      const [start, end] = [from.get(each), heard[name]?.names.get(each)];
+      return start === undefined || end === undefined ? [] : [end - start];
     });
     if (values.length !== begun.size)
       throw new Error(`${name} saw ${values.length} of ${begun.size} changes`);
     return { name, p50: quantile(values, 0.5), p99: quantile(values, 0.99) };
-  });
+  };
+  const series = listeners.map((name) => timesOf(name, begun));
+  const broker = timesOf("broker alone", heard[PUBLISHER]?.names ?? new Map());
   const floor = series[0] ?? { p50: Number.NaN, p99: Number.NaN };
-  return series.map(({ name, p50, p99 }, index) => ({
+  const brokerRow: Row = {
+    name: broker.name,
+    value: `${rounded(broker.p50)} / ${rounded(broker.p99)}`,
+    unit: "ms p50 / p99",
+    note: "one plain NATS client publishes to the stream, another has it: no part of the way can be shorter",
+  };
+  const rows = series.map(({ name, p50, p99 }, index) => ({
     name,
     value: `${rounded(p50)} / ${rounded(p99)}`,
     unit: "ms p50 / p99",
@@ -107,4 +123,5 @@ function describe(
         ? "the floor: the file server's own time"
         : `the floor + ${rounded(p50 - floor.p50)} / ${rounded(p99 - floor.p99)}; ${rounded(p50 / floor.p50)} x the bare loop`,
   }));
+  return [...rows, brokerRow];
 }
