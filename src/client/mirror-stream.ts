@@ -1,4 +1,4 @@
-import { ignoreRejection, waitFor } from "../base/async.ts";
+import { ignoreRejection, onAbort, waitFor } from "../base/async.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { AbortedError } from "../base/errors.ts";
 import { isWithin, pathKey } from "../base/path.ts";
@@ -7,6 +7,7 @@ import { snapshotFailure } from "../fleet/errors.ts";
 import type { FleetMember } from "../fleet/member.ts";
 import type { FeedMessage, RefState, WatchTarget } from "../fleet/port.ts";
 import { LiveMirror, type Mirror } from "../watch/mirror/index.ts";
+import type { FeedRoutes } from "./feed-routes.ts";
 import { cleanTarget, firstLive } from "./watch-stream.ts";
 
 export interface MirrorOptions {
@@ -20,7 +21,7 @@ export interface MirrorOptions {
  * after it arrives, and what was told before is known by its number.
  */
 export function mirrorThroughFleet(
-  member: FleetMember,
+  { member, routes }: { readonly member: FleetMember; readonly routes: FeedRoutes },
   given: WatchTarget,
   { signal, clock = systemClock }: { readonly signal?: AbortSignal | undefined; readonly clock?: Clock },
 ): Mirror {
@@ -41,17 +42,20 @@ export function mirrorThroughFleet(
   });
   const stop = new AbortController();
   closers.push(() => stop.abort());
-  const onAbort = (): void => mirror.fail(new AbortedError(signal?.reason));
+  const abort = (reason: unknown): void => mirror.fail(new AbortedError(reason));
   if (signal?.aborted === true) {
-    onAbort();
+    abort(signal.reason);
     return mirror;
   }
-  signal?.addEventListener("abort", onAbort, { once: true });
-  closers.push(() => signal?.removeEventListener("abort", onAbort));
-  const feed = member.follow(connection, {
-    onMessage: (message) => hear(mirror, message, member, target),
-    onGap: (reason) => mirror.renew(reason),
-  });
+  closers.push(onAbort(signal, abort));
+  const feed = routes.follow(
+    target,
+    {
+      onMessage: (message) => hear(mirror, message, member, target),
+      onGap: (reason) => mirror.renew(reason),
+    },
+    { onTheWay: true },
+  );
   closers.push(() => feed.close());
   const ref = member.acquire(target);
   closers.push(() => ref.release());

@@ -5,6 +5,7 @@ import { FleetMember } from "../fleet/member.ts";
 import type { Cursor, Listing, ListRequest } from "../fleet/port.ts";
 import type { Mirror } from "../watch/mirror/index.ts";
 import type { ClientEvent } from "./events.ts";
+import { FeedRoutes } from "./feed-routes.ts";
 import { type MirrorOptions, mirrorThroughFleet } from "./mirror-stream.ts";
 import { watchStream } from "./watch-stream.ts";
 
@@ -60,6 +61,7 @@ export async function connectWatchClient(options: WatchClientOptions): Promise<W
 /** Watches and lists through the fleet. Any number of watches share one lease and one feed per connection. */
 export class WatchClient {
   readonly #member: FleetMember;
+  readonly #routes: FeedRoutes;
   readonly #broker: Broker | undefined;
   readonly #stop = new AbortController();
   #closing: Promise<void> | undefined;
@@ -67,7 +69,12 @@ export class WatchClient {
   /** @param broker - closed with the client; absent when it is the caller's. */
   constructor(member: FleetMember, broker: Broker | undefined) {
     this.#member = member;
+    this.#routes = new FeedRoutes(member);
     this.#broker = broker;
+  }
+
+  get #parts(): { readonly member: FleetMember; readonly routes: FeedRoutes } {
+    return { member: this.#member, routes: this.#routes };
   }
 
   get leaseId(): string {
@@ -87,7 +94,7 @@ export class WatchClient {
     const { recursive = false, since, signal, maxQueued, readyMs } = options;
     const stop = this.#stop.signal;
     try {
-      yield* watchStream(this.#member, {
+      yield* watchStream(this.#parts, {
         target: { connection, path, recursive },
         signal: signal === undefined ? stop : AbortSignal.any([signal, stop]),
         ...(since === undefined ? {} : { since }),
@@ -109,7 +116,7 @@ export class WatchClient {
     const { recursive = false, signal } = options;
     const stop = this.#stop.signal;
     return mirrorThroughFleet(
-      this.#member,
+      this.#parts,
       { connection, path, recursive },
       { signal: signal === undefined ? stop : AbortSignal.any([signal, stop]) },
     );

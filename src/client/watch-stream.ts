@@ -1,4 +1,4 @@
-import { AsyncQueue, deferred, throwIfAborted, waitFor } from "../base/async.ts";
+import { AsyncQueue, deferred, onAbort, throwIfAborted, waitFor } from "../base/async.ts";
 import { BadPathError, ClosedError } from "../base/errors.ts";
 import { canonicalPath, isWithin, pathKey } from "../base/path.ts";
 import { parseCursor } from "../broker/cursor.ts";
@@ -8,6 +8,7 @@ import type { FleetMember } from "../fleet/member.ts";
 import type { Cursor, FeedMessage, RefState, WatchRef, WatchTarget } from "../fleet/port.ts";
 import { type ResyncReason, sameLate } from "../watch/events.ts";
 import type { ClientEvent, ClientResync, ClientState } from "./events.ts";
+import type { FeedRoutes } from "./feed-routes.ts";
 
 export interface WatchStreamOptions {
   readonly target: WatchTarget;
@@ -35,7 +36,7 @@ const FINAL: ReadonlySet<string> = new Set([
  * @throws FleetError, AbortedError, DeadlineError
  */
 export async function* watchStream(
-  member: FleetMember,
+  { member, routes }: { readonly member: FleetMember; readonly routes: FeedRoutes },
   options: WatchStreamOptions,
 ): AsyncGenerator<ClientEvent, void, undefined> {
   const { signal, since, readyMs } = options;
@@ -44,17 +45,17 @@ export async function* watchStream(
   const inbox = new Inbox(target, options.maxQueued ?? 10_000);
   const matcher = (): Matcher =>
     new Matcher(target, member.caseSensitive(target.connection), member.subjects);
-  const feed = member.follow(target.connection, {
-    onMessage: (message) => {
-      const event = matcher().event(message);
-      if (event !== undefined) inbox.put(event);
-    },
-    onGap: (reason) => inbox.resync(reason),
-  });
   const ref = member.acquire(target);
-  const onAbort = (): void => inbox.end();
-  signal?.addEventListener("abort", onAbort, { once: true });
+  const forget = onAbort(signal, () => inbox.end());
+  let feed: ReturnType<FeedRoutes["follow"]> | undefined;
   try {
+    feed = routes.follow(target, {
+      onMessage: (message) => {
+        const event = matcher().event(message);
+        if (event !== undefined) inbox.put(event);
+      },
+      onGap: (reason) => inbox.resync(reason),
+    });
     await waitFor(feed.ready, { signal });
     let replayed: Cursor | undefined;
     if (since !== undefined) {
@@ -88,8 +89,8 @@ export async function* watchStream(
     }
     throwIfAborted(signal);
   } finally {
-    signal?.removeEventListener("abort", onAbort);
-    feed.close();
+    forget();
+    feed?.close();
     ref.release();
   }
 }

@@ -50,6 +50,27 @@ describe("WatchClient", () => {
     await until("the release", () => fleet.share.armed("/Media") === 0);
   });
 
+  it("follows many directories without a warning, each hearing of its own", async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", onWarning);
+    try {
+      const watches = Array.from({ length: 40 }, (_, i) => client.watch("nas1", `/many/${i}`));
+      await Promise.all(watches.map((events) => nextOf(events, "live")));
+      for (let i = 0; i < 40; i++) fleet.share.add(`/many/${i}`, `f${i}`);
+      const heard = await Promise.all(watches.map((events) => nextOf(events, "changes")));
+      expect(heard.map(({ path, changes }) => [path, changes[0]?.name])).toEqual(
+        Array.from({ length: 40 }, (_, i) => [`/many/${i}`, `f${i}`]),
+      );
+      await Promise.all(watches.map((events) => events.return()));
+      // Warnings are told in a turn of their own.
+      await new Promise(setImmediate);
+      expect(warnings).toEqual([]);
+    } finally {
+      process.off("warning", onWarning);
+    }
+  });
+
   it("resumes from a cursor without a gap", async () => {
     const first = client.watch("nas1", "/r");
     await nextOf(first, "live");
