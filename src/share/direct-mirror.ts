@@ -1,4 +1,4 @@
-import { ignoreRejection } from "../base/async.ts";
+import { ignoreRejection, onAbort } from "../base/async.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { AbortedError, Smb2NatsError } from "../base/errors.ts";
 import type { CanonicalPath } from "../base/path.ts";
@@ -41,7 +41,8 @@ export function mirrorShare(
   const { recursive = false, signal, caseSensitive = false, clock = systemClock, ...overrides } = options;
   const interest = { path, recursive };
   let handle: WatchHandle | undefined;
-  const onAbort = (): void => mirror.fail(new AbortedError(signal?.reason));
+  const abort = (reason: unknown): void => mirror.fail(new AbortedError(reason));
+  let forget = (): void => undefined;
   const mirror = new LiveMirror({
     ...interest,
     caseSensitive: () => caseSensitive,
@@ -56,15 +57,15 @@ export function mirrorShare(
     },
     failure: (error) => (error instanceof NoPictureError && error.why === "too-large" ? "final" : "again"),
     onClose: async () => {
-      signal?.removeEventListener("abort", onAbort);
+      forget();
       await handle?.close();
     },
   });
   if (signal?.aborted === true) {
-    onAbort();
+    abort(signal.reason);
     return mirror;
   }
-  signal?.addEventListener("abort", onAbort, { once: true });
+  forget = onAbort(signal, abort);
   handle = watches.watch(
     interest,
     (event, told) => {

@@ -1,4 +1,4 @@
-import { type Deferred, deferred, ignoreRejection } from "../base/async.ts";
+import { type Deferred, deferred, ignoreRejection, onAbort } from "../base/async.ts";
 import { AbortedError } from "../base/errors.ts";
 import type { CanonicalPath } from "../base/path.ts";
 import type { ShareWatch, WatchHandle, WatchOverrides } from "../watch/api.ts";
@@ -31,7 +31,7 @@ export class WatchStream implements AsyncIterableIterator<StreamEvent> {
   readonly #path: CanonicalPath;
   readonly #recursive: boolean;
   readonly #limit: number;
-  readonly #signal: AbortSignal | undefined;
+  #forget: () => void = () => undefined;
   #queue: StreamEvent[] = [];
   #live = false;
   /** How the watch fares, as last told before it was live. */
@@ -44,10 +44,9 @@ export class WatchStream implements AsyncIterableIterator<StreamEvent> {
     this.#path = path;
     this.#recursive = recursive;
     this.#limit = maxQueued;
-    this.#signal = signal;
     this.#handle = watches.watch({ path, recursive }, (event) => this.#push(event), overrides);
     if (signal?.aborted === true) this.#stop({ error: new AbortedError(signal.reason) });
-    else signal?.addEventListener("abort", this.#onAbort, { once: true });
+    else this.#forget = onAbort(signal, (reason) => this.#stop({ error: new AbortedError(reason) }));
     ignoreRejection(
       this.#handle.live.then(
         () => {
@@ -93,8 +92,6 @@ export class WatchStream implements AsyncIterableIterator<StreamEvent> {
     return this;
   }
 
-  readonly #onAbort = (): void => this.#stop({ error: new AbortedError(this.#signal?.reason) });
-
   #push(event: StreamEvent): void {
     if (!this.#live && event.type === "state") this.#before = event;
     if (this.#end !== undefined || !this.#live) return;
@@ -123,7 +120,7 @@ export class WatchStream implements AsyncIterableIterator<StreamEvent> {
   #stop(end: { readonly error?: unknown }): void {
     if (this.#end !== undefined) return;
     this.#end = end;
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#forget();
     void this.#handle.close();
     const waiting = this.#waiting;
     if (waiting === undefined) return;

@@ -1,4 +1,4 @@
-import { deferred, ignoreRejection, waitFor } from "../../base/async.ts";
+import { deferred, ignoreRejection, onAbort, waitFor } from "../../base/async.ts";
 import { stages } from "../../base/channels.ts";
 import { AbortedError, ClosedError } from "../../base/errors.ts";
 import { isWithin, pathKey } from "../../base/path.ts";
@@ -106,7 +106,7 @@ export class NatsEventFeed implements EventFeed {
     const close = (): void => {
       for (const reader of readers) reader.close();
     };
-    signal?.addEventListener("abort", close, { once: true });
+    const forget = onAbort(signal, close);
     try {
       const common = { stream: this.#stream, from: { sequence: sequence + 1 }, endAtPresent: true, last };
       const all = scopeNames(name, scope.recursive).map((each) => ({
@@ -135,7 +135,7 @@ export class NatsEventFeed implements EventFeed {
       if (signal?.aborted === true) throw new AbortedError(signal.reason);
       throw toBrokerError(error, "replay");
     } finally {
-      signal?.removeEventListener("abort", close);
+      forget();
       close();
     }
   }

@@ -1,5 +1,8 @@
+import { getEventListeners } from "node:events";
 import { afterEach, expect, it } from "vitest";
 import { ManualClock } from "../../../src/base/clock.ts";
+import { AbortedError } from "../../../src/base/errors.ts";
+import { mirrorShare } from "../../../src/share/direct-mirror.ts";
 import { type StreamEvent, WatchStream } from "../../../src/share/watch-stream.ts";
 import { ShareWatcher } from "../../../src/watch/share-watcher.ts";
 import { FakeShare } from "../../support/fakes/fake-source.ts";
@@ -76,4 +79,24 @@ it("keeps what no listing shows for a reader that is too slow for the changes", 
     { type: "resync", reason: "slow-consumer" },
     { type: "state", state: "degraded" },
   ]);
+});
+
+it("has one listener at a signal that ends many, which Node would take for a leak", async () => {
+  const clock = new ManualClock();
+  const watcher = new ShareWatcher(new FakeShare({ clock }), { cover: "directory" }, { clock });
+  watchers.push(watcher);
+  const stop = new AbortController();
+  const { signal } = stop;
+  const streams = Array.from({ length: 6 }, () => new WatchStream(watcher, "/", { signal }));
+  const mirrors = Array.from({ length: 6 }, () => mirrorShare(watcher, "/", { signal, clock }));
+  await clock.advance(1_000);
+  await Promise.all(mirrors.map(({ ready }) => ready));
+  expect(getEventListeners(signal, "abort")).toHaveLength(1);
+  stop.abort();
+  await clock.advance(0);
+  expect(getEventListeners(signal, "abort")).toEqual([]);
+  for (const stream of streams) {
+    await stream.next();
+    await expect(stream.next()).rejects.toThrow(AbortedError);
+  }
 });
