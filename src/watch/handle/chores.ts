@@ -71,12 +71,14 @@ export class Chores implements Tended {
   tend(): void {
     const { clock, options } = this.#services;
     const now = clock.monotonic();
-    const checkDue = this.#checkAt <= now;
     const turnDue = this.#turnAt <= now;
+    const checkDue = this.#turnAt === NEVER && this.#checkAt <= now;
     const renewDue = this.#renewAt <= now;
     const compareDue = this.#compareAt <= now;
-    if (checkDue) this.#checkAt = now + options.healthSeconds * 1_000;
     if (turnDue) this.#turnAt = NEVER;
+    if ((checkDue || turnDue) && this.#checkAt !== NEVER) {
+      this.#checkAt = now + options.healthSeconds * 1_000;
+    }
     if (renewDue) this.#renewAt = now + options.refreshMinutes * 60_000;
     if (compareDue) this.#compareAt = now + this.#spec.rescanMinutes * 60_000;
     const lookDue = this.#lookAt <= now && this.#isLooksTurn(now);
@@ -97,7 +99,9 @@ export class Chores implements Tended {
 
   #put(): void {
     this.#services.upkeep.remove(this);
-    this.dueAt = Math.min(this.#checkAt, this.#turnAt, this.#renewAt, this.#compareAt, this.#lookAt);
+    // While a check waits for its turn, which among thousands takes half an hour, no other is asked for.
+    const checkAt = this.#turnAt === NEVER ? this.#checkAt : this.#turnAt;
+    this.dueAt = Math.min(checkAt, this.#renewAt, this.#compareAt, this.#lookAt);
     this.#services.upkeep.put(this);
   }
 }

@@ -20,6 +20,8 @@ export class Upkeep {
   readonly #queue: Tended[] = [];
   #cancel: (() => void) | undefined;
   #wakeAt = Number.POSITIVE_INFINITY;
+  /** Whoever is tended comes back by `put`: the timer is set once, behind them. */
+  #running = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -55,18 +57,21 @@ export class Upkeep {
     const now = this.#clock.monotonic();
     this.#cancel = undefined;
     this.#wakeAt = Number.POSITIVE_INFINITY;
+    this.#running = true;
     try {
       for (let [first] = this.#queue; first !== undefined && first.dueAt <= now; [first] = this.#queue) {
         this.#takeOut(first);
         first.tend();
       }
     } finally {
+      this.#running = false;
       this.#wake();
     }
   }
 
   /** A timer that comes too early costs nothing; one that comes when nobody is left keeps the process. */
   #wake(): void {
+    if (this.#running) return;
     const [first] = this.#queue;
     if (first !== undefined && first.dueAt >= this.#wakeAt) return;
     this.#cancel?.();
