@@ -23,6 +23,8 @@ export interface Costs {
   readonly id: Contestant["id"];
   readonly name: string;
   readonly points: readonly Point[];
+  /** Memory of the most directories once nothing has happened for so long: a collector gives back then, where it does. */
+  readonly rested?: { readonly seconds: number; readonly bytes: number };
   /** Of the most directories, how many were heard from; undefined where it did not come so far. */
   readonly heard: number | undefined;
   readonly error?: string;
@@ -33,11 +35,12 @@ export async function directories(
   stage: Stage,
   all: readonly Contestant[],
   steps: readonly number[],
+  restSeconds: number,
 ): Promise<{ readonly section: Section; readonly costs: readonly Costs[] }> {
   const most = Math.max(...steps);
   for (let i = 0; i < most; i++) stage.make(`many/d${i}`);
   const costs: Costs[] = [];
-  for (const contestant of all) costs.push(await grow(stage, contestant, steps));
+  for (const contestant of all) costs.push(await grow(stage, contestant, steps, restSeconds));
   return {
     section: {
       title: "Beside the peers: many directories",
@@ -48,7 +51,12 @@ export async function directories(
   };
 }
 
-async function grow(stage: Stage, contestant: Contestant, steps: readonly number[]): Promise<Costs> {
+async function grow(
+  stage: Stage,
+  contestant: Contestant,
+  steps: readonly number[],
+  restSeconds: number,
+): Promise<Costs> {
   const { id, name } = contestant;
   const points: Point[] = [];
   // What a worker watches for a program costs the worker.
@@ -66,7 +74,10 @@ async function grow(stage: Stage, contestant: Contestant, steps: readonly number
       await delay(SETTLED_MS, undefined, { signal: stage.signal });
       points.push({ directories: step, seconds, ...costOf(worker ?? peer.pid, stage.stack.samba.port) });
     }
-    return { id, name, points, heard: await heardFrom(stage, peer, id, armed) };
+    await delay(restSeconds * 1_000, undefined, { signal: stage.signal });
+    const { bytes } = costOf(worker ?? peer.pid, stage.stack.samba.port);
+    const rested = { seconds: restSeconds, bytes };
+    return { id, name, points, rested, heard: await heardFrom(stage, peer, id, armed) };
   } catch (error) {
     if (!(error instanceof PeerError)) throw error;
     return { id, name, points, heard: undefined, error: error.message };
@@ -87,7 +98,10 @@ async function heardFrom(stage: Stage, peer: Peer, id: string, armed: number): P
 }
 
 /** @param steps - the numbers of directories; the table shows all but the first few */
-export function describeCosts({ name, points, heard, error }: Costs, steps: readonly number[]): Row[] {
+export function describeCosts(
+  { name, points, rested, heard, error }: Costs,
+  steps: readonly number[],
+): Row[] {
   const shown = steps.slice(-2);
   const at = shown.join(" / ");
   const each = (value: (point: Point) => number): string =>
@@ -116,6 +130,15 @@ export function describeCosts({ name, points, heard, error }: Costs, steps: read
           ? ""
           : `${rounded(growth, 1)} KiB more for each directory, from ${first?.directories} to ${last?.directories}`,
     },
+    ...(rested === undefined || last === undefined
+      ? []
+      : [
+          {
+            name: `${name}: memory after ${rested.seconds} s of rest`,
+            value: rounded(rested.bytes / MIB, 1),
+            unit: `MiB at ${last.directories}`,
+          },
+        ]),
     { name: `${name}: threads`, value: each(({ threads }) => threads), unit: `at ${at}` },
     { name: `${name}: connections`, value: each(({ connections }) => connections), unit: `at ${at}` },
   ];

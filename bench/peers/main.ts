@@ -47,7 +47,12 @@ export async function peers({ only, quick, signal, onSection }: PeersOptions): P
     async directories(stage) {
       // smbclient watches one directory a process, and does not say when.
       const many = which("bare", "library", "worker", "rust", "python-own", "python-shared");
-      const measured = await directories(stage, many, quick ? [1, 20, 100] : [1, 50, 200, 1_000]);
+      const measured = await directories(
+        stage,
+        many,
+        quick ? [1, 20, 100] : [1, 50, 200, 1_000],
+        quick ? 2 : 60,
+      );
       ({ costs } = measured);
       return measured.section;
     },
