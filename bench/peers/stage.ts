@@ -25,7 +25,11 @@ export class Stage {
       gateways: 0,
       // What is made on the server itself only a handle on the directory hears at once.
       connection: { cover: "directory" },
-      config: { watches: directories.map((path) => ({ connection, path: `/${path}` })) },
+      // The level that users have: at `debug` five lines are written of each watch.
+      config: {
+        log: { level: "info", format: "json" },
+        watches: directories.map((path) => ({ connection, path: `/${path}` })),
+      },
     });
     try {
       for (const path of directories) mkdirSync(join(stack.samba.path(), path), { recursive: true });
