@@ -1,4 +1,6 @@
 // The torture test of the fleet: real workers, gateways, a share and a broker; whatever dies, pictures must stay true.
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { CoverPolicy } from "../../src/watch/interest.ts";
 import { FLEET_FAULTS, type FleetFault } from "./fleet-arena.ts";
@@ -22,7 +24,8 @@ examples:
   --outage S     how long NATS is away as a whole, s (default 30)
   --faults A,B   only these of: ${FLEET_FAULTS.join(", ")}; "none" for none
   --no-tree      mirror no tree, only the rooms
-  --keep DIR     where to leave the journal and the processes' logs, when something was wrong
+  --keep DIR     where to leave the journal and the processes' logs, when something was wrong (default: a folder
+                 smb2nats-fleet-torture among the temporary ones; timing does not come twice)
   --json         the reports as JSON, one a line
 
 Needs the build in dist/ (npm run build). Exits 1 when anything was wrong.`;
@@ -44,7 +47,7 @@ async function main(args: readonly string[]): Promise<number> {
       "no-tree": { type: "boolean", default: false },
       suite: { type: "string", default: "trixie" },
       faults: { type: "string" },
-      keep: { type: "string" },
+      keep: { type: "string", default: join(tmpdir(), "smb2nats-fleet-torture") },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
@@ -73,10 +76,14 @@ async function main(args: readonly string[]): Promise<number> {
       tree: !values["no-tree"],
       suite: values.suite === "sid" ? "sid" : "trixie",
       ...(values.faults === undefined ? {} : { faults: faultsOf(values.faults) }),
-      ...(values.keep === undefined ? {} : { keepIn: `${values.keep}/${seed}` }),
+      keepIn: join(values.keep, String(seed)),
       onRound: (text) => console.error(`fleet torture: ${text}`),
     });
     wrong += report.wrong.length;
+    if (report.wrong.length + report.late.length > 0)
+      console.error(
+        `fleet torture: seed ${seed}: journal and logs are in ${join(values.keep, String(seed))}`,
+      );
     console.log(values.json ? JSON.stringify(report) : JSON.stringify(report, null, 2));
   }
   return wrong === 0 ? 0 : 1;
