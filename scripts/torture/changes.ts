@@ -207,7 +207,8 @@ export class Changer {
     const path = this.#existing();
     if (path === undefined) return;
     this.#note(`touch ${path}`, [path]);
-    utimesSync(this.#real(path), 1_000_000_000, 1_000_000_000 + this.#chance.between(0, 1_000));
+    // Never the same twice: set back to what it was, a directory's time hides what happened in it for five minutes, as documented.
+    utimesSync(this.#real(path), 1_000_000_000, 1_000_000_000 + ++this.#serial);
     this.counts.local++;
   }
 
