@@ -104,6 +104,9 @@ describe("acknowledgements", () => {
   });
 
   it("are given up with the connection", async () => {
+    await until("the owner's link to stand again", () => owner.connected);
+    const mute = owner.subscribe("mute", () => undefined);
+    await mute.ready;
     const open = codeOf(store("mute", {}, LONG_MS));
     await link.close();
     expect(await open).toBe("BROKER_UNAVAILABLE");
