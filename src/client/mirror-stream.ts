@@ -47,6 +47,9 @@ export function mirrorThroughFleet(
     abort(signal.reason);
     return mirror;
   }
+  // First, since it may throw: nothing is held then.
+  const ref = member.acquire(target);
+  closers.push(() => ref.release());
   closers.push(onAbort(signal, abort));
   const feed = routes.follow(
     target,
@@ -57,8 +60,6 @@ export function mirrorThroughFleet(
     { onTheWay: true },
   );
   closers.push(() => feed.close());
-  const ref = member.acquire(target);
-  closers.push(() => ref.release());
   const begin = async (): Promise<void> => {
     await waitFor(feed.ready, { signal: stop.signal });
     await firstLive(ref, { signal: stop.signal, readyMs: undefined });
