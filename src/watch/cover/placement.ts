@@ -2,6 +2,7 @@ import type { CanonicalPath } from "../../base/path.ts";
 import type { ActiveInterest, InterestIndex } from "../deliver/index.ts";
 import {
   type ArmedHandle,
+  Beginnings,
   type HandleServices,
   type HandleSpec,
   type HandleView,
@@ -28,7 +29,7 @@ export interface PlacementContext {
   readonly interests: InterestIndex;
   readonly plan: CoverPlan;
   readonly registry: HandleRegistry;
-  readonly services: Omit<HandleServices, "upkeep" | "strays" | "trust" | "removals">;
+  readonly services: Omit<HandleServices, "beginnings" | "upkeep" | "strays" | "trust" | "removals">;
   /** A handle that interests may have waited for is gone. */
   readonly dismissed: (path: CanonicalPath) => void;
 }
@@ -48,9 +49,10 @@ export class Placement {
   constructor(context: PlacementContext) {
     this.#context = context;
     this.#strays = new StrayRecords(context.services.source, context.services.clock);
-    const { source, clock } = context.services;
+    const { source, clock, options } = context.services;
     this.#services = {
       ...context.services,
+      beginnings: new Beginnings(clock, 2 * options.scansAtOnce),
       upkeep: new Upkeep(clock),
       strays: this.#strays,
       trust: new Trust(clock),

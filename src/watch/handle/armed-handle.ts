@@ -134,6 +134,7 @@ export class ArmedHandle implements HandleView, SessionOwner {
   close(): Promise<void> {
     if (!this.#stop.broken) {
       this.#stop.break();
+      this.#services.beginnings.hurry(this);
       this.#session?.breaker.break();
       if (this.#session?.held !== undefined) this.#leave(undefined);
     }
@@ -161,7 +162,9 @@ export class ArmedHandle implements HandleView, SessionOwner {
         await this.#stop.lend((signal) => this.#recover(passed, signal)).catch(() => undefined);
         if (this.#stop.broken) break;
       }
-      loss = await this.#begin();
+      const leave = await this.#services.beginnings.enter(this);
+      if (this.#stop.broken) break;
+      loss = await this.#begin().finally(leave);
       if (loss === undefined && this.#session !== undefined) return;
     }
     this.#move("stopped");

@@ -5,6 +5,7 @@ import type { HandleState } from "../facts.ts";
 import type { ResolvedOptions, Surroundings } from "../options.ts";
 import type { Pacer } from "../pacing.ts";
 import type { DirectorySource, EntryInfo } from "../source.ts";
+import type { Beginnings } from "./beginnings.ts";
 import type { LocatedChange } from "./coalesce.ts";
 import type { HandleStatus } from "./handle-status.ts";
 import type { RemovalHabit } from "./late-removals.ts";
@@ -58,6 +59,8 @@ export interface HandleHost {
 export interface HandleServices extends Surroundings {
   readonly source: DirectorySource;
   readonly host: HandleHost;
+  /** Bounds how many handles of a share begin at a time. */
+  readonly beginnings: Beginnings;
   /** Spreads the health checks of a share. */
   readonly checks: Pacer;
   /** Spreads the second looks of a share. */

@@ -61,4 +61,34 @@ describe("a handle", () => {
       expect(clock.pending).toBe(0);
     }
   });
+
+  it("waits for a few others to begin, but for none that takes long", async () => {
+    const { clock, share, watcher } = watching();
+    for (let i = 1; i < 100; i++) {
+      share.mkdir(`/d${i}`);
+      watcher.watch({ path: `/d${i}`, recursive: false }, () => undefined);
+    }
+    await clock.advance(1_900);
+    expect(share.calls.open).toBe(32);
+    await clock.advance(200);
+    expect(share.calls.open).toBe(100);
+  });
+
+  it("that is closed before it begins never does", async () => {
+    const { clock, share, watcher } = watching();
+    const all = Array.from({ length: 100 }, (_, i) => {
+      share.mkdir(`/d${i}`);
+      return watcher.watch({ path: `/d${i}`, recursive: false }, () => undefined);
+    });
+    await clock.advance(1_000);
+    const last = all.at(-1);
+    const closed = last?.close();
+    await clock.advance(0);
+    await closed;
+    expect(watcher.handles).toBe(100);
+    const ended = watcher.close();
+    await clock.advance(1_000);
+    await ended;
+    expect([share.calls.open, clock.pending]).toEqual([32, 0]);
+  });
 });
