@@ -50,19 +50,19 @@ export class NotifyRequests {
   }
 
   /**
-   * Arms anew, then gives the old requests up: a server may have forgotten them without a word. One that does not
-   * give them up either has them all still, or keeps one for each handle; whichever it answers is heard.
+   * Arms anew, then gives the oldest request up: a server may have forgotten them without a word. The others have their turns;
+   * one new request is enough to hear again. A server that does not give the old one up either has it still, or keeps
+   * one for each handle; whichever it answers is heard.
    */
   async refresh(): Promise<void> {
     if (this.#givenUp.length >= MOST_UNANSWERED) return;
-    const old = this.#armed;
+    const [oldest] = this.#armed;
     const fresh = this.#arm();
     if (!(await fresh.accepted)) return;
-    for (const armed of old) {
-      if (!this.#armed.includes(armed)) continue;
-      this.#armed = without(this.#armed, armed);
-      this.#givenUp = [...this.#givenUp, armed];
-      armed.cancel();
+    if (oldest !== undefined && this.#armed.includes(oldest)) {
+      this.#armed = without(this.#armed, oldest);
+      this.#givenUp = [...this.#givenUp, oldest];
+      oldest.cancel();
     }
     this.#fill();
   }
