@@ -45,7 +45,7 @@ const sections: Record<string, () => Promise<Section>> = {
   burst: () => burst(values.quick ? 2_000 : 20_000),
   copy: () => treeCopy(values.quick ? 50 : 500),
   large: () => largeDirectory(values.quick ? 20_000 : 200_000),
-  scale: () => scale(values.quick ? 500 : 10_000),
+  scale: () => scale(values.quick ? 500 : 10_000, !values.quick),
   watches: () => watches(values.quick ? 500 : 10_000),
   checkpoints: () => checkpoints(values.quick ? 500 : 10_000, values.quick ? 20_000 : 200_000),
   mirror: () => mirror(values.quick ? 2_000 : 10_000, values.quick ? 20_000 : 200_000),

@@ -20,7 +20,7 @@ const UPKEEP_OF = 200;
 const SECOND_LOOKS_PER_SECOND = 100;
 
 /** Many watched directories from one process: sockets, time to arm, memory, idle CPU and traffic, farewell. */
-export async function scale(directories: number): Promise<Section> {
+export async function scale(directories: number, withRenewals: boolean): Promise<Section> {
   const samba = await startSamba();
   try {
     // As most directories are: new ones are looked at once more when they are a minute old.
@@ -37,7 +37,7 @@ export async function scale(directories: number): Promise<Section> {
       rows: [
         ...(await engine(samba, directories)),
         ...(await upkeep(samba)),
-        ...(await watches(samba, directories)),
+        ...(await watches(samba, directories, withRenewals)),
       ],
     };
   } finally {
@@ -162,11 +162,12 @@ async function upkeep(samba: Samba): Promise<Row[]> {
 }
 
 /** The same through the watch engine: each directory is listed and remembered as well. */
-async function watches(samba: Samba, directories: number): Promise<Row[]> {
+async function watches(samba: Samba, directories: number, withRenewals: boolean): Promise<Row[]> {
   const share = new Share({ smb: poolOptions(samba, samba.port), watch: { cover: "directory" } });
   try {
     await share.connect();
     const before = settledMemory();
+    const resident = process.memoryUsage.rss();
     const started = performance.now();
     const cpu = process.cpuUsage();
     const live = Array.from({ length: directories }, async (_, i) => {
@@ -175,13 +176,12 @@ async function watches(samba: Samba, directories: number): Promise<Row[]> {
     await Promise.all(live);
     const liveMs = performance.now() - started;
     const used = process.cpuUsage(cpu);
+    const more = process.memoryUsage.rss() - resident;
     const memory = settledMemory() - before;
     // Each directory is looked at once more after it came live, spread over the share: that is no rest yet.
     await delay((directories / SECOND_LOOKS_PER_SECOND) * 1_000 + IDLE_MS);
-    const resting = process.cpuUsage();
-    await delay(2 * IDLE_MS);
-    const idle = process.cpuUsage(resting);
-    return [
+    const rest = await shareOfACore();
+    const rows: Row[] = [
       {
         name: "watches live in",
         value: rounded(liveMs / 1_000),
@@ -190,13 +190,41 @@ async function watches(samba: Samba, directories: number): Promise<Row[]> {
       },
       { name: "memory per live watch", value: rounded(memory / directories / 1_024, 1), unit: "KiB" },
       {
+        name: "resident memory that they took",
+        value: rounded(more / 1_024 / 1_024, 0),
+        unit: "MiB",
+        note: "garbage included, when the last is live",
+      },
+      {
         name: "idle CPU of live watches",
-        value: rounded(((idle.user + idle.system) / 1_000 / (2 * IDLE_MS)) * 100),
+        value: rounded(rest),
         unit: "% of a core",
-        note: `health checks included; for ${(2 * IDLE_MS) / 1_000} s, when the second looks are over`,
+        note: `with health checks, without renewals; for ${(2 * IDLE_MS) / 1_000} s, when the second looks are over`,
+      },
+    ];
+    if (!withRenewals) return rows;
+    // The first round is spread over the second half of a period.
+    const { refreshMinutes } = resolveOptions({});
+    await delay(refreshMinutes * 60_000 * 0.55 - (performance.now() - started));
+    const renewing = await shareOfACore();
+    return [
+      ...rows,
+      {
+        name: "the same with renewals",
+        value: rounded((rest + renewing) / 2),
+        unit: "% of a core",
+        note: `each watch is renewed and listed every ${refreshMinutes} minutes; ${rounded(renewing)} in a minute of the first round, which is done in half that time`,
       },
     ];
   } finally {
     await share.close();
   }
+}
+
+/** Of this process, for two idle periods. */
+async function shareOfACore(): Promise<number> {
+  const before = process.cpuUsage();
+  await delay(2 * IDLE_MS);
+  const { user, system } = process.cpuUsage(before);
+  return ((user + system) / 1_000 / (2 * IDLE_MS)) * 100;
 }

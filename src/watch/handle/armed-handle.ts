@@ -24,7 +24,7 @@ import { Session, type SessionOwner } from "./session.ts";
 /*
  * One handle on one directory, kept alive for ever.
  *
- *   idle         made, not started.
+ *   idle         made, not started, or waiting until some that have begun before are live.
  *   opening      asks for a handle.
  *   arming       the first CHANGE_NOTIFY is on its way to the server.
  *   scanning     armed; the first picture is being taken. What the server says meanwhile is told at
