@@ -163,8 +163,12 @@ export class ArmedHandle implements HandleView, SessionOwner {
         if (this.#stop.broken) break;
       }
       const leave = await this.#services.beginnings.enter(this);
-      if (this.#stop.broken) break;
-      loss = await this.#begin().finally(leave);
+      try {
+        if (this.#stop.broken) break;
+        loss = await this.#begin();
+      } finally {
+        leave();
+      }
       if (loss === undefined && this.#session !== undefined) return;
     }
     this.#move("stopped");

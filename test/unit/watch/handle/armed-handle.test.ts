@@ -74,6 +74,17 @@ describe("a handle", () => {
     expect(share.calls.open).toBe(100);
   });
 
+  it("that is closed when its turn has come gives that back", async () => {
+    const { clock, share, watcher } = watching();
+    await clock.advance(1_000);
+    const before = clock.pending;
+    share.mkdir("/d");
+    const closed = watcher.watch({ path: "/d", recursive: false }, () => undefined).close();
+    await clock.advance(0);
+    await closed;
+    expect([share.calls.open, clock.pending]).toEqual([1, before]);
+  });
+
   it("that is closed before it begins never does", async () => {
     const { clock, share, watcher } = watching();
     const all = Array.from({ length: 100 }, (_, i) => {
