@@ -76,13 +76,16 @@ describe("a handle", () => {
 
   it("that is closed when its turn has come gives that back", async () => {
     const { clock, share, watcher } = watching();
-    await clock.advance(1_000);
-    const before = clock.pending;
-    share.mkdir("/d");
-    const closed = watcher.watch({ path: "/d", recursive: false }, () => undefined).close();
-    await clock.advance(0);
+    const watch = (name: string) => {
+      share.mkdir(`/${name}`);
+      return watcher.watch({ path: `/${name}`, recursive: false }, () => undefined);
+    };
+    for (let i = 1; i < 31; i++) watch(`d${i}`);
+    const closed = watch("closed").close();
+    watch("next");
+    await clock.advance(100);
     await closed;
-    expect([share.calls.open, clock.pending]).toEqual([1, before]);
+    expect([share.calls.open, watcher.handles]).toEqual([32, 32]);
   });
 
   it("that is closed before it begins never does", async () => {
