@@ -26,7 +26,7 @@ export type AuthErrorCode =
   | "AUTH_KERBEROS_UNAVAILABLE"
   /** No KDC answered in time. */
   | "AUTH_KERBEROS_UNREACHABLE"
-  /** The credential cache holds no valid ticket; whoever fills it may do so later. */
+  /** There is no valid ticket: whoever fills the credential cache may do so later; one from a keytab or a password ran out before the next. */
   | "AUTH_KERBEROS_NO_TICKET"
   /** The account is expired, disabled or locked, whatever its secret; it may be opened again. */
   | "AUTH_ACCOUNT_CLOSED"

@@ -115,8 +115,7 @@ function diagnose(routine: number, minor: number, attempt: GssAttempt): Diagnosi
       if (source === "password") return refused(`the password of ${principal} is wrong`);
       return refused(`the key is not the current one of ${principal}: export the keytab again`);
     case MINOR.KRB_AP_ERR_TKT_EXPIRED:
-      if (source === "cache") return { code: "AUTH_KERBEROS_NO_TICKET", fix: FILL };
-      break;
+      return { code: "AUTH_KERBEROS_NO_TICKET", fix: source === "cache" ? FILL : RAN_OUT };
     case MINOR.FCC_NOFILE:
       if (source === "keytab") {
         return failed(`the keytab cannot be read, or holds no key of ${principal}: see klist -kt`);
@@ -128,9 +127,12 @@ function diagnose(routine: number, minor: number, attempt: GssAttempt): Diagnosi
   const noTicket = routine === NO_CRED || routine === DEFECTIVE_CREDENTIAL || routine === CREDENTIALS_EXPIRED;
   // No secret of ours is tried, so a failure may be repeated without locking anyone out.
   if (source === "cache" && noTicket) return { code: "AUTH_KERBEROS_NO_TICKET", fix: FILL };
+  if (routine === CREDENTIALS_EXPIRED) return { code: "AUTH_KERBEROS_NO_TICKET", fix: RAN_OUT };
   return { code: "AUTH_KERBEROS_FAILED" };
 }
 
+/** No KDC answered when it was to be fetched anew, perhaps; MIT asks again only half a minute after a failure. */
+const RAN_OUT = "it ran out before there was a new one: the next attempt asks the KDC for one";
 const FILL = "the cache holds no valid ticket: run kinit, or set keytabFile";
 
 /** Something has to be set right; another try is harmless. */

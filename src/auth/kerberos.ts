@@ -61,10 +61,8 @@ export function createKerberosProvider(options: KerberosOptions = {}): AuthProvi
       keytab,
       principal:
         realm === undefined || !principal || principal.includes("@") ? principal : `${principal}@${realm}`,
-      // Of its own, so that tickets from the keytab are neither mixed with the process's nor fetched for
-      // each session.
-      ccache: keytab === undefined ? ccache : `MEMORY:smb2nats-${randomUUID()}`,
     },
+    cache: keytab === undefined ? { name: ccache } : new OwnCache(),
     password,
     spnHost: options.spnHost,
     deadlineMs: options.deadlineMs ?? DEADLINE_MS,
@@ -74,8 +72,19 @@ export function createKerberosProvider(options: KerberosOptions = {}): AuthProvi
   return { mechanism: "kerberos", begin: (target) => new KerberosExchange(settings, target) };
 }
 
+/** Of its own, so that tickets from the keytab are neither mixed with the process's nor fetched for each session. */
+class OwnCache {
+  name = `MEMORY:smb2nats-${randomUUID()}`;
+
+  /** What is in it has run out. For half a minute after a KDC did not answer MIT would go on using that; an empty one is filled at once. */
+  leave(name: string | undefined): void {
+    if (name === this.name) this.name = `MEMORY:smb2nats-${randomUUID()}`;
+  }
+}
+
 interface Settings {
-  readonly request: Omit<GssRequest, "host" | "password">;
+  readonly request: Omit<GssRequest, "host" | "password" | "ccache">;
+  readonly cache: OwnCache | { readonly name: string | undefined };
   readonly password: string | (() => string) | undefined;
   readonly spnHost: string | undefined;
   readonly deadlineMs: number;
@@ -100,6 +109,7 @@ class KerberosExchange implements AuthExchange {
   #established = false;
   #sessionKey: Uint8Array = new Uint8Array(0);
   #expiresAt: number | undefined;
+  #ccache: string | undefined;
 
   constructor(settings: Settings, target: AuthTarget) {
     this.#settings = settings;
@@ -129,6 +139,9 @@ class KerberosExchange implements AuthExchange {
       }
     } catch (error) {
       this.close();
+      const { cache } = this.#settings;
+      const ranOut = error instanceof AuthError && error.code === "AUTH_KERBEROS_NO_TICKET";
+      if (ranOut && cache instanceof OwnCache) cache.leave(this.#ccache);
       throw error;
     }
   }
@@ -148,10 +161,12 @@ class KerberosExchange implements AuthExchange {
 
   async #start(token: Uint8Array, options: NextOptions): Promise<Uint8Array> {
     if (token.length > 0 || options.final) throw unexpected("a server token before our first");
-    const { gssapi, password, request, spnHost } = this.#settings;
+    const { gssapi, password, request, spnHost, cache } = this.#settings;
+    this.#ccache = cache.name;
     const initiating = gssapi().then((api) =>
       api.initiate({
         ...request,
+        ccache: cache.name,
         host: this.#target.referred === true ? this.#target.host : (spnHost ?? this.#target.host),
         password: password === undefined ? undefined : readPassword(password),
       }),

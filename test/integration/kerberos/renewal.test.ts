@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type KerberosLab, startKerberosLab } from "../../../scripts/lab/kerberos.ts";
+import { freePort } from "../../../scripts/lab/workspace.ts";
+import { AuthError } from "../../../src/auth/errors.ts";
 import { createKerberosProvider } from "../../../src/auth/kerberos.ts";
 import type { AuthProvider } from "../../../src/auth/provider.ts";
 import { SmbClient } from "../../../src/share/smb-client.ts";
@@ -130,6 +132,40 @@ describe.skipIf(WITHOUT_KDC !== undefined)(kerberosSuite("tickets that end"), ()
     expect(new Set(vias)).toEqual(new Set(["live", "notify"]));
     await watching.close();
   }, 90_000);
+
+  it("while no KDC answers are fetched at once when one does", async () => {
+    const { kdc, user, spnHost } = lab;
+    const provider = createKerberosProvider({ principal: user, keytab: await kdc.keytab(user), spnHost });
+    const ask = async (): Promise<string> => {
+      const exchange = provider.begin({ host: spnHost, serverToken: new Uint8Array(0) });
+      try {
+        await exchange.next(undefined, { final: false });
+        return "a ticket";
+      } catch (error) {
+        return error instanceof AuthError ? error.code : String(error);
+      } finally {
+        exchange.close();
+      }
+    };
+    const began = Date.now();
+    const at = (part: number): Promise<void> => delay(began + part * TICKET_SECONDS * 1_000 - Date.now());
+    try {
+      expect(await ask()).toBe("a ticket");
+      // It would be fetched anew from the half of its time on.
+      await at(0.6);
+      process.env["KRB5_CONFIG"] = kdc.writeConfig("away.conf", { port: await freePort() });
+      expect(await ask()).toBe("a ticket");
+      await at(1.2);
+      const away = await ask();
+      expect(["AUTH_KERBEROS_NO_TICKET", "AUTH_KERBEROS_UNREACHABLE"]).toContain(away);
+    } finally {
+      useRealm(kdc);
+    }
+    // By then MIT has not asked for half a minute, and may go on with the one that has run out.
+    const back = [await ask(), await ask()];
+    expect(["a ticket", "AUTH_KERBEROS_NO_TICKET"]).toContain(back[0]);
+    expect(back[1]).toBe("a ticket");
+  }, 60_000);
 
   it("are followed by others on the same session where nothing warned of their end", async () => {
     const { kdc, samba, user, spnHost } = lab;

@@ -253,7 +253,14 @@ describe("statuses", () => {
       routine(13),
       minor.TICKET_EXPIRED,
       { host: "h", keytab: "k" },
-      "AUTH_KERBEROS_FAILED",
+      "AUTH_KERBEROS_NO_TICKET",
+    ],
+    [
+      "expired credentials of a keytab",
+      routine(11),
+      5,
+      { host: "h", keytab: "k" },
+      "AUTH_KERBEROS_NO_TICKET",
     ],
     ["a calling error", 1 << 24, 0, REQUEST, "AUTH_KERBEROS_FAILED"],
   ] as const)("%s", async (_, major, minorStatus, request, code) => {

@@ -123,6 +123,26 @@ describe("credentials", () => {
     expect(first).not.toBe(third);
   });
 
+  it("leave those of a keytab behind that have run out, and others' alone", async () => {
+    for (const [options, same] of [
+      [{ keytab: "/k" }, false],
+      [{ ccache: "FILE:/c" }, true],
+    ] as const) {
+      const api = new FakeGssApi();
+      const provider = createKerberosProvider({ ...options, gssapi: async () => api });
+      const target = { host: "h", serverToken: new Uint8Array(0) };
+      api.silence = Promise.reject(new AuthError("AUTH_KERBEROS_NO_TICKET", "Ticket expired"));
+      const late = [1, 2].map(() => failure(provider.begin(target).next(undefined, { final: false })));
+      await Promise.all(late);
+      api.silence = undefined;
+      await provider.begin(target).next(undefined, { final: false });
+      await provider.begin(target).next(undefined, { final: false });
+      const [first, second, third, fourth] = api.requests.map(({ ccache }) => ccache);
+      expect([second, fourth]).toEqual([first, third]);
+      expect(third === first).toBe(same);
+    }
+  });
+
   it.each<KerberosOptions>([
     { keytab: "/k", password: "p", principal: "u" },
     { keytab: "/k", ccache: "FILE:/c" },
