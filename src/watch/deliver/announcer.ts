@@ -7,7 +7,7 @@ import { EntryFlag, type Picture, type PictureNode, Snapshot } from "../picture/
 import type { DirectoryEntry } from "../source.ts";
 import type { ActiveInterest } from "./active-interest.ts";
 import { deliver, lastAsked } from "./audience.ts";
-import { heard } from "./concealed.ts";
+import { heard, tellListers } from "./concealed.ts";
 import type { Followers } from "./followers.ts";
 import type { InterestIndex } from "./interest-index.ts";
 
@@ -53,8 +53,9 @@ export class Announcer<T> {
     const told: Change[] = [];
     const doubted: string[] = [];
     for (const each of changes) {
-      const { tell, ask } = heard(node, each, this.#clock.monotonic());
+      const { tell, ask, left } = heard(node, each, this.#clock.monotonic());
       doubted.push(...ask);
+      if (left !== undefined) tellListers(audience, path, left, lastAsked(node));
       for (const change of tell) {
         told.push(this.#follow(node, change));
         // What a rename carries along may have been hidden by a change that nobody has looked into yet.

@@ -1,28 +1,39 @@
-import { foldCase } from "../../base/path.ts";
+import { type CanonicalPath, foldCase } from "../../base/path.ts";
 import type { Change } from "../events.ts";
+import { concerns, type Gap } from "../gap-rules.ts";
 import type { PictureNode } from "../picture/index.ts";
+import type { ActiveInterest } from "./active-interest.ts";
+import { deliver } from "./audience.ts";
 
 /** What of a change concerns consumers. */
 export interface Heard {
   readonly tell: readonly Change[];
   /** Names of which nobody knows whether they are listed (by now). */
   readonly ask: readonly string[];
+  /** A name that goes, and was not told: who has listed by himself since it came may have found it. */
+  readonly left?: Left;
+}
+
+interface Left {
+  readonly name: string;
+  /** Monotonic ms. */
+  readonly since: number;
 }
 
 /**
  * A server tells of names that no listing shows as of any other: consumers are not to have them. A name that they do
- * not have, and that is changed, may have been hidden until now. Call before the picture follows the change.
+ * not have, and that is changed, may have been hidden until now. It may be listed from then on, before
+ * anybody has looked. Call before the picture follows the change.
  */
 export function heard<T>(node: PictureNode<T>, said: Change, now: number): Heard {
   const change = asTold(node, said);
   const { name, oldName = "" } = change;
   switch (change.action) {
     case "added":
-      if (node.isConcealed(name)) return { tell: [], ask: [name] };
-      return { tell: [change], ask: [] };
+      return node.isConcealed(name) ? asked(node, name, now) : { tell: [change], ask: [] };
     case "removed":
       // It is likely to be hidden when it comes again: links that are locks, resource forks.
-      if (node.isConcealed(name)) return { tell: [], ask: [] };
+      if (node.isConcealed(name)) return { tell: [], ask: [], ...leaving(node, name) };
       node.unlisted?.delete(name);
       return { tell: [change], ask: [] };
     case "modified": {
@@ -30,18 +41,46 @@ export function heard<T>(node: PictureNode<T>, said: Change, now: number): Heard
       if (unknown && !node.isConcealed(name))
         node.conceal(name, { told: false, opens: undefined, since: now });
       // Where too many are hidden to remember, it is told as it is.
-      return node.isConcealed(name) ? { tell: [], ask: [name] } : { tell: [change], ask: [] };
+      return node.isConcealed(name) ? asked(node, name, now) : { tell: [change], ask: [] };
     }
     case "ready":
       // Comes into being behind this.
       return { tell: [change], ask: [] };
     case "renamed": {
       const from = node.isConcealed(oldName);
+      const left = leaving(node, oldName);
       node.unlisted?.delete(oldName);
-      if (!node.isConcealed(name)) return { tell: [from ? { action: "added", name } : change], ask: [] };
-      return { tell: from ? [] : [{ action: "removed", name: oldName }], ask: [name] };
+      const concealed = node.isConcealed(name);
+      if (!concealed) return { tell: [from ? { action: "added", name } : change], ask: [], ...left };
+      const { ask } = asked(node, name, now);
+      return { tell: from ? [] : [{ action: "removed", name: oldName }], ask, ...left };
     }
   }
+}
+
+function asked<T>(node: PictureNode<T>, name: string, now: number): Heard {
+  const how = node.unlisted?.get(name);
+  if (how !== undefined) node.unlisted?.set(name, { ...how, spokenAt: how.spokenAt ?? now });
+  return { tell: [], ask: [name] };
+}
+
+function leaving<T>(node: PictureNode<T>, name: string): { readonly left?: Left } {
+  const how = node.unlisted?.get(name);
+  if (how?.spokenAt === undefined) return {};
+  node.unlisted?.set(name, { ...how, spokenAt: undefined });
+  return { left: { name, since: how.spokenAt } };
+}
+
+/** Tells those who may have found it by themselves that a name has gone that nobody was told of. @param asked - as for `concerns` */
+export function tellListers(
+  audience: readonly ActiveInterest[],
+  path: CanonicalPath,
+  { name, since }: Left,
+  asked: number,
+): void {
+  const gap: Gap = { since, reason: "silent" };
+  const listers = audience.filter((active) => concerns(active.audience, gap, asked));
+  deliver(listers, path, "notify", [{ action: "removed", name }]);
 }
 
 /**

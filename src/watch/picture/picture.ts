@@ -17,6 +17,8 @@ export interface Unlisted {
   readonly opens: boolean | undefined;
   /** Monotonic ms when that was found. */
   readonly since: number;
+  /** Monotonic ms when the server spoke of it again, and nobody has looked since: who lists by himself may have it. */
+  readonly spokenAt?: number | undefined;
 }
 
 /** Hidden names of one directory that are remembered. */

@@ -338,6 +338,8 @@ describe("names that no listing shows", () => {
     it(`are told to be gone again, and not told any more: recursive ${recursive}`, async () => {
       const { clock, share, watch, take } = bench();
       await watch(recursive);
+      // Whoever lists when he is told to has done so by then.
+      await clock.advance(60_000);
       take();
       // As of a link that leads nowhere.
       share.mention("/.#doc");
@@ -352,6 +354,37 @@ describe("names that no listing shows", () => {
       expect(take()).toContain("added /.#doc");
     });
   }
+
+  it("and then come, and go before anybody has looked, are told to go to who may have listed them", async () => {
+    for (const [openAudience, quietMs, expected] of [
+      [true, 60_000, true],
+      [false, 10_000, true],
+      [false, 60_000, false],
+    ] as const) {
+      const { clock, share, watcher } = bench({}, { latencyMs: 400, lagMs: 1 });
+      const events: WatchEvent[] = [];
+      const interest = { path: "/", recursive: false } as const;
+      watcher.watch(interest, (event) => events.push(event), { openAudience });
+      await clock.advance(quietMs);
+      // As of links that lead nowhere.
+      for (const name of ["a", "b", "c"]) share.mention(`/${name}`);
+      await clock.advance(5_000);
+      const names = events.splice(0).flatMap(told);
+      expect(names.filter((line) => line.startsWith("removed"))).toHaveLength(3);
+      for (const name of ["a", "b", "c"]) share.write(`/${name}`);
+      await clock.advance(3);
+      // Whoever lists now has them.
+      share.rename("/a", "/d");
+      share.remove("/b");
+      await clock.advance(5_000);
+      const last = events.flatMap(told).filter((line) => !line.startsWith("modified"));
+      const gone = expected ? ["removed /a", "removed /b"] : [];
+      expect(last.toSorted()).toEqual(["added /c", "added /d", ...gone]);
+      share.mention("/b", 2);
+      await clock.advance(5_000);
+      expect(events.flatMap(told).filter((line) => line === "removed /b")).toHaveLength(expected ? 1 : 0);
+    }
+  });
 
   it("are not told to be modified: whatever such a record means, it is no name", async () => {
     const { clock, share, watch, take } = bench();
