@@ -53,8 +53,16 @@ export class Settler implements Stage {
       return;
     }
     const now: Change[] = [];
-    for (const change of event.changes) this.#take(event, change, now);
-    if (now.length > 0) this.#out({ ...event, changes: now }, told);
+    const flush = (): void => {
+      if (now.length > 0) this.#out({ ...event, changes: now.splice(0) }, told);
+    };
+    for (const change of event.changes) {
+      const late = this.#take(event, change, now);
+      if (late === undefined) continue;
+      flush();
+      this.#out({ ...event, changes: [late] }, this.#number());
+    }
+    flush();
     this.#schedule();
   }
 
@@ -75,27 +83,32 @@ export class Settler implements Stage {
     this.#held.clear();
   }
 
-  #take(event: ChangesEvent, change: Change, now: Change[]): void {
+  /** Returns what was held and is told at once: a snapshot since may have left it out, so that this event's number is too old for it. */
+  #take(event: ChangesEvent, change: Change, now: Change[]): Change | undefined {
     const full = joinPath(event.path, change.name);
     switch (change.action) {
       case "removed":
         this.#drop(full);
         now.push(bare(change));
-        return;
+        return undefined;
       case "renamed": {
         const from = joinPath(event.path, change.oldName ?? "");
         this.#drop(full);
         now.push(bare(change));
         this.#follow(from, full, event, change.name);
-        return;
+        return undefined;
       }
-      default:
-        if (change.type === "file") this.#hold(full, event, change);
-        else {
-          const before = this.#held.get(full)?.change;
-          this.#held.delete(full);
-          now.push(before === undefined ? bare(change) : merge(before, bare(change)));
+      default: {
+        if (change.type === "file") {
+          this.#hold(full, event, change);
+          return undefined;
         }
+        const before = this.#held.get(full)?.change;
+        this.#held.delete(full);
+        if (before !== undefined) return merge(before, bare(change));
+        now.push(bare(change));
+        return undefined;
+      }
     }
   }
 

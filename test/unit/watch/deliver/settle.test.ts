@@ -51,6 +51,30 @@ describe("settling", () => {
     expect(changesOf(told)).toEqual([{ action: "added", name: "a" }]);
   });
 
+  it("numbers anew what was held, in the order in which it was said: a snapshot may have left it out meanwhile", () => {
+    const told: string[] = [];
+    let number = 0;
+    const settler = new Settler(
+      (event, of) => told.push(`${of}: ${changesOf([event]).map(({ action, name }) => `${action} ${name}`)}`),
+      { settleMs: 100, clock: new ManualClock(), number: () => ++number },
+    );
+    const say = (of: number, ...changes: Change[]): void =>
+      settler.push({ type: "changes", path: "/d", via: "notify", changes }, of);
+    say(1, { action: "added", name: "a", type: "file" }, { action: "added", name: "b", type: "file" });
+    // Two more are on their way through the stage before when the snapshot is taken, without `a` and `b`.
+    number = 3;
+    const snapshot = { told: number, withheld: [...settler.withheld()] };
+    expect(snapshot).toEqual({ told: 3, withheld: ["/d/a", "/d/b"] });
+    say(
+      2,
+      { action: "added", name: "c" },
+      { action: "modified", name: "a" },
+      { action: "removed", name: "c" },
+    );
+    say(3, { action: "modified", name: "b" });
+    expect(told).toEqual(["2: added c", "4: added a", "2: removed c", "5: added b"]);
+  });
+
   it("tells a removal at once, instead of what was held", async () => {
     const { clock, told, say } = bench();
     say({ action: "added", name: "a", type: "file" });
