@@ -29,6 +29,8 @@ export class Settler implements Stage {
   readonly #number: () => number;
   /** By full path; the order of insertion is the order of falling due. */
   readonly #held = new Map<CanonicalPath, Held>();
+  /** By full path: names told under numbers of their own, until nothing older can come through here any more. */
+  readonly #renumbered = new Map<CanonicalPath, number>();
   #cancel: (() => void) | undefined;
 
   constructor(out: NumberedSink, { settleMs, clock, number }: SettlerOptions) {
@@ -52,18 +54,40 @@ export class Settler implements Stage {
       this.#out(event, told);
       return;
     }
-    const now: Change[] = [];
+    for (const [full, number] of this.#renumbered) {
+      if (number > told) break;
+      this.#renumbered.delete(full);
+    }
+    let now: Change[] = [];
     const flush = (): void => {
-      if (now.length > 0) this.#out({ ...event, changes: now.splice(0) }, told);
+      if (now.length > 0) this.#out({ ...event, changes: now }, told);
+      now = [];
     };
     for (const change of event.changes) {
-      const late = this.#take(event, change, now);
-      if (late === undefined) continue;
-      flush();
-      this.#out({ ...event, changes: [late] }, this.#number());
+      const { oldName = change.name } = change;
+      const names = [joinPath(event.path, change.name), joinPath(event.path, oldName)];
+      const taken = this.#take(event, change);
+      if (taken === undefined) continue;
+      // A snapshot may have left out what was held, and have this event's number already: then whoever has it would take
+      // the name by the new number, and leave out what becomes of it by the older ones that follow.
+      if (!taken.held && !names.some((full) => this.#renumbered.has(full))) now.push(taken.change);
+      else {
+        flush();
+        this.#out({ ...event, changes: [taken.change] }, this.#numberAnew(names));
+      }
     }
     flush();
     this.#schedule();
+  }
+
+  #numberAnew(names: readonly CanonicalPath[]): number {
+    const number = this.#number();
+    for (const full of names) {
+      // In the order of their numbers.
+      this.#renumbered.delete(full);
+      this.#renumbered.set(full, number);
+    }
+    return number;
   }
 
   withheld(): Set<CanonicalPath> {
@@ -81,23 +105,20 @@ export class Settler implements Stage {
     this.#cancel?.();
     this.#cancel = undefined;
     this.#held.clear();
+    this.#renumbered.clear();
   }
 
-  /** Returns what was held and is told at once: a snapshot since may have left it out, so that this event's number is too old for it. */
-  #take(event: ChangesEvent, change: Change, now: Change[]): Change | undefined {
+  /** What is told at once, and whether some of it was held; `undefined`: it is held now. */
+  #take(event: ChangesEvent, change: Change): { change: Change; held: boolean } | undefined {
     const full = joinPath(event.path, change.name);
     switch (change.action) {
       case "removed":
         this.#drop(full);
-        now.push(bare(change));
-        return undefined;
-      case "renamed": {
-        const from = joinPath(event.path, change.oldName ?? "");
+        return { change: bare(change), held: false };
+      case "renamed":
         this.#drop(full);
-        now.push(bare(change));
-        this.#follow(from, full, event, change.name);
-        return undefined;
-      }
+        this.#follow(joinPath(event.path, change.oldName ?? ""), full, event, change.name);
+        return { change: bare(change), held: false };
       default: {
         if (change.type === "file") {
           this.#hold(full, event, change);
@@ -105,9 +126,8 @@ export class Settler implements Stage {
         }
         const before = this.#held.get(full)?.change;
         this.#held.delete(full);
-        if (before !== undefined) return merge(before, bare(change));
-        now.push(bare(change));
-        return undefined;
+        const whole = before === undefined ? bare(change) : merge(before, bare(change));
+        return { change: whole, held: before !== undefined };
       }
     }
   }
@@ -161,7 +181,8 @@ export class Settler implements Stage {
       groups.set(`${via} ${path}`, group);
     }
     for (const { path, via, changes } of groups.values()) {
-      this.#out({ type: "changes", path, via, changes }, this.#number());
+      const number = this.#numberAnew(changes.map(({ name }) => joinPath(path, name)));
+      this.#out({ type: "changes", path, via, changes }, number);
     }
   }
 }

@@ -75,6 +75,38 @@ describe("settling", () => {
     expect(told).toEqual(["2: added c", "4: added a", "2: removed c", "5: added b"]);
   });
 
+  it("numbers anew what becomes of such a name, as long as something older is on its way", async () => {
+    const told: string[] = [];
+    let number = 0;
+    const clock = new ManualClock();
+    const settler = new Settler(
+      (event, of) => told.push(`${of}: ${changesOf([event]).map(({ action, name }) => `${action} ${name}`)}`),
+      { settleMs: 100, clock, number: () => ++number },
+    );
+    const say = (of: number, ...changes: Change[]): void =>
+      settler.push({ type: "changes", path: "/d", via: "notify", changes }, of);
+    const file = (name: string): Change => ({ action: "added", name, type: "file" });
+    say(1, file("a"), file("b"), file("c"));
+    // The snapshot is taken when four more are on their way: it has neither `a` nor `b`, and `c` by its new name.
+    number = 5;
+    say(2, { action: "modified", name: "a" });
+    await clock.advance(100);
+    say(3, { action: "removed", name: "a" }, { action: "added", name: "d", type: "directory" });
+    say(4, { action: "removed", name: "b" });
+    say(5, { action: "renamed", oldName: "c", name: "e" });
+    expect(told).toEqual([
+      "6: added a",
+      "7: added b,added c",
+      "8: removed a",
+      "3: added d",
+      "9: removed b",
+      "10: renamed e",
+    ]);
+    number = 11;
+    say(11, { action: "removed", name: "e" });
+    expect(told.at(-1)).toBe("11: removed e");
+  });
+
   it("tells a removal at once, instead of what was held", async () => {
     const { clock, told, say } = bench();
     say({ action: "added", name: "a", type: "file" });
