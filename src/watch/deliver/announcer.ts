@@ -6,8 +6,8 @@ import { type Announcement, concerns, type Gap, gapOfUnseenLoss, mayMoveAlong } 
 import { EntryFlag, type Picture, type PictureNode, Snapshot } from "../picture/index.ts";
 import type { DirectoryEntry } from "../source.ts";
 import type { ActiveInterest } from "./active-interest.ts";
-import { deliver, lastAsked } from "./audience.ts";
-import { heard, tellListers } from "./concealed.ts";
+import { deliver, lastAsked, tellListers } from "./audience.ts";
+import { heard } from "./concealed.ts";
 import type { Followers } from "./followers.ts";
 import type { InterestIndex } from "./interest-index.ts";
 

@@ -1,7 +1,9 @@
 import type { CanonicalPath } from "../../base/path.ts";
 import type { Change, Via } from "../events.ts";
+import { concerns, type Gap } from "../gap-rules.ts";
 import type { PictureNode } from "../picture/index.ts";
 import type { ActiveInterest } from "./active-interest.ts";
+import type { Left } from "./concealed.ts";
 
 /** Events stay of a size that a message can carry, whatever a comparison finds. */
 const CHANGES_PER_EVENT = 1_000;
@@ -26,4 +28,16 @@ export function lastAsked<T>(node: PictureNode<T>): number {
     asked = Math.max(asked, at.resyncedAt ?? asked);
   }
   return asked;
+}
+
+/** Tells those who may have found it by themselves that a name has gone that nobody was told of. @param asked - as for `concerns` */
+export function tellListers(
+  audience: readonly ActiveInterest[],
+  path: CanonicalPath,
+  { name, since }: Left,
+  asked: number,
+): void {
+  const gap: Gap = { since, reason: "silent" };
+  const listers = audience.filter((active) => concerns(active.audience, gap, asked));
+  deliver(listers, path, "notify", [{ action: "removed", name }]);
 }

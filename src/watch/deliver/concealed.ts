@@ -1,9 +1,6 @@
-import { type CanonicalPath, foldCase } from "../../base/path.ts";
+import { foldCase } from "../../base/path.ts";
 import type { Change } from "../events.ts";
-import { concerns, type Gap } from "../gap-rules.ts";
 import type { PictureNode } from "../picture/index.ts";
-import type { ActiveInterest } from "./active-interest.ts";
-import { deliver } from "./audience.ts";
 
 /** What of a change concerns consumers. */
 export interface Heard {
@@ -14,7 +11,7 @@ export interface Heard {
   readonly left?: Left;
 }
 
-interface Left {
+export interface Left {
   readonly name: string;
   /** Monotonic ms. */
   readonly since: number;
@@ -69,18 +66,6 @@ function leaving<T>(node: PictureNode<T>, name: string): { readonly left?: Left 
   if (how?.spokenAt === undefined) return {};
   node.unlisted?.set(name, { ...how, spokenAt: undefined });
   return { left: { name, since: how.spokenAt } };
-}
-
-/** Tells those who may have found it by themselves that a name has gone that nobody was told of. @param asked - as for `concerns` */
-export function tellListers(
-  audience: readonly ActiveInterest[],
-  path: CanonicalPath,
-  { name, since }: Left,
-  asked: number,
-): void {
-  const gap: Gap = { since, reason: "silent" };
-  const listers = audience.filter((active) => concerns(active.audience, gap, asked));
-  deliver(listers, path, "notify", [{ action: "removed", name }]);
 }
 
 /**
