@@ -41,7 +41,7 @@ export interface ShareWatcherOptions {
   readonly maxHandles?: number;
   /** Does the path still name the directory we hold? Default 60. */
   readonly healthSeconds?: number;
-  /** Each requests is armed anew this often, new before old. Default 10. */
+  /** One request of each watch, of two that are stacked the older, is armed anew this often, new before old. Default 10. */
   readonly refreshMinutes?: number;
   /** Health checks per second over the whole share. Default 5. */
   readonly checksPerSecond?: number;
