@@ -24,6 +24,11 @@ export function isRoutine(reason: DoubtReason): reason is "timer" | "handover" |
   return reason === "timer" || reason === "handover" || reason === "recalled";
 }
 
+/** What a server had to say may never come. */
+export function isLoss(reason: DoubtReason): reason is ResyncReason {
+  return !isRoutine(reason) && resyncReason(reason) === reason;
+}
+
 /** As consumers are told. */
 export function resyncReason(reason: DoubtReason): ResyncReason {
   switch (reason) {

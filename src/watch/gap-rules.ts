@@ -1,4 +1,4 @@
-import { type Doubt, type DoubtReason, isRoutine, resyncReason } from "./doubt.ts";
+import { type Doubt, type DoubtReason, isLoss, isRoutine, resyncReason } from "./doubt.ts";
 import type { ResyncReason, ResyncScope } from "./events.ts";
 
 /*
@@ -13,6 +13,8 @@ import type { ResyncReason, ResyncScope } from "./events.ts";
  *   kept         inherited, not written to         any               no gap
  *   heir         inherited, written to             any               the listing        takeover
  *   new          new, or moved here                any, none         told, or doubt     the doubt's, or settling
+ *   owed         not written to since, but         of a loss,        the doubt          the doubt's
+ *                `explained` after the doubt       not by its time
  *   untouched    not written to since              any               no gap
  *   explained    written to, told of, names agree  timer, recalled,  no gap: else a busy directory would have no end of it
  *                                                  none
@@ -22,6 +24,9 @@ import type { ResyncReason, ResyncScope } from "./events.ts";
  *
  * `none` where it was told before: listed afresh because its place is in question, or for another interest. That its handle
  * heard all that happened meanwhile is no more certain than with a timer: recursive ones on Samba do not.
+ *
+ * What is told explains, may be told only in part: what is still on its way explains the rest, unless a doubt says that it
+ * has been lost (`owed`).
  *
  * A busy directory's last look by its owner (`handover`) is `unwatched`, not `explained`: what told changes hide then, the
  * successor, who has listed meanwhile, would never find.
@@ -54,6 +59,8 @@ export interface DirectoryFacts {
   readonly rescannedAt: number | undefined;
   /** When the server last spoke of names in it. */
   readonly heardAt?: number | undefined;
+  /** The begin of the last listing of which `explained` told no gap. */
+  readonly explainedAt?: number | undefined;
 }
 
 /** The listing that was compared. */
@@ -108,6 +115,15 @@ export const LISTING_ROWS: readonly ListingRow[] = [
       reason: doubt?.reason ?? "settling",
     }),
   },
+  {
+    name: "owed",
+    fits: (directory, listing, doubt) =>
+      doubt !== undefined &&
+      isLoss(doubt.reason) &&
+      (directory.explainedAt ?? Number.NEGATIVE_INFINITY) >= doubt.since &&
+      untouched(directory, listing),
+    gap: (_directory, _listing, doubt) => doubt,
+  },
   { name: "untouched", fits: untouched, gap: none },
   {
     name: "explained",
@@ -129,14 +145,15 @@ export const LISTING_ROWS: readonly ListingRow[] = [
   { name: "doubtful", fits: () => true, gap: (_directory, _listing, doubt) => doubt },
 ];
 
-/** Table A. */
+/** Table A. Returns also whether no gap is told because of what was told (`explained`). */
 export function gapAfterListing(
   directory: DirectoryFacts,
   listing: ListingFacts,
   doubt: Doubt | undefined,
   rows: readonly ListingRow[] = LISTING_ROWS,
-): Gap | undefined {
-  return rows.find((row) => row.fits(directory, listing, doubt))?.gap(directory, listing, doubt);
+): { readonly gap: Gap | undefined; readonly explained: boolean } {
+  const row = rows.find(({ fits }) => fits(directory, listing, doubt));
+  return { gap: row?.gap(directory, listing, doubt), explained: row?.name === "explained" };
 }
 
 /**

@@ -63,6 +63,8 @@ export class PictureNode<T> {
   rescannedAt: number | undefined;
   /** Monotonic ms when the server last spoke of names in it. */
   heardAt: number | undefined;
+  /** Monotonic ms of the begin of the last listing of which no gap was told, because of what was heard. */
+  explainedAt: number | undefined;
   /** Which of all listings was the last to be told; older ones have nothing to say any more. */
   listing = 0;
   /** Monotonic ms when consumers were last asked to list this directory. */

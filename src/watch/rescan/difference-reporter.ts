@@ -266,7 +266,8 @@ export class DifferenceReporter<T> {
     changes: readonly Change[] | undefined,
   ): void {
     const namesAgree = changes?.every(({ action }) => action === "modified") === true;
-    const gap = gapAfterListing(node, { modified, begunAt, namesAgree }, doubt);
+    const { gap, explained } = gapAfterListing(node, { modified, begunAt, namesAgree }, doubt);
+    if (explained) node.explainedAt = begunAt;
     if (gap !== undefined) this.#report.gap(node, gap);
   }
 
