@@ -6,7 +6,7 @@ import { type Announcement, concerns, type Gap, gapOfUnseenLoss, mayMoveAlong } 
 import { EntryFlag, type Picture, type PictureNode, Snapshot } from "../picture/index.ts";
 import type { DirectoryEntry } from "../source.ts";
 import type { ActiveInterest } from "./active-interest.ts";
-import { deliver, lastAsked, tellListers } from "./audience.ts";
+import { deliver, lastAsked, tellAll, tellListers } from "./audience.ts";
 import { heard } from "./concealed.ts";
 import type { Followers } from "./followers.ts";
 import type { InterestIndex } from "./interest-index.ts";
@@ -85,13 +85,7 @@ export class Announcer<T> {
     for (const entry of entries) node.snapshot?.put(entry);
     this.#tell(node, "rescan", changes);
     // Whoever has listed meanwhile has dropped it with all that lay below; who never lists has it still.
-    for (const each of below) this.#retell(this.#interests.covering(each.path), each);
-  }
-
-  #retell(audience: readonly ActiveInterest[], { path, snapshot }: PictureNode<T>): void {
-    if (snapshot === undefined || snapshot.size === 0) return;
-    const changes = [...snapshot.entries()].map(([name]): Change => ({ action: "added", name }));
-    deliver(audience, path, "rescan", changes);
+    for (const each of below) tellAll(this.#interests.covering(each.path), each, "added");
   }
 
   /** Consumers have names that no listing shows. */
@@ -103,6 +97,8 @@ export class Announcer<T> {
 
   /** Returns what is to be told of it. */
   #follow(node: PictureNode<T>, change: Change): Change {
+    if (change.action === "added" && node.snapshot?.get(change.name) === undefined)
+      this.#named(node, change.name);
     node.apply(change);
     return this.#structure(node, change);
   }
@@ -119,7 +115,10 @@ export class Announcer<T> {
   /** What a comparison found; `node.snapshot` is the new one already. */
   differences(node: PictureNode<T>, via: Via, changes: readonly Change[]): void {
     const told = changes.map((change) => {
-      if (change.action === "added") node.reveal(change.name);
+      if (change.action === "added") {
+        node.reveal(change.name);
+        this.#named(node, change.name);
+      }
       for (const name of [change.oldName, change.name]) {
         const child = name === undefined || change.action === "added" ? undefined : node.child(name);
         if (child !== undefined && change.action !== "modified") this.#unseen(child);
@@ -250,15 +249,19 @@ export class Announcer<T> {
   /** Moved directories whose contents consumers moved along otherwise than our picture did. */
   readonly #orphaned = new Set<PictureNode<T>>();
 
+  /** Directories that were told by their paths before they had a name: the interest in them may have left since. */
+  readonly #nameless = new WeakSet<PictureNode<T>>();
+
+  /** Consumers hear of `name` in this directory for the first time. */
+  #named(node: PictureNode<T>, name: string): void {
+    const child = node.child(name);
+    if (child !== undefined) this.#nameless.add(child);
+  }
+
   /** A directory ceased to be: for those who watch it or something below it, all its entries are gone. */
   #vacate(node: PictureNode<T>): boolean {
-    const path = node.path;
-    const own = this.#interests.at(path);
-    if (own.length > 0 && node.snapshot !== undefined && node.snapshot.size > 0) {
-      const changes = [...node.snapshot.entries()].map(([name]): Change => ({ action: "removed", name }));
-      deliver(own, path, "rescan", changes);
-      for (const log of node.logs) for (const { name } of changes) log.set(name, false);
-    }
+    const own = this.#interests.at(node.path);
+    for (const name of tellAll(own, node, "removed")) for (const log of node.logs) log.set(name, false);
     let keep = own.length > 0;
     for (const child of [...node.children()]) if (this.#vacate(child)) keep = true;
     if (own.length > 0) {
@@ -317,7 +320,7 @@ export class Announcer<T> {
     if (this.#orphaned.delete(node)) {
       this.resync(node.path, { scope: "subtree", reason: "silent", picture: "kept" });
     }
-    if (this.#isAwaited(node)) this.#introduce(parent, node);
+    if (this.#nameless.delete(node) || this.#isAwaited(node)) this.#introduce(parent, node);
     this.#followers.entered(node);
   }
 
@@ -330,7 +333,7 @@ export class Announcer<T> {
     const late = this.#interests
       .covering(node.path)
       .filter(({ wasLive, interest }) => wasLive && interest.recursive && this.#key(interest.path) !== own);
-    if (late.length > 0) this.#retell(late, node);
+    if (late.length > 0) tellAll(late, node, "added");
   }
 
   /**
@@ -341,7 +344,7 @@ export class Announcer<T> {
     const audience = this.#interests.covering(parent.path).filter(({ interest }) => interest.recursive);
     for (const below of node.walk()) {
       this.#followers.poke(below);
-      this.#retell(audience, below);
+      tellAll(audience, below, "added");
     }
   }
 }

@@ -21,6 +21,23 @@ export function deliver(
   }
 }
 
+/** Tells all that is known of a directory. Returns the names; none where nobody listens. */
+export function tellAll<T>(
+  audience: readonly ActiveInterest[],
+  { path, snapshot }: PictureNode<T>,
+  action: "added" | "removed",
+): readonly string[] {
+  if (audience.length === 0) return [];
+  const names = [...(snapshot?.entries() ?? [])].map(([name]) => name);
+  deliver(
+    audience,
+    path,
+    "rescan",
+    names.map((name): Change => ({ action, name })),
+  );
+  return names;
+}
+
 /** When consumers were last told to list this directory: by itself, or one above and with it what was new below. */
 export function lastAsked<T>(node: PictureNode<T>): number {
   let asked = Number.NEGATIVE_INFINITY;
