@@ -1,4 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
+import { type CanonicalPath, parentOf } from "../../base/path.ts";
 import type { NameLookup } from "../rescan/index.ts";
 import type { Stage, StageMaker, StageOutlets } from "./active-interest.ts";
 import { Enricher } from "./enrich.ts";
@@ -40,7 +41,12 @@ function tellingStage({ out, number }: StageOutlets, options: DeliveryOptions): 
         close: () => undefined,
       };
   if (settleMs <= 0) return last;
-  const settler = new Settler((event, told) => last.push(event, told), { settleMs, clock, number });
+  const settler = new Settler((event, told) => last.push(event, told), {
+    settleMs,
+    clock,
+    number,
+    inTurn: (tell) => first.inTurn(tell),
+  });
   // Settling has to know files from directories.
   const first = new Enricher((event, told) => settler.push(event, told), lookup, clock);
   return {
@@ -48,12 +54,7 @@ function tellingStage({ out, number }: StageOutlets, options: DeliveryOptions): 
       return first.holds || settler.holds || last.holds;
     },
     push: (event, told) => first.push(event, told),
-    withheld: () => {
-      const names = settler.withheld();
-      // What is about to be told by that name is numbered, and so in the picture: it is another one.
-      if (names.size > 0) for (const path of first.announced()) names.delete(path);
-      return names;
-    },
+    withheld: () => withoutAnnounced(settler.withheld(), first.announced()),
     get unsorted() {
       return first.holds;
     },
@@ -68,4 +69,22 @@ function tellingStage({ out, number }: StageOutlets, options: DeliveryOptions): 
       last.close();
     },
   };
+}
+
+/**
+ * What is about to be told of a name is numbered: whoever has a picture of now does not take it any more, and has to be
+ * shown the name. Below what is new by its name, all is of another object.
+ */
+function withoutAnnounced(
+  held: Set<CanonicalPath>,
+  announced: ReadonlyMap<CanonicalPath, boolean>,
+): Set<CanonicalPath> {
+  if (announced.size === 0) return held;
+  for (const path of held) {
+    let shown = announced.has(path);
+    for (let above = parentOf(path); !shown && above !== "/"; above = parentOf(above))
+      shown = announced.get(above) === true;
+    if (shown) held.delete(path);
+  }
+  return held;
 }

@@ -14,11 +14,11 @@ const WAITING = 1_000;
 
 const NOTHING: ReadonlySet<CanonicalPath> = new Set();
 
-/** An event that waits for its answer, or behind one that does. */
+/** An event that waits for its answer, or whatever waits behind one that does. */
 interface Slot {
-  event: WatchEvent;
-  readonly told: number;
-  ready: boolean;
+  readonly event?: WatchEvent;
+  readonly tell: () => void;
+  readonly ready: boolean;
 }
 
 /** Adds type, size, last write and file id where they can be read. Never changes the order of events. */
@@ -41,12 +41,12 @@ export class Enricher implements Stage {
 
   push(event: WatchEvent, told: number): void {
     const names = namesToLookAt(event);
-    if (names.length === 0 || this.#queue.length >= WAITING) {
-      if (this.#queue.length === 0) this.#out(event, told);
-      else this.#queue.push({ event, told, ready: true });
+    const tell = (): void => this.#out(slot.event, told);
+    const slot = { event, tell, ready: names.length === 0 || this.#queue.length >= WAITING };
+    if (slot.ready) {
+      this.#inOrder(slot);
       return;
     }
-    const slot: Slot = { event, told, ready: false };
     this.#queue.push(slot);
     void this.#look(event, names).then((enriched) => {
       slot.event = enriched;
@@ -55,22 +55,36 @@ export class Enricher implements Stage {
     });
   }
 
+  /** Calls `tell` when all that was pushed before has come out. */
+  inTurn(tell: () => void): void {
+    this.#inOrder({ tell, ready: true });
+  }
+
+  #inOrder(slot: Slot): void {
+    if (this.#queue.length === 0) slot.tell();
+    else this.#queue.push(slot);
+  }
+
   /** What waits here is told as it is taken in, only later. */
   withheld(): ReadonlySet<CanonicalPath> {
     return NOTHING;
   }
 
-  /** Full paths that are told as new by what waits here. */
-  *announced(): IterableIterator<CanonicalPath> {
+  /** Full paths of which something is told by what waits here, and whether it is of another object by that name. */
+  announced(): Map<CanonicalPath, boolean> {
+    const paths = new Map<CanonicalPath, boolean>();
     for (const { event } of this.#queue) {
-      if (event.type !== "changes") continue;
-      for (const { action, name } of event.changes)
-        if (action === "added" || action === "renamed") yield joinPath(event.path, name);
+      if (event?.type !== "changes") continue;
+      for (const { action, name } of event.changes) {
+        const path = joinPath(event.path, name);
+        if (action !== "removed") paths.set(path, action !== "modified" || paths.get(path) === true);
+      }
     }
+    return paths;
   }
 
   release(): void {
-    for (const { event, told } of this.#queue.splice(0)) this.#out(event, told);
+    for (const { tell } of this.#queue.splice(0)) tell();
   }
 
   close(): void {
@@ -81,7 +95,7 @@ export class Enricher implements Stage {
   #drain(): void {
     for (let [first] = this.#queue; first?.ready === true; [first] = this.#queue) {
       this.#queue.shift();
-      this.#out(first.event, first.told);
+      first.tell();
     }
   }
 

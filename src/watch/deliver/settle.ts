@@ -10,11 +10,21 @@ interface Held {
   readonly due: number;
 }
 
+/** Told in one event. */
+interface Group {
+  readonly path: CanonicalPath;
+  readonly via: Via;
+  readonly number: number;
+  readonly held: Map<CanonicalPath, Held>;
+}
+
 export interface SettlerOptions {
   readonly settleMs: number;
   readonly clock: Clock;
   /** The next number of an event: what is told after it was held is no longer the event it was. */
   readonly number: () => number;
+  /** Calls `tell` when all that has a number already was pushed. Default: at once. */
+  readonly inTurn?: (tell: () => void) => void;
 }
 
 /**
@@ -27,17 +37,19 @@ export class Settler implements Stage {
   readonly #settleMs: number;
   readonly #clock: Clock;
   readonly #number: () => number;
+  readonly #inTurn: (tell: () => void) => void;
   /** By full path; the order of insertion is the order of falling due. */
   readonly #held = new Map<CanonicalPath, Held>();
-  /** By full path: names told under numbers of their own, until nothing older can come through here any more. */
-  readonly #renumbered = new Map<CanonicalPath, number>();
+  /** What is due has its numbers, and waits for its turn. */
+  #promised: ReadonlySet<Held> | undefined;
   #cancel: (() => void) | undefined;
 
-  constructor(out: NumberedSink, { settleMs, clock, number }: SettlerOptions) {
+  constructor(out: NumberedSink, { settleMs, clock, number, inTurn = (tell) => tell() }: SettlerOptions) {
     this.#out = out;
     this.#settleMs = settleMs;
     this.#clock = clock;
     this.#number = number;
+    this.#inTurn = inTurn;
   }
 
   /** Files held back now. */
@@ -54,50 +66,24 @@ export class Settler implements Stage {
       this.#out(event, told);
       return;
     }
-    for (const [full, number] of this.#renumbered) {
-      if (number > told) break;
-      this.#renumbered.delete(full);
-    }
-    let now: Change[] = [];
-    const flush = (): void => {
-      if (now.length > 0) this.#out({ ...event, changes: now }, told);
-      now = [];
-    };
+    const now: Change[] = [];
     for (const change of event.changes) {
-      const { oldName = change.name } = change;
-      const names = [joinPath(event.path, change.name), joinPath(event.path, oldName)];
-      const taken = this.#take(event, change);
-      if (taken === undefined) continue;
-      // A snapshot may have left out what was held, and have this event's number already: then whoever has it would take
-      // the name by the new number, and leave out what becomes of it by the older ones that follow.
-      if (!taken.held && !names.some((full) => this.#renumbered.has(full))) now.push(taken.change);
-      else {
-        flush();
-        this.#out({ ...event, changes: [taken.change] }, this.#numberAnew(names));
-      }
+      const told = this.#take(event, change);
+      if (told !== undefined) now.push(told);
     }
-    flush();
+    if (now.length > 0) this.#out({ ...event, changes: now }, told);
     this.#schedule();
-  }
-
-  #numberAnew(names: readonly CanonicalPath[]): number {
-    const number = this.#number();
-    for (const full of names) {
-      // In the order of their numbers.
-      this.#renumbered.delete(full);
-      this.#renumbered.set(full, number);
-    }
-    return number;
   }
 
   withheld(): Set<CanonicalPath> {
     const added = new Set<CanonicalPath>();
-    for (const [full, { change }] of this.#held) if (change.action === "added") added.add(full);
+    for (const [full, held] of this.#held)
+      if (held.change.action === "added" && this.#promised?.has(held) !== true) added.add(full);
     return added;
   }
 
   release(): void {
-    this.#tell(Number.POSITIVE_INFINITY, {});
+    for (const group of this.#groups(Number.POSITIVE_INFINITY)) this.#tell(group, {});
   }
 
   /** What is held is not told any more. */
@@ -105,20 +91,19 @@ export class Settler implements Stage {
     this.#cancel?.();
     this.#cancel = undefined;
     this.#held.clear();
-    this.#renumbered.clear();
   }
 
-  /** What is told at once, and whether some of it was held; `undefined`: it is held now. */
-  #take(event: ChangesEvent, change: Change): { change: Change; held: boolean } | undefined {
+  /** What is told at once; `undefined`: it is held now. */
+  #take(event: ChangesEvent, change: Change): Change | undefined {
     const full = joinPath(event.path, change.name);
     switch (change.action) {
       case "removed":
         this.#drop(full);
-        return { change: bare(change), held: false };
+        return bare(change);
       case "renamed":
         this.#drop(full);
-        this.#follow(joinPath(event.path, change.oldName ?? ""), full, event, change.name);
-        return { change: bare(change), held: false };
+        this.#follow(event.path, change);
+        return bare(change);
       default: {
         if (change.type === "file") {
           this.#hold(full, event, change);
@@ -126,8 +111,7 @@ export class Settler implements Stage {
         }
         const before = this.#held.get(full)?.change;
         this.#held.delete(full);
-        const whole = before === undefined ? bare(change) : merge(before, bare(change));
-        return { change: whole, held: before !== undefined };
+        return before === undefined ? bare(change) : merge(before, bare(change));
       }
     }
   }
@@ -139,15 +123,16 @@ export class Settler implements Stage {
     this.#held.set(full, { path, via, change: merged, due: this.#clock.monotonic() + this.#settleMs });
   }
 
-  /** The name is told as something else now; for files inside a directory likewise. */
-  #follow(from: CanonicalPath, to: CanonicalPath, { path }: ChangesEvent, name: string): void {
+  /** The name is told as something else now; what is below it likewise, where it moves along. */
+  #follow(path: CanonicalPath, { name, oldName = "", emptied }: Change): void {
+    const [from, to] = [joinPath(path, oldName), joinPath(path, name)];
     for (const [full, held] of [...this.#held]) {
       if (!isWithin(from, full)) continue;
       this.#held.delete(full);
-      const moved = to + full.slice(from.length);
       // The rename has told the name; what is left to tell is its content.
       const own = full === from;
-      this.#held.set(moved, {
+      if (emptied === true && !own) continue;
+      this.#held.set(to + full.slice(from.length), {
         ...held,
         path: own ? path : to + held.path.slice(from.length),
         change: own ? { action: "modified", name } : held.change,
@@ -161,29 +146,52 @@ export class Settler implements Stage {
   }
 
   #schedule(): void {
-    if (this.#cancel !== undefined) return;
+    if (this.#cancel !== undefined || this.#promised !== undefined) return;
     const [next] = this.#held.values();
     if (next === undefined) return;
     this.#cancel = this.#clock.after(Math.max(0, next.due - this.#clock.monotonic()), () => {
       this.#cancel = undefined;
-      this.#tell(this.#clock.monotonic(), { settled: true });
+      this.#tellInTurn();
+    });
+  }
+
+  /**
+   * What is due, numbered now and told behind all that has a number already: whoever has a picture of now knows what is
+   * numbered, and would take the names without what became of them, or of a directory above, before.
+   */
+  #tellInTurn(): void {
+    const groups = this.#groups(this.#clock.monotonic());
+    this.#promised = new Set(groups.flatMap(({ held }) => [...held.values()]));
+    this.#inTurn(() => {
+      this.#promised = undefined;
+      for (const group of groups) this.#tell(group, { settled: true });
       this.#schedule();
     });
   }
 
-  #tell(until: number, mark: Pick<Change, "settled">): void {
-    const groups = new Map<string, { path: CanonicalPath; via: Via; changes: Change[] }>();
-    for (const [full, { path, via, change, due }] of this.#held) {
-      if (due > until) break;
+  /** One event each. */
+  #groups(until: number): Group[] {
+    const groups = new Map<string, Group>();
+    for (const [full, held] of this.#held) {
+      if (held.due > until) break;
+      const { path, via } = held;
+      const key = `${via} ${path}`;
+      const group = groups.get(key) ?? { path, via, held: new Map(), number: this.#number() };
+      group.held.set(full, held);
+      groups.set(key, group);
+    }
+    return [...groups.values()];
+  }
+
+  #tell({ path, via, held, number }: Group, mark: Pick<Change, "settled">): void {
+    const changes: Change[] = [];
+    for (const [full, one] of held) {
+      // Something else was said of it in the meantime.
+      if (this.#held.get(full) !== one) continue;
       this.#held.delete(full);
-      const group = groups.get(`${via} ${path}`) ?? { path, via, changes: [] };
-      group.changes.push({ ...change, ...mark });
-      groups.set(`${via} ${path}`, group);
+      changes.push({ ...one.change, ...mark });
     }
-    for (const { path, via, changes } of groups.values()) {
-      const number = this.#numberAnew(changes.map(({ name }) => joinPath(path, name)));
-      this.#out({ type: "changes", path, via, changes }, number);
-    }
+    if (changes.length > 0) this.#out({ type: "changes", path, via, changes }, number);
   }
 }
 

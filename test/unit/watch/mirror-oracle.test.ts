@@ -127,14 +127,15 @@ async function play(seed: number, scene: Scene): Promise<string[]> {
       interest,
       (event: WatchEvent, number) => {
         log.push(
-          `${clock.monotonic().toFixed()} ${interest.path}${interest.recursive ? "/**" : ""} ${JSON.stringify(event)}`,
+          `${clock.monotonic().toFixed()} #${number} ${interest.path}${interest.recursive ? "/**" : ""} ${JSON.stringify(event)}`,
         );
         const tell = (): void => {
           for (const mirror of audience) mirror.apply(event);
           for (const mirror of reading) mirror.apply(event);
           for (const mirror of mirrors) mirror.apply(event, number);
         };
-        if (waiting === undefined) tell();
+        // Before it is live nobody listens; a worker owes all a resync then.
+        if (waiting === undefined || audience.length === 0) tell();
         else waiting.push(tell);
       },
       { openAudience: scene.openAudience === true },
@@ -689,6 +690,65 @@ const scenes: Record<string, Scene> = {
     interests: [{ path: "/", recursive: true }],
     faults: FAULTS,
   },
+  "settling, slow answers": {
+    openAudience: true,
+    watcher: { stat: true, settleMs: 300 },
+    share: { latencyMs: 60 },
+    interests: [{ path: "/", recursive: true }],
+    faults: FAULTS,
+  },
+  "settling, one recursive handle, slow answers": {
+    openAudience: true,
+    watcher: { cover: "tree", stat: true, settleMs: 300 },
+    share: { latencyMs: 60 },
+    interests: [{ path: "/", recursive: true }],
+    faults: [],
+  },
+  "settling, interests that come and go": {
+    comings: true,
+    watcher: { stat: true, settleMs: 2_000 },
+    share: { latencyMs: 30 },
+    interests: [
+      { path: "/", recursive: true },
+      { path: "/a", recursive: true },
+      { path: "/a/b", recursive: false },
+    ],
+    faults: FAULTS,
+  },
+  "settling, told late, slow answers": {
+    openAudience: true,
+    late: true,
+    comings: true,
+    watcher: { cover: "tree", stat: true, settleMs: 700 },
+    share: { latencyMs: 200, birthTimes: false },
+    interests: [
+      { path: "/", recursive: true },
+      { path: "/a", recursive: true },
+    ],
+    faults: FAULTS,
+  },
+  "settling sooner than it is looked up": {
+    watcher: { stat: true, settleMs: 150 },
+    share: { latencyMs: 400, lagMs: 5 },
+    interests: [{ path: "/", recursive: true }],
+    faults: [],
+  },
+  "settling, moves told as renames": {
+    watcher: { stat: true, settleMs: 700 },
+    share: { latencyMs: 60, pairsMoves: true, traits: { doubtfulRenames: true } },
+    interests: [
+      { path: "/", recursive: true },
+      { path: "/a/b", recursive: false },
+    ],
+    faults: FAULTS,
+  },
+  "settling, a server that hides": {
+    hiding: true,
+    watcher: { stat: true, settleMs: 700 },
+    share: { latencyMs: 60 },
+    interests: [{ path: "/", recursive: true }],
+    faults: FAULTS,
+  },
   "polling one directory": {
     share: { mute: true },
     interests: [{ path: "/", recursive: false }],
@@ -726,6 +786,12 @@ describe("the mirror oracle", () => {
     ["told late, with stat and settling", 4024],
     ["interests that come and go, one handle per directory", 5000],
     ["a server that hides, one recursive handle", 7202],
+    ["settling, a server that hides", 8],
+    ["settling sooner than it is looked up", 10],
+    ["settling sooner than it is looked up", 111],
+    ["settling, moves told as renames", 20013],
+    ["settling, one recursive handle, slow answers", 20043],
+    ["settling, interests that come and go", 20074],
   ])("%s, as seed %i has it", async (name, seed) => {
     expect(await play(seed, scenes[name] as Scene)).toEqual([]);
   });

@@ -51,60 +51,43 @@ describe("settling", () => {
     expect(changesOf(told)).toEqual([{ action: "added", name: "a" }]);
   });
 
-  it("numbers anew what was held, in the order in which it was said: a snapshot may have left it out meanwhile", () => {
+  it("tells what is due in its turn, unless something else was said of it before, under numbers of when it was due", async () => {
     const told: string[] = [];
     let number = 0;
-    const settler = new Settler(
-      (event, of) => told.push(`${of}: ${changesOf([event]).map(({ action, name }) => `${action} ${name}`)}`),
-      { settleMs: 100, clock: new ManualClock(), number: () => ++number },
-    );
-    const say = (of: number, ...changes: Change[]): void =>
-      settler.push({ type: "changes", path: "/d", via: "notify", changes }, of);
-    say(1, { action: "added", name: "a", type: "file" }, { action: "added", name: "b", type: "file" });
-    // Two more are on their way through the stage before when the snapshot is taken, without `a` and `b`.
-    number = 3;
-    const snapshot = { told: number, withheld: [...settler.withheld()] };
-    expect(snapshot).toEqual({ told: 3, withheld: ["/d/a", "/d/b"] });
-    say(
-      2,
-      { action: "added", name: "c" },
-      { action: "modified", name: "a" },
-      { action: "removed", name: "c" },
-    );
-    say(3, { action: "modified", name: "b" });
-    expect(told).toEqual(["2: added c", "4: added a", "2: removed c", "5: added b"]);
-  });
-
-  it("numbers anew what becomes of such a name, as long as something older is on its way", async () => {
-    const told: string[] = [];
-    let number = 0;
+    let turn: (() => void) | undefined;
     const clock = new ManualClock();
     const settler = new Settler(
       (event, of) => told.push(`${of}: ${changesOf([event]).map(({ action, name }) => `${action} ${name}`)}`),
-      { settleMs: 100, clock, number: () => ++number },
+      { settleMs: 100, clock, number: () => ++number, inTurn: (tell) => (turn = tell) },
     );
     const say = (of: number, ...changes: Change[]): void =>
       settler.push({ type: "changes", path: "/d", via: "notify", changes }, of);
     const file = (name: string): Change => ({ action: "added", name, type: "file" });
-    say(1, file("a"), file("b"), file("c"));
-    // The snapshot is taken when four more are on their way: it has neither `a` nor `b`, and `c` by its new name.
+    say(1, file("a"), file("b"), file("c"), file("d"));
+    // Four more are on their way through the stage before.
     number = 5;
-    say(2, { action: "modified", name: "a" });
     await clock.advance(100);
-    say(3, { action: "removed", name: "a" }, { action: "added", name: "d", type: "directory" });
-    say(4, { action: "removed", name: "b" });
-    say(5, { action: "renamed", oldName: "c", name: "e" });
-    expect(told).toEqual([
-      "6: added a",
-      "7: added b,added c",
-      "8: removed a",
-      "3: added d",
-      "9: removed b",
-      "10: renamed e",
-    ]);
-    number = 11;
-    say(11, { action: "removed", name: "e" });
-    expect(told.at(-1)).toBe("11: removed e");
+    expect([told, [...settler.withheld()]]).toEqual([[], []]);
+    say(2, { action: "removed", name: "a" }, { action: "added", name: "e", type: "directory" });
+    say(3, { action: "modified", name: "b", type: "file" });
+    say(4, { action: "renamed", oldName: "c", name: "f" });
+    expect([...settler.withheld()]).toEqual(["/d/b"]);
+    say(5, { action: "modified", name: "g" });
+    turn?.();
+    expect(told).toEqual(["2: removed a,added e", "4: renamed f", "5: modified g", "6: added d"]);
+    await clock.advance(100);
+    turn?.();
+    expect(told.slice(4)).toEqual(["7: added b,modified f"]);
+    expect([settler.size, clock.pending]).toEqual([0, 0]);
+  });
+
+  it("takes nothing along that does not move with its directory", async () => {
+    const { clock, settler, told, say } = bench();
+    const changes: Change[] = [{ action: "added", name: "f", type: "file" }];
+    settler.push({ type: "changes", path: "/d/x", via: "notify", changes }, 1);
+    say({ action: "renamed", name: "y", oldName: "x", type: "directory", emptied: true });
+    await clock.advance(1_000);
+    expect(changesOf(told)).toEqual([{ action: "renamed", name: "y", oldName: "x", emptied: true }]);
   });
 
   it("tells a removal at once, instead of what was held", async () => {
