@@ -62,6 +62,8 @@ function asked<T>(node: PictureNode<T>, name: string, now: number): Heard {
 }
 
 function leaving<T>(node: PictureNode<T>, name: string): { readonly left?: Left } {
+  // One that began before shows it, and would tell it as new.
+  node.touch(name, false);
   const how = node.unlisted?.get(name);
   if (how?.spokenAt === undefined) return {};
   node.unlisted?.set(name, { ...how, spokenAt: undefined });

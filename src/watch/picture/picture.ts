@@ -235,7 +235,7 @@ export class PictureNode<T> {
     for (const name of [change.name, change.oldName]) if (name !== undefined) this.distinguish(name);
     switch (change.action) {
       case "added":
-        this.#touch(change.name, true);
+        this.touch(change.name, true);
         this.snapshot?.set(change.name, {
           ...UNKNOWN,
           // Told as a directory before: should it turn out to be a file now, that must be noticed.
@@ -243,16 +243,16 @@ export class PictureNode<T> {
         });
         return;
       case "removed":
-        this.#touch(change.name, false);
+        this.touch(change.name, false);
         this.unidentified?.delete(change.name);
         this.snapshot?.delete(change.name);
         return;
       case "renamed": {
         const { oldName = "" } = change;
         const mark = this.snapshot?.get(oldName) ?? UNKNOWN;
-        this.#touch(oldName, false);
+        this.touch(oldName, false);
         this.unidentified?.delete(oldName);
-        this.#touch(change.name, true);
+        this.touch(change.name, true);
         this.snapshot?.delete(oldName);
         this.snapshot?.set(change.name, mark);
         return;
@@ -263,7 +263,8 @@ export class PictureNode<T> {
     }
   }
 
-  #touch(name: string, exists: boolean): void {
+  /** Tells listings under way, by the server's last word. */
+  touch(name: string, exists: boolean): void {
     for (const log of this.logs) log.set(name, exists);
   }
 }
