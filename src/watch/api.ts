@@ -16,7 +16,7 @@ export interface WatchHandle {
   readonly late?: Late | undefined;
   /**
    * Resolves when first live: the server holds our request and the first picture is taken, so a
-   * listing taken from now on cannot miss a change. Rejects with SourceError for what cannot heal
+   * listing taken from now on cannot miss a change; and nothing that was heard before is told any more. Rejects with SourceError for what cannot heal
    * by itself at the first try (`gone`, `denied`, `not-a-directory`, `credentials`, `policy`, `bad-path`);
    * the watch keeps retrying in the background nevertheless, slowly, until closed.
    */

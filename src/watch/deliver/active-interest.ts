@@ -95,6 +95,8 @@ export class ActiveInterest implements WatchHandle {
   #closed = false;
   /** Events so far, as the picture has taken them in. */
   #told = 0;
+  /** The one that says that it is live, while it is on its way. */
+  #liveAs: number | undefined;
   /** Monotonic ms since when its owner may have listed: when first live, and at each resync. */
   pictureAt: number | undefined;
   /** In `tree` cover: why the directory cannot be listed now. */
@@ -124,7 +126,9 @@ export class ActiveInterest implements WatchHandle {
   #outlets(): StageOutlets {
     return {
       out: (event, told) => {
-        if (!this.#closed) this.#sink(event, told);
+        if (this.#closed) return;
+        this.#sink(event, told);
+        if (told === this.#liveAs) this.#settle();
       },
       number: () => ++this.#told,
       statusChanged: () => this.report(this.#reported, this.#reportedAt),
@@ -228,7 +232,11 @@ export class ActiveInterest implements WatchHandle {
     const text = error instanceof SourceError ? error.message : error;
     const beforeText = before.error instanceof SourceError ? before.error.message : before.error;
     const same = before.state === state && before.mode === mode && text === beforeText;
+    const isLive = state === "live" || (state === "degraded" && !(error instanceof SourceError));
+    if (isLive) this.pictureAt ??= now;
     if (!same || !sameLate(before.late, late)) {
+      // Whoever lists when it is live must hear nothing of before.
+      if (isLive) this.#liveAs ??= this.#told + 1;
       this.deliver({
         type: "state",
         path: this.interest.path,
@@ -238,12 +246,8 @@ export class ActiveInterest implements WatchHandle {
         ...(late === undefined ? {} : { late }),
       });
     }
-    if (state === "live" || (state === "degraded" && !(error instanceof SourceError))) {
-      this.pictureAt ??= now;
-      this.#settle();
-    } else if (error instanceof SourceError && LASTING.has(error.failure)) {
-      this.#settle(error);
-    }
+    if (isLive && (this.#stage === undefined || this.#liveAs === undefined)) this.#settle();
+    else if (error instanceof SourceError && LASTING.has(error.failure)) this.#settle(error);
   }
 
   /** The first word on `live` is the last. */

@@ -789,8 +789,10 @@ describe("the mirror oracle", () => {
     ["settling, a server that hides", 8],
     ["settling sooner than it is looked up", 10],
     ["settling sooner than it is looked up", 111],
+    ["settling sooner than it is looked up", 30063],
     ["settling, moves told as renames", 20013],
     ["settling, one recursive handle, slow answers", 20043],
+    ["settling, one recursive handle, slow answers", 30287],
     ["settling, interests that come and go", 20074],
   ])("%s, as seed %i has it", async (name, seed) => {
     expect(await play(seed, scenes[name] as Scene)).toEqual([]);

@@ -1044,6 +1044,24 @@ describe("stat and settling", () => {
     expect(changes[0]?.modified).toMatch(/^\d{4}-\d\d-\d\dT.*Z$/);
   });
 
+  it("is live when all has been told that was heard before: whoever lists then hears nothing older", async () => {
+    const { clock, share, watcher, events, take } = bench({ stat: true }, { latencyMs: 100 });
+    share.mkdir("/d");
+    share.mkdir("/d/e");
+    share.stat = () => new Promise(() => undefined);
+    let live = false;
+    const handle = watcher.watch({ path: "/", recursive: true }, (event) => events.push(event));
+    void handle.live.then(() => {
+      live = true;
+    });
+    for (let waited = 0; share.handles.size < 3 && waited < 100; waited++) await clock.advance(10);
+    share.write("/a");
+    for (let waited = 0; handle.state !== "live" && waited < 100; waited++) await clock.advance(10);
+    expect([handle.state, live, told(take())]).toEqual(["live", false, []]);
+    await clock.advance(5_000);
+    expect([live, told(take())]).toEqual([true, ["notify: added /:a", "live notify"]]);
+  });
+
   it("does not hold news back for a server that does not answer", async () => {
     const { clock, share, watcher, events, take } = bench({ stat: true }, { latencyMs: 0 });
     const handle = watcher.watch({ path: "/", recursive: false }, (event) => events.push(event));
