@@ -139,6 +139,11 @@ export class Descent {
     return rescanner.rescan({ path: node.path, recursive: false }, { ...AFRESH, doubt }, signal);
   }
 
+  /** Names that came in it could not be looked up. With a handle of its own, that finds out by itself. */
+  refused(node: Node): void {
+    if (this.#context.plan.treeFor(node.path) !== undefined) this.entered(node);
+  }
+
   /** Mode, owner or times of a directory have changed: whoever was refused may come in now. */
   touched(node: Node | undefined): void {
     if (node === undefined) return;

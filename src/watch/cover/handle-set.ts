@@ -118,6 +118,7 @@ export class HandleSet implements HandleHost {
         },
         doubtful: (node) => this.#doubtful(node.path),
         compare: (node) => this.#descent.compare(node),
+        refused: (node) => this.#descent.refused(node),
       },
     );
     const delay = (node: Node): number => (this.#plan.treeFor(node.path) === undefined ? 0 : LET_WORK_MS);
@@ -148,8 +149,8 @@ export class HandleSet implements HandleHost {
       options,
       { picture: this.picture, gate, clock, loops: this.#loops },
       {
-        differences: (node, via, changes) => {
-          this.#announcer.differences(node, via, changes);
+        differences: (node, via, changes, number) => {
+          this.#announcer.differences(node, via, changes, number);
           if (changes.some(({ action }) => action === "removed")) this.#beside.missed(node);
         },
         pictured: (node, { modified, begunAt, fresh }) => {
@@ -311,7 +312,9 @@ export class HandleSet implements HandleHost {
       if (forgone) this.#serveWithin("/");
       if (forgone || state === "live") this.#placement.retire(path);
       this.#reports.refreshWithin(path);
-    } else this.#reports.refreshCovering(path);
+    }
+    // A recursive one may take the place of those that an interest above waits for.
+    this.#reports.refreshCovering(path);
     if (above !== undefined && handle.status.error?.failure === "not-a-directory")
       this.#mistaken(above, baseName(path));
   }

@@ -129,7 +129,7 @@ export class Placement {
     for (const node of nodes.reverse()) {
       if (node.attachment !== undefined || interests.covering(node.path).length > 0) continue;
       node.forget();
-      picture.prune(node);
+      picture.prune(node, ({ path }) => interests.at(path).length > 0);
     }
   }
 

@@ -32,6 +32,8 @@ export class TreeRoots {
   readonly #surroundings: Surroundings;
   readonly #signal: AbortSignal;
   readonly #looking = new Map<ActiveInterest, () => void>();
+  /** How often its directory was told to be empty: a listing from before proves nothing. */
+  readonly #rounds = new WeakMap<ActiveInterest, number>();
 
   constructor(host: TreeRootsHost, surroundings: Surroundings, signal: AbortSignal) {
     this.#host = host;
@@ -52,6 +54,7 @@ export class TreeRoots {
   /** Lists the interest's directories again: it was told to be empty. */
   again(active: ActiveInterest): void {
     active.rescanned = false;
+    this.#rounds.set(active, this.#round(active) + 1);
     this.look(active);
     this.wake(active);
   }
@@ -72,10 +75,11 @@ export class TreeRoots {
   ): Promise<Comparison | undefined> {
     let own: Comparison | undefined;
     await forEachAtOnce(roots, atOnce, async (active) => {
+      const round = this.#round(active);
       try {
         const found = await rescan(active);
         if (isOwn(active)) own = found;
-        this.found(active);
+        if (round === this.#round(active)) this.found(active);
       } catch (error) {
         if (!isAbsence(error) || isOwn(active)) throw error;
         this.missing(active, error);
@@ -96,6 +100,10 @@ export class TreeRoots {
     active.missing = error;
     this.#host.refresh(active);
     this.look(active);
+  }
+
+  #round(active: ActiveInterest): number {
+    return this.#rounds.get(active) ?? 0;
   }
 
   async #look(active: ActiveInterest): Promise<void> {
@@ -125,8 +133,10 @@ export class TreeRoots {
     // The handle's own first rescan includes this interest's directories; before it is armed, a listing
     // would prove nothing.
     if (this.#host.treeOf(active)?.status.state !== "live") return false;
+    const round = this.#round(active);
     try {
       await this.#host.rescan(active, this.#signal);
+      if (round !== this.#round(active)) return false;
       this.found(active);
       return true;
     } catch (error) {

@@ -2,7 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import { type CanonicalPath, isWithin } from "../../base/path.ts";
 import { resyncReason } from "../doubt.ts";
 import type { Change, ResyncScope, Via, WatchEvent } from "../events.ts";
-import { type Announcement, concerns, type Gap, gapOfUnseenLoss, mayMoveAlong } from "../gap-rules.ts";
+import { type Announcement, concerns, type Gap, gapOfUnseenLoss } from "../gap-rules.ts";
 import { EntryFlag, type Picture, type PictureNode, Snapshot } from "../picture/index.ts";
 import type { DirectoryEntry } from "../source.ts";
 import type { ActiveInterest } from "./active-interest.ts";
@@ -10,6 +10,7 @@ import { deliver, lastAsked, tellAll, tellListers } from "./audience.ts";
 import { heard } from "./concealed.ts";
 import type { Followers } from "./followers.ts";
 import type { InterestIndex } from "./interest-index.ts";
+import { Structure } from "./structure.ts";
 
 /**
  * Keeps the picture equal to what consumers have been told, and tells them. Everything that happens to
@@ -21,6 +22,7 @@ export class Announcer<T> {
   readonly #clock: Clock;
   readonly #followers: Followers<T>;
   readonly #key: (path: CanonicalPath) => string;
+  readonly #structure: Structure<T>;
 
   constructor(
     picture: Picture<T>,
@@ -34,6 +36,7 @@ export class Announcer<T> {
     this.#clock = clock;
     this.#key = key;
     this.#followers = followers;
+    this.#structure = new Structure(interests, clock, followers);
   }
 
   /** What the server said about one directory. */
@@ -79,7 +82,7 @@ export class Announcer<T> {
     const below = shown.flatMap(({ name }) => [...(node.child(name)?.walk() ?? [])]);
     for (const each of below) {
       if (this.#interests.at(each.path).length === 0) this.#followers.left(each);
-      this.#renew(each);
+      this.#structure.renew(each);
     }
     for (const change of changes) this.#follow(node, change);
     for (const entry of entries) node.snapshot?.put(entry);
@@ -98,9 +101,9 @@ export class Announcer<T> {
   /** Returns what is to be told of it. */
   #follow(node: PictureNode<T>, change: Change): Change {
     if (change.action === "added" && node.snapshot?.get(change.name) === undefined)
-      this.#named(node, change.name);
+      this.#structure.named(node, change.name);
     node.apply(change);
-    return this.#structure(node, change);
+    return this.#structure.follow(node, change);
   }
 
   /** Below a directory that is too large, nothing was listed: what a recursive handle tells is passed on as it comes. */
@@ -112,18 +115,18 @@ export class Announcer<T> {
     return node;
   }
 
-  /** What a comparison found; `node.snapshot` is the new one already. */
-  differences(node: PictureNode<T>, via: Via, changes: readonly Change[]): void {
+  /** What a comparison found; `node.snapshot` is the new one already. @param number - of the listing: later ones know it */
+  differences(node: PictureNode<T>, via: Via, changes: readonly Change[], number: number): void {
     const told = changes.map((change) => {
       if (change.action === "added") {
         node.reveal(change.name);
-        this.#named(node, change.name);
+        this.#structure.named(node, change.name);
       }
       for (const name of [change.oldName, change.name]) {
         const child = name === undefined || change.action === "added" ? undefined : node.child(name);
         if (child !== undefined && change.action !== "modified") this.#unseen(child);
       }
-      return this.#structure(node, change);
+      return this.#structure.follow(node, change, number);
     });
     this.#tell(node, via, told);
   }
@@ -185,95 +188,9 @@ export class Announcer<T> {
     for (const name of [change.oldName, change.name]) {
       const child = name === undefined || change.action === "modified" ? undefined : node.child(name);
       if (child === undefined) continue;
-      if (change.action !== "added") this.#vacate(child);
+      if (change.action !== "added") this.#structure.vacate(child);
       for (const below of child.walk()) this.#followers.poke(below);
     }
-  }
-
-  /** Returns the change as those are told of it who do with their picture what we do with ours. */
-  #structure(node: PictureNode<T>, change: Change): Change {
-    if (change.action === "removed") {
-      const child = node.child(change.name);
-      if (child !== undefined) this.#vacate(child);
-    } else if (change.action === "renamed") {
-      const target = node.child(change.name);
-      const child = node.child(change.oldName ?? "");
-      const kept = target !== undefined && target !== child && this.#vacate(target);
-      if (child !== undefined && !this.#move(node, child, change.name, kept))
-        return { ...change, emptied: true };
-    }
-    return change;
-  }
-
-  /** Returns whether what lies below has moved along. */
-  #move(parent: PictureNode<T>, child: PictureNode<T>, name: string, taken: boolean): boolean {
-    if (taken || this.#isAwaited(child)) {
-      // Somebody's own directory: the path is what was asked for, so its place stays where it is, empty.
-      this.#vacate(child);
-      this.#orphaned.add(parent.ensure(name));
-      return false;
-    }
-    const stale = this.#mayBeListed(child);
-    for (const below of child.walk()) {
-      this.#followers.left(below);
-      this.#renew(below);
-    }
-    child.attach(parent, name);
-    if (stale) this.#orphaned.add(child);
-    return true;
-  }
-
-  /** Another directory than the one listed, or in another place: names may come and go until a handle is armed. */
-  #renew(node: PictureNode<T>): void {
-    node.dirModified = undefined;
-    node.rescannedAt = this.#clock.monotonic();
-  }
-
-  /**
-   * Whether a consumer may be about to list this directory, or one below, by the name it no longer has. He
-   * finds nothing there, and then moves that along.
-   */
-  #mayBeListed(node: PictureNode<T>): boolean {
-    let asked = lastAsked(node);
-    for (const { resyncedAt = asked } of node.walk()) asked = Math.max(asked, resyncedAt);
-    const audience = this.#interests.covering(node.path).map((active) => active.audience);
-    return mayMoveAlong(audience, asked, this.#clock.monotonic());
-  }
-
-  /** Whether somebody asked for this directory, or one below, by its path. */
-  #isAwaited(node: PictureNode<T>): boolean {
-    for (const below of node.walk()) if (this.#interests.at(below.path).length > 0) return true;
-    return false;
-  }
-
-  /** Moved directories whose contents consumers moved along otherwise than our picture did. */
-  readonly #orphaned = new Set<PictureNode<T>>();
-
-  /** Directories that were told by their paths before they had a name: the interest in them may have left since. */
-  readonly #nameless = new WeakSet<PictureNode<T>>();
-
-  /** Consumers hear of `name` in this directory for the first time. */
-  #named(node: PictureNode<T>, name: string): void {
-    const child = node.child(name);
-    if (child !== undefined) this.#nameless.add(child);
-  }
-
-  /** A directory ceased to be: for those who watch it or something below it, all its entries are gone. */
-  #vacate(node: PictureNode<T>): boolean {
-    const own = this.#interests.at(node.path);
-    for (const name of tellAll(own, node, "removed")) for (const log of node.logs) log.set(name, false);
-    let keep = own.length > 0;
-    for (const child of [...node.children()]) if (this.#vacate(child)) keep = true;
-    if (own.length > 0) {
-      if (node.told) node.snapshot = new Snapshot();
-      this.#renew(node);
-      this.#followers.vacated(node);
-    } else {
-      this.#followers.left(node);
-      node.forget();
-    }
-    if (!keep) node.detach();
-    return keep;
   }
 
   #discover(node: PictureNode<T>, changes: readonly Change[]): void {
@@ -314,13 +231,16 @@ export class Announcer<T> {
     if (mark !== undefined) parent.snapshot?.set(name, { ...mark, flags: mark.flags | EntryFlag.directory });
     if (!node.told) {
       node.snapshot = new Snapshot();
+      // Told while it was listed for somebody else, before there was a place for them.
+      for (const log of node.logs)
+        for (const [name, exists] of log) if (exists) node.apply({ action: "added", name });
       node.inherited = parent.inherited;
-      this.#renew(node);
+      this.#structure.renew(node);
     }
-    if (this.#orphaned.delete(node)) {
+    if (this.#structure.takeOrphaned(node)) {
       this.resync(node.path, { scope: "subtree", reason: "silent", picture: "kept" });
     }
-    if (this.#nameless.delete(node) || this.#isAwaited(node)) this.#introduce(parent, node);
+    if (this.#structure.takeNameless(node) || this.#structure.isAwaited(node)) this.#introduce(parent, node);
     this.#followers.entered(node);
   }
 

@@ -1,12 +1,12 @@
 import type { Clock } from "../../base/clock.ts";
 import { type CanonicalPath, isWithin, joinPath } from "../../base/path.ts";
-import type { Change, ChangesEvent, Via, WatchEvent } from "../events.ts";
+import type { Change, ChangesEvent, ResyncEvent, Via, WatchEvent } from "../events.ts";
 import type { NumberedSink, Stage } from "./active-interest.ts";
 
 interface Held {
   readonly path: CanonicalPath;
   readonly via: Via;
-  readonly change: Change;
+  change: Change;
   readonly due: number;
 }
 
@@ -63,6 +63,7 @@ export class Settler implements Stage {
 
   push(event: WatchEvent, told: number): void {
     if (event.type !== "changes") {
+      if (event.type === "resync" && event.picture === undefined) this.#listed(event);
       this.#out(event, told);
       return;
     }
@@ -138,6 +139,14 @@ export class Settler implements Stage {
         change: own ? { action: "modified", name } : held.change,
         due: this.#clock.monotonic() + this.#settleMs,
       });
+    }
+  }
+
+  /** Names are for a new listing to say now, and may have gone unheard; what is left to tell is their content. */
+  #listed({ path, scope }: ResyncEvent): void {
+    for (const held of this.#held.values()) {
+      const inScope = scope === "subtree" ? isWithin(path, held.path) : path === held.path;
+      if (inScope) held.change = { action: "modified", name: held.change.name };
     }
   }
 

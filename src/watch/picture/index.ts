@@ -16,7 +16,8 @@ export {
   freezePicture,
   type NoPicture,
 } from "./frozen.ts";
-export { Picture, type PictureNode, reconcile, type TouchLog } from "./picture.ts";
+export { Picture, type PictureNode, reconcile } from "./picture.ts";
 export type { RowCursor } from "./rows.ts";
 export { Snapshot } from "./snapshot.ts";
 export { ToldPicture } from "./told-picture.ts";
+export { TouchLog } from "./touch-log.ts";

@@ -3,6 +3,7 @@ import type { Change } from "../events.ts";
 import { EntryFlag, UNKNOWN } from "./entry-mark.ts";
 import { Naming } from "./naming.ts";
 import type { Snapshot } from "./snapshot.ts";
+import type { TouchLog } from "./touch-log.ts";
 
 /** Names on which something hangs that only a snapshot knows: names of a listing, a set, a map. */
 export interface Names {
@@ -23,9 +24,6 @@ export interface Unlisted {
 
 /** Hidden names of one directory that are remembered. */
 const MOST_UNLISTED = 1_000;
-
-/** Which names the server spoke of since a listing began, and whether they exist by its last word. */
-export type TouchLog = Map<string, boolean>;
 
 const NO_LOGS: ReadonlySet<TouchLog> = new Set();
 
@@ -263,9 +261,9 @@ export class PictureNode<T> {
     }
   }
 
-  /** Tells listings under way, by the server's last word. */
-  touch(name: string, exists: boolean): void {
-    for (const log of this.logs) log.set(name, exists);
+  /** Tells listings under way, by the server's last word. @param newest - number of the last that does not know it */
+  touch(name: string, exists: boolean, newest: number = Number.POSITIVE_INFINITY): void {
+    for (const log of this.logs) if (log.number <= newest) log.set(name, exists);
   }
 }
 
@@ -318,12 +316,13 @@ export class Picture<T> {
     return node;
   }
 
-  /** Removes nodes that carry nothing any more, from `node` upward. */
-  prune(node: PictureNode<T>): void {
+  /** Removes nodes that carry nothing any more, from `node` upward, up to the first that is `wanted` nevertheless. */
+  prune(node: PictureNode<T>, wanted: (node: PictureNode<T>) => boolean): void {
     let current: PictureNode<T> | undefined = node;
     while (current !== undefined && current !== this.root) {
       const { parent }: { parent: PictureNode<T> | undefined } = current;
       if (current.told || current.attachment !== undefined || !current.children().next().done) return;
+      if (wanted(current)) return;
       current.detach();
       current = parent;
     }

@@ -23,14 +23,15 @@ import {
 } from "../picture/index.ts";
 import type { SourceError } from "../source.ts";
 import { HEEDING, mayHaveLost, revealedIn, withoutHeard } from "./heeding.ts";
+import { unknownNames } from "./identification.ts";
 import type { Listing } from "./scanner.ts";
 
 const NONE: ReadonlySet<string> = new Set();
 
 /** Who hears what a rescan finds. */
 export interface RescanReport<T> {
-  /** `node.snapshot` has been replaced; these are the differences. */
-  differences(node: PictureNode<T>, via: Via, changes: readonly Change[]): void;
+  /** `node.snapshot` has been replaced; these are the differences. @param number - of the listing */
+  differences(node: PictureNode<T>, via: Via, changes: readonly Change[], number: number): void;
   /** The picture is that of a listing; `fresh`: it may hold names of which nothing had been told. */
   pictured(node: PictureNode<T>, listed: { modified: bigint; begunAt: number; fresh: boolean }): void;
   /** Names that are missing from a listing, and are hidden rather than gone. @throws SourceError, AbortedError */
@@ -83,8 +84,6 @@ export interface Listed<T> extends Target<T> {
   readonly log: TouchLog;
   /** Monotonic ms. */
   readonly begunAt: number;
-  /** Counts the listings of a share in the order they began. */
-  readonly number: number;
   /** Names had come or gone, and were told. */
   names: boolean;
 }
@@ -157,7 +156,8 @@ export class DifferenceReporter<T> {
       if (this.#picture.find(path) !== node) continue;
       if (node.entered) markDirectory(node);
       const wasTold = node.told;
-      if (!isOutdated(listed)) {
+      // A later one of the directory alone says nothing of what lies below, and was not listed here either.
+      if (!isOutdated(listed) || (listing.tooLarge && recursive)) {
         if (listing.tooLarge) this.#tellTooLarge(listed, recursive, wasTold);
         else if (node.snapshot === undefined) {
           if (node.blind) remembered.push(path);
@@ -167,7 +167,7 @@ export class DifferenceReporter<T> {
           if (this.#picture.find(path) !== node) continue;
           // New, and not looked at for the last time: its gap goes on.
           if (staysOpen(node, provisional, doubt)) {
-            node.listing = listed.number;
+            node.listing = listed.log.number;
             this.#report.listed(node, false, subdirectories(listed));
             continue;
           }
@@ -181,7 +181,7 @@ export class DifferenceReporter<T> {
         node.inherited = false;
         node.dirModified = listing.modified;
         node.rescannedAt = listed.begunAt;
-        node.listing = listed.number;
+        node.listing = Math.max(node.listing, listed.log.number);
         if (doubt !== undefined) this.#settled.set(node, doubt);
       } else if (doubt !== undefined && this.#settled.get(node) !== doubt) this.#report.gap(node, doubt);
       this.#report.listed(node, !wasTold, subdirectories(listed));
@@ -251,7 +251,7 @@ export class DifferenceReporter<T> {
         if (change.oldName !== undefined) before.delete(change.oldName);
       }
       listed.names ||= part.some(({ action }) => action !== "modified");
-      if (part.length > 0) this.#report.differences(node, via, part);
+      if (part.length > 0) this.#report.differences(node, via, part, log.number);
       await this.#breather.after(part.length, signal);
       if (this.#picture.find(path) !== node || node.snapshot !== before) return false;
     }
@@ -272,7 +272,7 @@ export class DifferenceReporter<T> {
   }
 
   /** What is a file holds nothing: names that were told below it are ghosts, and no listing of their own will say so. */
-  #tellFiles({ node }: Listed<T>): void {
+  #tellFiles({ node, log }: Listed<T>): void {
     for (const child of node.children()) {
       const { snapshot } = child;
       if (snapshot === undefined || snapshot.size === 0) continue;
@@ -280,7 +280,7 @@ export class DifferenceReporter<T> {
       if ((flags & (EntryFlag.known | EntryFlag.directory | EntryFlag.link)) !== EntryFlag.known) continue;
       const changes = [...snapshot.entries()].map(([name]): Change => ({ action: "removed", name }));
       for (const { name } of changes) snapshot.delete(name);
-      this.#report.differences(child, "rescan", changes);
+      this.#report.differences(child, "rescan", changes, log.number);
     }
   }
 
@@ -299,6 +299,9 @@ export class DifferenceReporter<T> {
   #tellTooLarge({ node, listing, log }: Listed<T>, recursive: boolean, wasTold: boolean): void {
     // Nothing below was listed either: what is remembered of it may be of another time.
     for (const each of recursive ? node.walk() : [node]) {
+      // Somebody is about to say what they are.
+      const unknown = each.snapshot === undefined ? [] : [...unknownNames(each.snapshot)];
+      if (unknown.length > 0) each.unidentified = new Set([...(each.unidentified ?? []), ...unknown]);
       each.snapshot = undefined;
       each.blind = true;
     }
@@ -308,7 +311,7 @@ export class DifferenceReporter<T> {
       const gone = [...node.children()].filter((child) => child.told && !there.has(child));
       const removed = gone.map((child): Change => ({ action: "removed", name: baseName(child.path) }));
       const unheard = removed.filter(({ name }) => !log.has(name));
-      if (unheard.length > 0) this.#report.differences(node, "rescan", unheard);
+      if (unheard.length > 0) this.#report.differences(node, "rescan", unheard, log.number);
     }
     const due = resyncOfTooLarge(recursive, wasTold);
     if (due !== undefined) this.#report.resync(node.path, due);
@@ -329,8 +332,8 @@ function subdirectories<T>({ node, listing }: Listed<T>): Iterable<string> {
 }
 
 /** A later listing has been told already. */
-function isOutdated<T>({ node, number }: Listed<T>): boolean {
-  return node.told && number < node.listing;
+function isOutdated<T>({ node, log }: Listed<T>): boolean {
+  return node.told && log.number < node.listing;
 }
 
 /** What is left of a difference where the server has spoken of its names meanwhile. */

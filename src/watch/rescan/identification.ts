@@ -8,7 +8,7 @@ import {
   type PictureNode,
   REPARSE_POINT,
   type Snapshot,
-  type TouchLog,
+  TouchLog,
 } from "../picture/index.ts";
 import type { DirectoryEntry } from "../source.ts";
 import { type NameLookup, STAT_AT_MOST } from "./name-lookup.ts";
@@ -19,7 +19,8 @@ const COMPARED_MS = 10_000;
 const LOOK_MS = 250;
 
 /** What follows from what a name turned out to be. */
-export interface Findings<T> extends Pick<NameReport<T>, "emerged" | "isDirectory" | "doubtful" | "compare"> {
+export interface Findings<T>
+  extends Pick<NameReport<T>, "emerged" | "isDirectory" | "doubtful" | "compare" | "refused"> {
   /** A listing shows it. */
   listed(entry: DirectoryEntry): void;
 }
@@ -60,7 +61,8 @@ export class Identification<T> {
       others ??= foldedNames(node.snapshot);
       return others.has(foldCase(name));
     };
-    await this.#find(node, open, (entry) => this.#found(node, entry, isRespelled));
+    const found = (entry: DirectoryEntry): void => this.#found(node, entry, isRespelled);
+    await this.#find(node, open, found, () => this.#findings.refused(node));
   }
 
   /** Where a burst was too much for the server, a comparison is on its way, and lists the same. */
@@ -79,9 +81,10 @@ export class Identification<T> {
     node: PictureNode<T>,
     all: readonly string[],
     found: (entry: DirectoryEntry) => void,
+    refused: () => void = () => undefined,
   ): Promise<void> {
     const path = node.path;
-    const log: TouchLog = new Map();
+    const log = new TouchLog();
     // Gone again before anybody could look: the most of what is written and then renamed.
     const names = all.filter((name) => isWanted(node, name));
     if (names.length === 0) return;
@@ -89,7 +92,8 @@ export class Identification<T> {
     try {
       const size = node.snapshot?.size;
       const listed = (await this.#lookup.listed(path, names, this.#signal, size))?.listed;
-      if (listed === undefined || this.#picture.find(path) !== node) return;
+      if (this.#picture.find(path) !== node) return;
+      if (listed === undefined) return refused();
       for (const [name, entry] of listed) if (!log.has(name)) found(entry);
       const missed = names.filter((name) => !listed.has(name) && !log.has(name) && !isHidden(node, name));
       if (missed.length > 0) void this.#unlisted.missed(node, missed, found);

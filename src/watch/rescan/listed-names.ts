@@ -24,6 +24,7 @@ export class ListedNames<T> {
   readonly renamed: RenamedNames<T>;
   /** Somebody is left who wants to know. */
   #wanted = new AbortController();
+  readonly #stop: AbortSignal;
 
   constructor(
     source: DirectorySource,
@@ -40,6 +41,7 @@ export class ListedNames<T> {
     },
     report: NameReport<T>,
   ) {
+    this.#stop = stop;
     const habits = this.#habits;
     const signal = (): AbortSignal => this.#wanted.signal;
     const services: NameServices<T> = {
@@ -53,6 +55,7 @@ export class ListedNames<T> {
       isDirectory: (node, name, info) => report.isDirectory(node, name, info),
       doubtful: (node) => report.doubtful(node),
       compare: (node) => report.compare(node),
+      refused: (node) => report.refused(node),
       listed: ({ type, modified }) => habits.listed(type, ageMs(source.serverTime?.(), modified)),
     };
     this.#unlisted = new UnlistedNames(services, report);
@@ -85,6 +88,6 @@ export class ListedNames<T> {
   /** Nobody watches anything (any more): nothing is looked for until somebody does. */
   rest(): void {
     this.#wanted.abort();
-    this.#wanted = new AbortController();
+    if (!this.#stop.aborted) this.#wanted = new AbortController();
   }
 }

@@ -1,7 +1,7 @@
 import { sleep, throwIfAborted } from "../../base/async.ts";
 import { foldCase } from "../../base/path.ts";
 import type { Pacer } from "../pacing.ts";
-import type { PictureNode, TouchLog } from "../picture/index.ts";
+import { type PictureNode, TouchLog } from "../picture/index.ts";
 import type { DirectorySource } from "../source.ts";
 import { ageMs } from "./habits.ts";
 import { foldedNames, type NameReport, type NameServices } from "./unlisted-names.ts";
@@ -86,7 +86,7 @@ export class RecentDirectories<T> {
   /** Returns whether it is still worth looking. */
   async #look(node: PictureNode<T>): Promise<boolean> {
     const { lookup, picture, signal, habits } = this.#services;
-    const log: TouchLog = new Map();
+    const log = new TouchLog();
     const { path, snapshot } = node;
     if (snapshot === undefined || picture.find(path) !== node) return false;
     node.listen(log);

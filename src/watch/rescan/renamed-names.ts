@@ -1,5 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
-import { isReplaced, markOf, type PictureNode, type TouchLog } from "../picture/index.ts";
+import { isReplaced, markOf, type PictureNode, TouchLog } from "../picture/index.ts";
 import type { DirectoryEntry, DirectorySource } from "../source.ts";
 import { LookupQueue } from "./lookup-queue.ts";
 import { STAT_AT_MOST } from "./name-lookup.ts";
@@ -55,7 +55,7 @@ export class RenamedNames<T> {
     const { lookup, signal } = this.#services;
     if (told === undefined || !node.told || !this.#isThere(node)) return;
     if (names.length > STAT_AT_MOST) return this.#report.compare(node);
-    const log: TouchLog = new Map();
+    const log = new TouchLog();
     node.listen(log);
     try {
       const listed = (await lookup.listed(node.path, names, signal))?.listed;

@@ -4,7 +4,7 @@ import type { Comparison } from "../doubt.ts";
 import type { Interest } from "../interest.ts";
 import type { ResolvedOptions } from "../options.ts";
 import { Breather, type Gate } from "../pacing.ts";
-import { isReplaced, type Picture, Snapshot, type TouchLog } from "../picture/index.ts";
+import { isReplaced, type Picture, Snapshot, TouchLog } from "../picture/index.ts";
 import { type DirectorySource, SourceError } from "../source.ts";
 import {
   DifferenceReporter,
@@ -97,21 +97,20 @@ export class Rescanner<T> {
     signal: AbortSignal,
   ): Promise<Listed<T> | undefined> {
     const { node, path } = target;
-    const log: TouchLog = new Map();
+    const log = new TouchLog();
     logs.push({ node, log });
     let begunAt = 0;
-    let number = 0;
     try {
       const listing = await this.#scanner.list(path, budget, {
         signal,
         large: node.blind || (node.snapshot?.size ?? 0) > LARGE_ENTRIES,
         begun: () => {
           begunAt = this.#clock.monotonic();
-          number = ++this.#listings;
+          log.number = ++this.#listings;
           node.listen(log);
         },
       });
-      return { ...target, listing, log, begunAt, number, names: false };
+      return { ...target, listing, log, begunAt, names: false };
     } catch (error) {
       if (isRoot || !(error instanceof SourceError)) throw error;
       // What is something else by now is the business of its parent's records.

@@ -1,7 +1,7 @@
 import { Backoff, sleep } from "../../base/async.ts";
 import type { Clock } from "../../base/clock.ts";
 import { foldCase } from "../../base/path.ts";
-import { EntryFlag, type Picture, type PictureNode, type Snapshot, type TouchLog } from "../picture/index.ts";
+import { EntryFlag, type Picture, type PictureNode, type Snapshot, TouchLog } from "../picture/index.ts";
 import type { DirectoryEntry, EntryInfo } from "../source.ts";
 import type { Habits } from "./habits.ts";
 import type { NameLookup } from "./name-lookup.ts";
@@ -18,6 +18,8 @@ export interface NameReport<T> {
   doubtful(node: PictureNode<T>): void;
   /** Something in it may go by another name: list it, and compare. */
   compare(node: PictureNode<T>): void;
+  /** It is not for us, or not there: what its names are, is not known. */
+  refused(node: PictureNode<T>): void;
 }
 
 /** What those who look names up have in common. */
@@ -60,7 +62,7 @@ export class UnlistedNames<T> {
   readonly #habits: Habits;
   readonly #report: NameReport<T>;
   /** Directories that are looked at again from time to time, and how to begin anew with short pauses. */
-  readonly #looking = new Map<PictureNode<T>, Backoff>();
+  readonly #looking = new Map<PictureNode<T>, { readonly pause: Backoff; readonly signal: AbortSignal }>();
 
   constructor(services: NameServices<T>, report: NameReport<T>) {
     this.#lookup = services.lookup;
@@ -81,7 +83,7 @@ export class UnlistedNames<T> {
     names: readonly string[],
     found: (entry: DirectoryEntry) => void,
   ): Promise<void> {
-    const log: TouchLog = new Map();
+    const log = new TouchLog();
     node.listen(log);
     try {
       await sleep(GRACE_MS, { signal: this.#signal, clock: this.#clock });
@@ -156,25 +158,28 @@ export class UnlistedNames<T> {
   #keep(node: PictureNode<T>, name: string, told: boolean, opens: boolean): void {
     node.conceal(name, { told, opens, since: this.#clock.monotonic() });
     const looking = this.#looking.get(node);
-    if (looking !== undefined) looking.reset();
+    // One may end for those who wanted to know before.
+    if (looking?.signal.aborted === false) looking.pause.reset();
     else void this.#lookAgain(node);
   }
 
   /** Looks for what is hidden, until nothing is. */
   async #lookAgain(node: PictureNode<T>): Promise<void> {
     const pause = new Backoff({ initialMs: FIRST_LOOK_MS, maxMs: LAST_LOOK_MS, random: () => 1 });
-    this.#looking.set(node, pause);
+    const signal = this.#signal;
+    const looking = { pause, signal };
+    this.#looking.set(node, looking);
     try {
       while (node.unlisted !== undefined && node.unlisted.size > 0) {
         const ms = Math.min(pause.next(), this.#untilExpired(node));
-        await sleep(ms, { signal: this.#signal, clock: this.#clock });
+        await sleep(ms, { signal, clock: this.#clock });
         if (!this.#isThere(node)) return;
         await this.#look(node).catch(() => undefined);
       }
     } catch {
       // We were stopped.
     } finally {
-      this.#looking.delete(node);
+      if (this.#looking.get(node) === looking) this.#looking.delete(node);
     }
   }
 
@@ -189,7 +194,7 @@ export class UnlistedNames<T> {
   }
 
   async #look(node: PictureNode<T>): Promise<void> {
-    const log: TouchLog = new Map();
+    const log = new TouchLog();
     node.listen(log);
     try {
       const names = [...(node.unlisted?.keys() ?? [])];

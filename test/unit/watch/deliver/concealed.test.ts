@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { heard } from "../../../../src/watch/deliver/concealed.ts";
-import { Picture, Snapshot, type TouchLog } from "../../../../src/watch/picture/index.ts";
+import { Picture, Snapshot, TouchLog } from "../../../../src/watch/picture/index.ts";
 
 describe("names that consumers do not have", () => {
   it.each([
@@ -9,7 +9,7 @@ describe("names that consumers do not have", () => {
   ] as const)("are gone for a listing that began before they were %o", (change) => {
     const node = new Picture<object>(true).root;
     node.snapshot = new Snapshot();
-    const listing: TouchLog = new Map();
+    const listing = new TouchLog();
     node.listen(listing);
     // The first listing of a new directory is under way, and shows it.
     expect(heard(node, { action: "modified", name: "a" }, 1).ask).toEqual(["a"]);
