@@ -72,6 +72,7 @@ export function joinDoubts(first: Doubt | undefined, second: Doubt): Doubt {
 /** What a look may take for explained must not do so for a loss that it happens to settle as well. */
 function weight(reason: DoubtReason): number {
   if (reason === "settling") return 0;
-  if (reason === "handover") return 2;
-  return isRoutine(reason) ? 1 : 3;
+  if (reason === "probing") return 2;
+  if (reason === "handover") return 3;
+  return isRoutine(reason) ? 1 : 4;
 }

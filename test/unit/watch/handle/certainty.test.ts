@@ -1,11 +1,21 @@
 import { describe, expect, it } from "vitest";
 import { ManualClock } from "../../../../src/base/clock.ts";
-import type { Doubt } from "../../../../src/watch/doubt.ts";
+import { type Doubt, joinDoubts } from "../../../../src/watch/doubt.ts";
 import { Certainty } from "../../../../src/watch/handle/certainty.ts";
 
 const { signal } = new AbortController();
 
 describe("certainty", () => {
+  it("is lost by the doubt that weighs more, whichever came first: a look may take for explained what a loss may not", () => {
+    const [loss, look] = [
+      { reason: "reconnect", since: 7 },
+      { reason: "probing", since: 5 },
+    ] as const;
+    expect(joinDoubts(look, loss)).toEqual({ reason: "reconnect", since: 5 });
+    expect(joinDoubts(loss, look)).toEqual({ reason: "reconnect", since: 5 });
+    expect(joinDoubts(look, { reason: "handover", since: 9 })).toEqual({ reason: "handover", since: 5 });
+  });
+
   it("is restored when a comparison ends without a new doubt, as of its beginning", async () => {
     const clock = new ManualClock();
     const certainty = new Certainty(clock);
