@@ -46,10 +46,13 @@ export class Announcer<T> {
     if (node === undefined) return;
     if (node.path !== path) node.spell(path);
     const audience = this.#interests.covering(path);
-    // Nor of this one, which is here as the way towards an interest; a listing under way would have begun to listen.
-    const unheardOf = !node.told && node.logs.size === 0;
-    if (audience.length === 0 || unheardOf) {
-      for (const change of changes) this.#pass(node, change);
+    // Nor of this one, which is here as the way towards an interest, or listed for the first time: who is told of it then
+    // hears of its names by that listing.
+    if (audience.length === 0 || !node.told) {
+      for (const change of changes) {
+        node.apply(change);
+        this.#pass(node, change);
+      }
       return;
     }
     node.heardAt = this.#clock.monotonic();
@@ -253,7 +256,10 @@ export class Announcer<T> {
     const late = this.#interests
       .covering(node.path)
       .filter(({ wasLive, interest }) => wasLive && interest.recursive && this.#key(interest.path) !== own);
-    if (late.length > 0) tellAll(late, node, "added");
+    if (late.length === 0) return;
+    tellAll(late, node, "added");
+    // Who listed it when they were told to list the one above has names of then.
+    this.gap(node, { since: Number.NEGATIVE_INFINITY, reason: "silent" });
   }
 
   /**
