@@ -136,6 +136,8 @@ export class Rescanner<T> {
       if (told && !child.told) {
         child.snapshot = new Snapshot();
         child.entered = true;
+        // Told some time ago: who listed it since may have names of then.
+        child.rescannedAt ??= Number.NEGATIVE_INFINITY;
       }
       child.fileId = fileId ?? "none";
       const target = { node: child, path: joinPath(path, name) };
