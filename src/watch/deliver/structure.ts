@@ -100,7 +100,8 @@ export class Structure<T> {
     let keep = own.length > 0;
     for (const child of [...node.children()]) if (this.vacate(child, number)) keep = true;
     if (own.length > 0) {
-      if (node.told) node.snapshot = new Snapshot();
+      // Of what is too large to remember nobody can be told what has gone: it is announced as a whole when it returns.
+      if (node.told && !node.blind) node.snapshot = new Snapshot();
       this.renew(node);
       this.#followers.vacated(node);
     } else {
